@@ -1,0 +1,11 @@
+"""Bytes to samples: probe the header, check limits, decode, downmix, resample.
+
+Must not know: features, models, HTTP.
+"""
+
+from speech_emotion.audio.decode import decode, load
+from speech_emotion.audio.limits import Limits
+from speech_emotion.audio.probe import AudioInfo, probe
+from speech_emotion.audio.signal import prepare
+
+__all__ = ["AudioInfo", "Limits", "decode", "load", "prepare", "probe"]

@@ -1,0 +1,92 @@
+"""One hierarchy for everything the project refuses; each class has a stable code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SpeechEmotionError(Exception):
+    """Root of the project's errors. `str(error)` is a sentence that may be shown to a client."""
+
+    code: ClassVar[str] = "error"
+
+
+class AudioError(SpeechEmotionError):
+    """The bytes are not audio that can be answered."""
+
+    code = "invalid_audio"
+
+
+class EmptyAudioError(AudioError):
+    """There are no bytes, or no samples in them."""
+
+    code = "empty_audio"
+
+
+class UnsupportedFormatError(AudioError):
+    """The bytes are in no audio format that is read here."""
+
+    code = "unsupported_format"
+
+
+class CorruptAudioError(AudioError):
+    """The header is that of an audio file, the rest is not."""
+
+    code = "corrupt_audio"
+
+
+class NonFiniteAudioError(AudioError):
+    """A floating-point file holds NaN or infinity."""
+
+    code = "non_finite_audio"
+
+
+class LimitError(AudioError):
+    """The audio exceeds a documented limit.
+
+    Attributes: `limit` (the setting's name), `value` (what was found), `allowed` (what is allowed).
+    """
+
+    code = "limit_exceeded"
+
+    def __init__(self, message: str, *, limit: str, value: float, allowed: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.value = value
+        self.allowed = allowed
+
+
+class DurationError(LimitError):
+    """The clip lasts too long."""
+
+    code = "audio_too_long"
+
+
+class SampleRateError(LimitError):
+    """The sample rate is too low or too high."""
+
+    code = "sample_rate_out_of_range"
+
+
+class ChannelsError(LimitError):
+    """The clip has too many channels."""
+
+    code = "too_many_channels"
+
+
+class ContractError(SpeechEmotionError):
+    """A SavedModel does not keep what `speech_emotion.contract` promises."""
+
+    code = "model_contract"
+
+
+class FeatureSpecError(ContractError):
+    """A feature specification has an unknown block, an unknown field or a value out of bounds."""
+
+    code = "feature_spec"
+
+
+class StoreError(SpeechEmotionError):
+    """The model store is not in a state that allows what was asked."""
+
+    code = "model_store"

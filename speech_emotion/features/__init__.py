@@ -1,0 +1,9 @@
+"""Samples to the tensor a model was trained on: `FeatureSpec` says how, `extract` does it.
+
+Must not know: audio containers, models, HTTP.
+"""
+
+from speech_emotion.features.extract import extract
+from speech_emotion.features.spec import SEED_SPEC, Chroma, FeatureSpec, Mel, Mfcc
+
+__all__ = ["SEED_SPEC", "Chroma", "FeatureSpec", "Mel", "Mfcc", "extract"]

@@ -1,0 +1,4 @@
+"""The model store: `models.config` and `<name>/<version>/`, on a folder.
+
+Must not know: TensorFlow's runtime, Flask, training.
+"""
