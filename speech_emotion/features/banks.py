@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from librosa import filters
 import numpy as np
 import numpy.typing as npt
+from librosa import filters  # type: ignore[attr-defined]
 
 # Keys come from bounded specifications; the cache is bounded all the same.
 _CACHED = 32

@@ -1,0 +1,163 @@
+"""`ser serve`: a model server and a gateway on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+
+from speech_emotion.store.config import read_config, write_config
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 15.0
+
+
+class ServeError(Exception):
+    """Serving cannot start or did not go on; the message says what to do."""
+
+
+def serve(store: Path, *, port: int, probe_port: int, model_server_port: int, sample: Path) -> None:
+    """Serve the model store on loopback, print how to use it, and return after SIGINT or SIGTERM.
+
+    Raises ServeError if a port is busy, the store has no configuration, or a process ends by itself.
+    """
+    _require_free(port, "GATEWAY_PORT")
+    _require_free(probe_port, "GATEWAY_PROBE_PORT")
+    _require_free(model_server_port, "MODEL_SERVER_PORT")
+    if not (store / "models.config").is_file():
+        raise ServeError(f"{store} is no model store: it has no models.config")
+    signal.signal(signal.SIGTERM, _interrupt)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder:
+        mirror = ConfigMirror(store, Path(folder) / "models.config")
+        try:
+            processes["model server"] = _start_model_server(model_server_port, mirror.target)
+            processes["gateway"] = _start_gateway(port, probe_port, model_server_port)
+            _wait_ready(probe_port, processes)
+            print(_greeting(port, probe_port, sample), flush=True)  # noqa: T201
+            _watch(processes, mirror)
+        except KeyboardInterrupt:
+            print("\nstopping", flush=True)  # noqa: T201
+        finally:
+            _stop(processes)
+
+
+class ConfigMirror:
+    """A store's models.config with base paths on this machine, kept up to date.
+
+    A store's `base_path`s are those at which servers in a cluster mount it.
+    """
+
+    def __init__(self, store: Path, target: Path) -> None:
+        self.source = store / "models.config"
+        self.store = store.resolve()
+        self.target = target
+        self._seen = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Rewrite the copy if the store's configuration has changed."""
+        changed = self.source.stat().st_mtime_ns
+        if changed == self._seen:
+            return
+        config = read_config(self.source)
+        for model in config.model_config_list.config:
+            model.base_path = str(self.store / model.name)
+        write_config(self.target, config)
+        self._seen = changed
+
+
+def _require_free(port: int, setting: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServeError(f"port {port} is busy: set {setting} to a free one") from error
+
+
+def _start_model_server(port: int, config: Path) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "model_server",
+        f"--port={port}",
+        f"--model_config_file={config}",
+        "--model_config_file_poll_wait_seconds=1",
+        "--file_system_poll_wait_seconds=1",
+        "--allow_version_labels_for_unavailable_models=true",
+    ]
+    return _start(command, {})
+
+
+def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subprocess.Popen[bytes]:
+    gunicorn = "-m gunicorn -c python:preprocess_gateway.gunicorn_conf preprocess_gateway.app:create_app()"
+    settings = {
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_PROBE_PORT": str(probe_port),
+        "GATEWAY_MODEL_SERVER": f"127.0.0.1:{model_server_port}",
+    }
+    return _start([sys.executable, *gunicorn.split()], settings)
+
+
+def _start(command: list[str], settings: dict[str, str]) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C reaches this process alone, which then stops both in order.
+    return subprocess.Popen(command, env={**os.environ, **settings}, start_new_session=True)  # noqa: S603
+
+
+def _wait_ready(probe_port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        _check_alive(processes)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{probe_port}/readyz", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise ServeError(f"the gateway was not ready within {START_TIMEOUT_S:.0f} s")
+
+
+def _watch(processes: dict[str, subprocess.Popen[bytes]], mirror: ConfigMirror) -> None:
+    while True:
+        time.sleep(1)
+        _check_alive(processes)
+        mirror.refresh()
+
+
+def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise ServeError(f"the {name} ended with exit code {process.returncode}: its messages are above")
+
+
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    # The gateway first, so that what it has in flight is still answered.
+    for process in reversed(processes.values()):
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _greeting(port: int, probe_port: int, sample: Path) -> str:
+    return f"""
+Ready. A request and its answer:
+
+  curl -F file=@{sample} http://127.0.0.1:{port}/predict
+
+Probes and metrics: http://127.0.0.1:{probe_port}/metrics
+Stop with Ctrl-C."""
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

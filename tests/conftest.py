@@ -1,0 +1,48 @@
+"""Fixtures that every part's tests share, and a guard against what tests leave behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def recordings_dir() -> Path | None:
+    """RAVDESS_DIR, or the recordings shared beside the project; none where neither is there."""
+    named = os.environ.get("RAVDESS_DIR")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data" / "ravdess"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def ravdess_dir() -> Path:
+    folder = recordings_dir()
+    if folder is None:
+        pytest.skip("no recordings: set RAVDESS_DIR to a folder of RAVDESS speech")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def originals_dir(ravdess_dir: Path) -> Path:
+    folder = ravdess_dir.parent / "ravdess_wav48"
+    if not folder.is_dir():
+        pytest.skip("no 48 kHz originals beside the recordings")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Fail the test that leaves a thread of its own running."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 5
+    while left := [t for t in threading.enumerate() if t not in before and not t.daemon]:
+        if time.monotonic() > deadline:
+            pytest.fail(f"threads left behind: {left}")
+        time.sleep(0.05)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from speech_emotion import errors
+from speech_emotion.audio import Limits, decode, load, prepare, probe
+
+RATE = 16_000
+
+
+def encode(samples: np.ndarray, rate: int = RATE, format: str = "WAV", subtype: str | None = None) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format=format, subtype=subtype)
+    return buffer.getvalue()
+
+
+def tone(seconds: float = 0.5, rate: int = RATE, hz: float = 440.0) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype", "tolerance"),
+    [
+        ("WAV", "PCM_U8", 1e-2),
+        ("WAV", "PCM_16", 1e-4),
+        ("WAV", "PCM_24", 1e-6),
+        ("WAV", "PCM_32", 1e-6),
+        ("WAV", "FLOAT", 1e-7),
+        ("WAV", "ULAW", 3e-2),
+        ("WAV", "ALAW", 3e-2),
+        ("WAVEX", "PCM_16", 1e-4),
+        ("FLAC", "PCM_16", 1e-4),
+        ("AIFF", "PCM_16", 1e-4),
+    ],
+)
+def test_every_encoding_gives_back_the_samples(format: str, subtype: str, tolerance: float) -> None:
+    samples, info = decode(encode(tone(), format=format, subtype=subtype), Limits())
+    assert (info.sample_rate, info.channels, info.frames) == (RATE, 1, 8000)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples[0], tone(), atol=tolerance)
+
+
+def test_probe_reads_the_header_alone() -> None:
+    info = probe(encode(np.stack([tone(), tone()], axis=1), 44_100)[:60])
+    assert (info.format, info.subtype, info.sample_rate, info.channels) == ("WAV", "PCM_16", 44_100, 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", errors.EmptyAudioError),
+        (b"hello, this is text and no audio at all", errors.UnsupportedFormatError),
+        (b"\x7fELF" + bytes(200), errors.UnsupportedFormatError),
+        (b"PK\x03\x04" + bytes(200), errors.UnsupportedFormatError),
+        (bytes(1000), errors.UnsupportedFormatError),
+        (encode(tone())[:20], errors.UnsupportedFormatError),
+        (encode(np.empty(0, np.float32)), errors.EmptyAudioError),
+        (encode(np.array([0.0, np.nan], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
+        (encode(np.array([0.0, np.inf], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
+        (encode(tone(), format="FLAC")[:3000], errors.CorruptAudioError),
+        (encode(tone(2.0)), errors.DurationError),
+        (encode(tone(), rate=2_000), errors.SampleRateError),
+        (encode(tone(), rate=96_000), errors.SampleRateError),
+        (encode(np.zeros((100, 3), np.float32)), errors.ChannelsError),
+    ],
+)
+def test_what_is_no_clip_is_refused_by_name(data: bytes, error: type[errors.SpeechEmotionError]) -> None:
+    limits = Limits(max_duration_s=1.0, min_sample_rate=4_000, max_sample_rate=48_000, max_channels=2)
+    with pytest.raises(error) as caught:
+        decode(data, limits)
+    assert type(caught.value) is error
+    assert str(caught.value)
+
+
+def test_limit_errors_name_the_setting() -> None:
+    with pytest.raises(errors.DurationError) as caught:
+        decode(encode(tone(2.0)), Limits(max_duration_s=1.0))
+    assert (caught.value.limit, caught.value.value, caught.value.allowed) == ("max_duration_s", 2.0, 1.0)
+
+
+def test_prepare_mixes_down_to_the_mean() -> None:
+    stereo = np.stack([tone(), -0.5 * tone()])
+    np.testing.assert_allclose(prepare(stereo, RATE, RATE), 0.25 * tone(), atol=1e-7)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_prepare_keeps_a_tone_through_resampling(rate: int) -> None:
+    resampled = prepare(tone(1.0, rate)[np.newaxis], rate, RATE)
+    assert abs(resampled.size - RATE) <= 1
+    inner = slice(1000, 15_000)  # the filter rings at the ends
+    np.testing.assert_allclose(resampled[inner], tone(1.0)[: resampled.size][inner], atol=2e-3)
+
+
+def test_load_takes_bytes_and_paths(tmp_path) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(encode(tone()))
+    np.testing.assert_array_equal(load(path, RATE), load(path.read_bytes(), RATE))
