@@ -22,9 +22,7 @@ def linear_weights(seed: int, labels: int, bins: int | None = None) -> tuple[NDA
     return weights, generator.normal(scale=1.5, size=labels).astype(np.float32)
 
 
-def linear_probabilities(
-    features: NDArray[Any], labels: int, seed: int = 0, bins: int | None = None
-) -> NDArray[Any]:
+def linear_probabilities(features: NDArray[Any], labels: int, seed: int = 0, bins: int | None = None) -> NDArray[Any]:
     """What the model of `write_linear` answers, in numpy: float32 [batch, labels]."""
     weights, bias = linear_weights(seed, labels, bins)
     pooled = features.astype(np.float32).mean(axis=1)
@@ -56,9 +54,7 @@ def write_linear(
     return _save(path, probabilities, spec_json, labels, card=card, bins=bins, describe=describe)
 
 
-def write_slow(
-    path: Path, spec_json: str, labels: Sequence[str], seed: int = 0, *, seconds: float = 1.0
-) -> Path:
+def write_slow(path: Path, spec_json: str, labels: Sequence[str], seed: int = 0, *, seconds: float = 1.0) -> Path:
     """As `write_linear`, but every call of `serving_default` spins for `seconds` first."""
     import tensorflow as tf
 

@@ -1,0 +1,52 @@
+"""`python -m model_server`: check the flags and the port, then bring in TensorFlow and serve."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from model_server.flags import EXIT_CODE, parse_flags
+
+HOST_VARIABLE = "MODEL_SERVER_HOST"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until a signal. Returns an exit code only if the server cannot start."""
+    flags = parse_flags(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _die)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    host = os.environ.get(HOST_VARIABLE, "127.0.0.1")
+    if flags.port and (reason := _taken(host, flags.port)):
+        sys.stderr.write(f"model_server: cannot listen on {host}:{flags.port} ({reason}); set another --port\n")
+        return EXIT_CODE
+    # Python reports what TensorFlow raises; its own lines would be one for every bad request.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from model_server.serve import serve
+
+    return serve(flags, host)
+
+
+def _taken(host: str, port: int) -> str:
+    """Why `port` cannot be listened on, or an empty string."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
+def _die(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    # As the real server: at once, so that calls under way end as UNAVAILABLE.
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""Puts the parts together: loader, watchers, core and gRPC, in the order in which the real server starts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import tensorflow as tf
+
+from model_server.config import single_model_config
+from model_server.core import ServerCore
+from model_server.errors import ServingError
+from model_server.flags import EXIT_CODE, Flags
+from model_server.loader import Loader
+from model_server.rpc.server import start_grpc_server
+from model_server.servable import Servable, SessionOptions
+from model_server.source import BasePathWatcher, ConfigFileWatcher, read_model_config
+from model_server.warmup import warm_up
+
+_log = logging.getLogger(__name__)
+
+
+def serve(flags: Flags, host: str) -> int:
+    """Load the models, then listen, until a signal ends the process; returns only if it cannot start."""
+    tf.get_logger().setLevel(logging.ERROR)
+    core = build_core(flags)
+    try:
+        config_file = Path(flags.model_config_file) if flags.model_config_file else None
+        config = (
+            read_model_config(config_file)
+            if config_file
+            else single_model_config(flags.model_name, flags.model_base_path)
+        )
+        core.wait_until_served(core.reload(config))
+    except ServingError as error:
+        _log.critical("Failed to start server. Error: %s", error)
+        return EXIT_CODE
+    if config_file:
+        ConfigFileWatcher(config_file, lambda new: _reload(core, new), flags.model_config_file_poll_wait_seconds)
+    addresses = [f"{host}:{flags.port}"] if flags.port else []
+    if flags.grpc_socket_path:
+        addresses.append(f"unix:{flags.grpc_socket_path}")
+    try:
+        server = start_grpc_server(core, addresses, flags.grpc_max_threads, _channel_arguments(flags))
+    except OSError as error:
+        _log.critical("Failed to start server: %s; set another --port", error)
+        return EXIT_CODE
+    _log.info("serving gRPC at %s", " and ".join(addresses) or "no address (--port=0)")
+    if not addresses:
+        threading.Event().wait()
+    server.wait_for_termination()
+    return 0
+
+
+def build_core(flags: Flags) -> ServerCore:
+    """The core with its loader and base path watcher, without a configuration yet."""
+    session_threads = flags.tensorflow_session_parallelism
+    options = SessionOptions(
+        tags=tuple(flags.saved_model_tags.split(",")),
+        intra_op_threads=flags.tensorflow_intra_op_parallelism or session_threads,
+        inter_op_threads=flags.tensorflow_inter_op_parallelism or session_threads,
+    )
+
+    def load(name: str, version: int, path: Path) -> Servable:
+        servable = Servable(name, version, path, options)
+        if flags.enable_model_warmup:
+            warm_up(servable, path, max(1, flags.num_request_iterations_for_warmup))
+        return servable
+
+    loader = Loader(
+        load,
+        max_retries=flags.max_num_load_retries,
+        retry_interval_s=flags.load_retry_interval_micros / 1e6,
+    )
+    watcher = BasePathWatcher(loader.want, flags.file_system_poll_wait_seconds)
+    return ServerCore(loader, watcher, allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models)
+
+
+def _reload(core: ServerCore, config: object) -> None:
+    core.reload(config)
+
+
+def _channel_arguments(flags: Flags) -> tuple[tuple[str, int | str], ...]:
+    pairs = (argument.partition("=") for argument in flags.grpc_channel_arguments.split(",") if argument)
+    return tuple((name, int(value) if value.lstrip("-").isdigit() else value) for name, _, value in pairs)

@@ -1,0 +1,55 @@
+"""Warm-up: the logged requests that a version brings along, run before it is called AVAILABLE."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from model_server.errors import Code, ServingError, invalid_argument
+from model_server.servable import Servable
+from speech_emotion.protos import prediction_log_pb2
+
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+MAX_RECORDS = 1000
+
+_log = logging.getLogger(__name__)
+
+
+def warm_up(servable: Servable, path: Path, iterations: int = 1) -> None:
+    """Run the warm-up requests of the version folder `path`, each `iterations` times.
+
+    The model's name in a record is ignored. Raises ServingError at the first bad record, and if there
+    are more than MAX_RECORDS.
+    """
+    file = path / WARMUP_FILE
+    if not file.is_file():
+        return
+    start, count = time.monotonic(), 0
+    try:
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            count += 1
+            if count > MAX_RECORDS:
+                raise invalid_argument(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}")
+            for _ in range(iterations):
+                _replay(servable, record)
+    except tf.errors.OpError as error:
+        raise ServingError(Code(error.error_code), f"warm-up file {file}: {error.message}") from error
+    _log.info(
+        "warmed up {name: %s version: %d} with %d records in %.2f s",
+        *(servable.name, servable.version, count, time.monotonic() - start),
+    )
+
+
+def _replay(servable: Servable, record: bytes) -> None:
+    try:
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise invalid_argument(f"Failed to parse warmup record: {error}") from error
+    kind = log.WhichOneof("log_type")
+    if kind != "predict_log":
+        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+    servable.predict(log.predict_log.request)

@@ -1,0 +1,161 @@
+"""A real model server process for tests: started on a free port, always stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from speech_emotion.protos import (
+    get_model_status_pb2,
+    model_management_pb2,
+    model_server_config_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AVAILABLE = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ModelServer:
+    """`python -m model_server` on a free port, as a context manager.
+
+    Give a `base_path` (with `name`) or a `config_file`; further flags as they stand on the command line.
+    `start` waits until a version is AVAILABLE, `.address` is host:port, `.log` what it printed.
+    """
+
+    def __init__(
+        self,
+        *flags: str,
+        base_path: Path | None = None,
+        config_file: Path | None = None,
+        name: str = "speech_emotion",
+        port: int | None = None,
+        wait_s: float = 120.0,
+    ) -> None:
+        self.name = name
+        self.port = port or free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.log_path = Path(tempfile.mkstemp(prefix="model_server.", suffix=".log")[1])
+        self._wait_s = wait_s
+        self._command = [sys.executable, "-m", "model_server", f"--port={self.port}"]
+        if base_path:
+            self._command += [f"--model_name={name}", f"--model_base_path={base_path}"]
+        if config_file:
+            self._command += [f"--model_config_file={config_file}"]
+        self._command += flags
+        self.process: subprocess.Popen[bytes] | None = None
+        self._channel: grpc.Channel | None = None
+
+    def start(self, *, wait: bool = True) -> Self:
+        """Start the process and, unless told not to, wait until it serves `name`."""
+        environment = {**os.environ, "MODEL_SERVER_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        if wait:
+            try:
+                self.wait_for_version()
+            except BaseException:
+                self.kill()
+                raise
+        return self
+
+    def wait_for_version(self, version: int | None = None, state: int = AVAILABLE, name: str | None = None) -> None:
+        """Wait until `version` (or any) is in `state`. Raises AssertionError with the log if it never is."""
+        end = time.monotonic() + self._wait_s
+        while time.monotonic() < end:
+            found = self.states(name)
+            if state in found.values() if version is None else found.get(version) == state:
+                return
+            if self.process is not None and self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"{name or self.name}/{version or '*'} never reached {state}: {self.log}")
+
+    def states(self, name: str | None = None) -> dict[int, int]:
+        """State of every version of the model; empty while the server or the model is not there."""
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = name or self.name
+        try:
+            answer = self.models.GetModelStatus(request, timeout=10)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):
+                return {}
+            raise
+        return {entry.version: entry.state for entry in answer.model_version_status}
+
+    def reload(self, config: model_server_config_pb2.ModelServerConfig, timeout_s: float = 60) -> None:
+        """Send a new configuration. Raises grpc.RpcError if it is refused."""
+        request = model_management_pb2.ReloadConfigRequest(config=config)
+        self.models.HandleReloadConfigRequest(request, timeout=timeout_s)
+
+    @property
+    def channel(self) -> grpc.Channel:
+        """The channel to the server, made on first use and closed with it."""
+        if self._channel is None:
+            options = [("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)]
+            self._channel = grpc.insecure_channel(self.address, options=options)
+        return self._channel
+
+    @property
+    def models(self) -> model_service_pb2_grpc.ModelServiceStub:
+        """The ModelService of the server."""
+        return model_service_pb2_grpc.ModelServiceStub(self.channel)
+
+    @property
+    def predictions(self) -> prediction_service_pb2_grpc.PredictionServiceStub:
+        """The PredictionService of the server."""
+        return prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+
+    @property
+    def log(self) -> str:
+        """What the process has printed so far."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """SIGKILL, and the exit code."""
+        return self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None, "the server was never started"
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+    def __enter__(self) -> Self:
+        return self if self.process else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process is not None:
+            self.kill()
+        if error is not None:
+            sys.stderr.write(f"--- log of the model server at {self.address} ---\n{self.log}")
+        self.log_path.unlink(missing_ok=True)
