@@ -79,11 +79,13 @@ def call(channel: grpc.Channel, rpc: str, request: Any) -> Any:
 def assert_same(found: Any, expected: Any, where: str = "") -> None:
     """Equal as JSON, floating-point numbers up to float32 rounding; order matters in lists only."""
     if isinstance(expected, dict):
-        assert isinstance(found, dict) and found.keys() == expected.keys(), where
+        assert isinstance(found, dict), where
+        assert found.keys() == expected.keys(), where
         for key, value in expected.items():
             assert_same(found[key], value, f"{where}.{key}")
     elif isinstance(expected, list):
-        assert isinstance(found, list) and len(found) == len(expected), where
+        assert isinstance(found, list), where
+        assert len(found) == len(expected), where
         for index, value in enumerate(expected):
             assert_same(found[index], value, f"{where}[{index}]")
     elif isinstance(expected, float):

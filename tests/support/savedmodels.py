@@ -62,9 +62,7 @@ def write_slow(path: Path, spec_json: str, labels: Sequence[str], seed: int = 0,
 
     def probabilities(features: Any) -> Any:
         start = tf.timestamp()
-        spun = tf.while_loop(
-            lambda turns: tf.timestamp() - start < seconds, lambda turns: (turns + 1,), (tf.constant(0),)
-        )
+        spun = tf.while_loop(lambda _: tf.timestamp() - start < seconds, lambda turns: (turns + 1,), (tf.constant(0),))
         with tf.control_dependencies([spun[0]]):
             return linear(tf.identity(features))
 
