@@ -1,21 +1,11 @@
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
-import soundfile
 
 from speech_emotion import errors
 from speech_emotion.audio import Limits, decode, load, prepare, probe
-
-RATE = 16_000
-
-
-def encode(samples: np.ndarray, rate: int = RATE, format: str = "WAV", subtype: str | None = None) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate, format=format, subtype=subtype)
-    return buffer.getvalue()
+from tests.support.clips import RATE, encode
 
 
 def tone(seconds: float = 0.5, rate: int = RATE, hz: float = 440.0) -> np.ndarray:

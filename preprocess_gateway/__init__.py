@@ -1,0 +1,4 @@
+"""The gateway: HTTP in, features out to a model server over gRPC, an emotion back.
+
+Must not know: TensorFlow's runtime, training, which model server it talks to.
+"""

@@ -1,0 +1,116 @@
+"""Errors of the gateway, and the one place where any error becomes problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import ClassVar
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from speech_emotion import errors as ground
+
+log = logging.getLogger(__name__)
+
+
+class GatewayError(ground.SpeechEmotionError):
+    """An error with its own HTTP status."""
+
+    status: ClassVar[int] = 500
+
+
+class MissingFileError(GatewayError):
+    """The form has no part named `file`."""
+
+    code, status = "missing_file", 400
+
+
+class NotMultipartError(GatewayError):
+    """The body is not a multipart form."""
+
+    code, status = "not_multipart", 415
+
+
+class ModelUnavailableError(GatewayError):
+    """The model server does not answer, or has no version for the label."""
+
+    code, status = "model_unavailable", 503
+
+
+class OverloadedError(GatewayError):
+    """The model server has no capacity left."""
+
+    code, status = "overloaded", 503
+
+
+class DeadlineError(GatewayError):
+    """The request's time ran out."""
+
+    code, status = "deadline_exceeded", 504
+
+
+STATUS: dict[type[ground.SpeechEmotionError], int] = {
+    ground.EmptyAudioError: 400,
+    ground.UnsupportedFormatError: 415,
+    ground.CorruptAudioError: 422,
+    ground.NonFiniteAudioError: 422,
+    ground.DurationError: 413,
+    ground.SampleRateError: 422,
+    ground.ChannelsError: 422,
+    ground.ContractError: 503,
+}
+HTTP_CODES = {
+    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
+    413: "body_too_large", 415: "not_multipart",
+}  # fmt: skip
+
+
+def register(app: Flask, retry_after_s: int) -> None:
+    """Render every error of `app` as problem+json."""
+
+    def known(error: ground.SpeechEmotionError) -> Response:
+        status = status_of(error)
+        return render_problem(status, error.code, str(error), retry_after_s)
+
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        if isinstance(error, RequestEntityTooLarge):
+            detail = f"the body is larger than the {app.config['MAX_CONTENT_LENGTH']} bytes allowed"
+        else:
+            detail = error.description or error.name
+        response = render_problem(status, HTTP_CODES.get(status, "http_error"), detail, retry_after_s)
+        if status == 405 and (allow := dict(error.get_headers()).get("Allow")):
+            response.headers["Allow"] = allow
+        return response
+
+    def unknown(error: Exception) -> Response:
+        log.error("request failed", exc_info=error)
+        return render_problem(500, "internal_error", "the gateway failed; its log says why", retry_after_s)
+
+    app.register_error_handler(ground.SpeechEmotionError, known)
+    app.register_error_handler(HTTPException, http)
+    app.register_error_handler(Exception, unknown)
+
+
+def status_of(error: ground.SpeechEmotionError) -> int:
+    """HTTP status of an error: its own, or that of its nearest class in `STATUS`."""
+    if isinstance(error, GatewayError):
+        return error.status
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
+    """One problem document; 503 says when to come back."""
+    problem = {
+        "type": "about:blank",
+        "title": code.replace("_", " "),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": g.request_id,
+    }
+    response = Response(json.dumps(problem), status, content_type="application/problem+json")
+    if status == 503:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response

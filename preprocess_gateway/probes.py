@@ -1,0 +1,67 @@
+"""Probes and metrics on a port and thread of their own: slow uploads must not fail a probe."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from preprocess_gateway.metrics import Metrics
+from preprocess_gateway.predictor import Predictor
+
+
+class ProbeServer:
+    """`/healthz`, `/readyz`, `/metrics`."""
+
+    def __init__(self, host: str, port: int, predictor: Predictor, metrics: Metrics) -> None:
+        self._predictor = predictor
+        self._metrics = metrics
+        self.draining = False
+        self._server = ThreadingHTTPServer((host, port), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
+
+    def start(self) -> None:
+        """Serve in a thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving, and close the predictor."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._predictor.close()
+
+    def answer(self, path: str) -> tuple[int, str, bytes]:
+        """Status, content type and body for a path."""
+        match path:
+            case "/healthz":
+                return 200, "text/plain", b"ok\n"
+            case "/readyz" if self.draining:
+                return 503, "text/plain", b"draining\n"
+            case "/readyz" if not self._predictor.ready:
+                return 503, "text/plain", b"the model has not described itself yet\n"
+            case "/readyz":
+                return 200, "text/plain", b"ready\n"
+            case "/metrics":
+                return 200, CONTENT_TYPE_LATEST, generate_latest(self._metrics.registry)
+            case _:
+                return 404, "text/plain", b"not found\n"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        answer = self.answer
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 5  # seconds for a client to send its request
+
+            def do_GET(self) -> None:
+                status, content_type, body = answer(self.path.partition("?")[0])
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Probes are not logged."""
+
+        return Handler

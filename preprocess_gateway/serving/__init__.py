@@ -1,0 +1,4 @@
+"""TensorFlow Serving's client: Predict, and which version a label means.
+
+Must not know: Flask, audio.
+"""

@@ -1,0 +1,112 @@
+"""`ser`: serve, train, evaluate, look at data. Each command parses, calls one function, prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Speech Emotion Serving.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+Data = Annotated[Path, typer.Option(envvar="RAVDESS_DIR", help="A manifest (CSV) or a folder of RAVDESS.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Port = Annotated[int, typer.Option(min=1, max=65_535)]
+CACHE = Path(".cache/features")
+
+
+def fail(message: str) -> typer.Exit:
+    """Print one line to standard error; exit code 1."""
+    typer.secho(message, fg=typer.colors.RED, err=True)
+    return typer.Exit(1)
+
+
+@app.command()
+def serve(
+    store: Annotated[Path, typer.Option(help="Folder of the model store.")] = Path("models"),
+    port: Annotated[int, typer.Option(envvar="GATEWAY_PORT", min=1, max=65_535)] = 8080,
+    probe_port: Annotated[int, typer.Option(envvar="GATEWAY_PROBE_PORT", min=1, max=65_535)] = 9090,
+    model_server_port: Annotated[int, typer.Option(envvar="MODEL_SERVER_PORT", min=1, max=65_535)] = 8500,
+    sample: Annotated[Path, typer.Option(help="Where to write a clip to try.")] = Path("sample.wav"),
+) -> None:
+    """Run a model server and a gateway on this machine until Ctrl-C."""
+    from ser import serve as serving
+    from training_pipeline.data.synthetic import write_sample
+
+    write_sample(sample)
+    try:
+        serving.serve(store, port=port, probe_port=probe_port, model_server_port=model_server_port, sample=sample)
+    except serving.ServeError as error:
+        raise fail(str(error)) from None
+
+
+@app.command()
+def sample(path: Annotated[Path, typer.Argument()] = Path("sample.wav")) -> None:
+    """Write a synthetic clip to try the service with."""
+    from training_pipeline.data.synthetic import write_sample
+
+    write_sample(path)
+
+
+@app.command()
+def synthetic(folder: Path, speakers: Annotated[int, typer.Option(min=2)] = 6) -> None:
+    """Write a small synthetic data set and print its manifest's path."""
+    from training_pipeline.data.synthetic import write_synthetic
+
+    typer.echo(write_synthetic(folder, speakers=speakers))
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    model: Annotated[list[str] | None, typer.Option(help="A registered model; default: all.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for JSON, pictures and a page.")] = Path("reports/evaluation"),
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Train and test models on speakers they never heard, and on a random split beside it."""
+    from ser import evaluation
+    from speech_emotion.errors import SpeechEmotionError
+
+    try:
+        typer.echo(evaluation.run(data, model, output, seed, CACHE, as_json=as_json))
+    except SpeechEmotionError as error:
+        raise fail(str(error)) from None
+
+
+@app.command()
+def train(
+    data: Data,
+    export: Annotated[Path, typer.Option(help="Folder of the SavedModel; must not exist.")],
+    model: Annotated[str, typer.Option(help="A registered model.")] = "mlp",
+    evaluation: Annotated[Path | None, typer.Option(help="results.json of `ser evaluate`, for the card.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the data, for the card.")] = "unknown",
+    name: Annotated[str, typer.Option(help="Name of the data, for the card.")] = "unnamed",
+    seed: Seed = 0,
+) -> None:
+    """Train a model on every clip and export it as a servable SavedModel."""
+    from ser import training
+    from speech_emotion.errors import SpeechEmotionError
+
+    try:
+        training.run(data, model, export, evaluation, licence, name, seed, CACHE)
+    except (SpeechEmotionError, FileExistsError) as error:
+        raise fail(str(error)) from None
+    typer.echo(export)
+
+
+@app.command()
+def eda(data: Data, output: Annotated[Path, typer.Option(help="Folder for pictures.")] = Path("reports/eda")) -> None:
+    """Draw class balance, lengths, and per label a waveform, mel spectrogram and chromagram."""
+    from ser import exploration
+    from speech_emotion.errors import SpeechEmotionError
+
+    try:
+        for path in exploration.run(data, output):
+            typer.echo(path)
+    except SpeechEmotionError as error:
+        raise fail(str(error)) from None
+
+
+if __name__ == "__main__":
+    app()

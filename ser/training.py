@@ -1,0 +1,33 @@
+"""`ser train`: one model on every clip, exported with its card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ser.output import progress
+from training_pipeline.card import make_card
+from training_pipeline.data.source import read_data
+from training_pipeline.errors import DataError
+from training_pipeline.export import export
+from training_pipeline.features import extract_all
+from training_pipeline.networks.registry import find
+from training_pipeline.train import Examples, train
+
+
+def run(
+    data: Path, model: str, folder: Path, evaluation: Path | None, licence: str, name: str, seed: int, cache: Path
+) -> None:
+    """Train `model` on all of `data` and write a SavedModel to `folder`."""
+    network = find(model)
+    clips, labels = read_data(data)
+    metrics = {}
+    if evaluation is not None:
+        metrics = json.loads(evaluation.read_text())["models"].get(model)
+        if metrics is None:
+            raise DataError(f"{evaluation} has no figures of {model}")
+    with progress("features", len(clips)) as step:
+        examples = Examples.of(clips, extract_all(clips, network.spec, cache, step), labels)
+    trained = train(network, examples, seed)
+    card = make_card(network, examples, trained, seed, name, licence, metrics)
+    export(trained, network.spec, labels, card, folder)

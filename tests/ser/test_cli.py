@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+import soundfile
+from typer.testing import CliRunner
+
+from ser.main import app
+from tests.support.model_server import free_port
+from training_pipeline.data.synthetic import write_synthetic
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_help_imports_no_numpy() -> None:
+    code = "import sys, ser.main; assert 'numpy' not in sys.modules and 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_sample_is_a_clip(tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["sample", str(tmp_path / "sample.wav")]).exit_code == 0
+    info = soundfile.info(tmp_path / "sample.wav")
+    assert (info.samplerate, info.channels, info.duration) == (16_000, 1, 3.0)
+
+
+def test_evaluate_and_eda_write_their_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = str(write_synthetic(tmp_path / "data", speakers=5, takes=1))
+    runner = CliRunner()
+    done = runner.invoke(app, ["evaluate", "--data", manifest, "--model", "mlp", "--output", "out", "--json"])
+    assert done.exit_code == 0, done.output
+    assert set(json.loads(done.stdout)["mlp"]) == {"unheard_speakers", "random_split"}
+    assert {path.name for path in Path("out").iterdir()} == {"README.md", "results.json", "confusion-mlp.png"}
+    done = runner.invoke(app, ["eda", "--data", manifest, "--output", "eda"])
+    assert done.exit_code == 0, done.output
+    expected = {"class-balance.png", "durations.png", "clip-calm.png", "clip-happy.png", "clip-angry.png"}
+    assert {path.name for path in Path("eda").iterdir()} == expected
+
+
+def test_bad_data_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "--data", str(tmp_path / "nowhere")])
+    assert done.exit_code == 1
+    assert "no such file or folder" in done.output
+
+
+def test_a_busy_port_is_said_with_its_setting(tmp_path: Path) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        sample = str(tmp_path / "sample.wav")
+        done = CliRunner().invoke(app, ["serve", "--port", str(busy.getsockname()[1]), "--sample", sample])
+    assert done.exit_code == 1
+    assert "GATEWAY_PORT" in done.output
+
+
+def test_serve_answers_with_the_shipped_model_and_stops(tmp_path: Path) -> None:
+    port, sample = free_port(), tmp_path / "sample.wav"
+    ports = ["--port", port, "--probe-port", free_port(), "--model-server-port", free_port()]
+    command = [sys.executable, "-m", "ser.main", "serve", *map(str, ports), "--sample", str(sample)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 120
+        while "curl -F" not in (said := (tmp_path / "log").read_text()):
+            assert process.poll() is None, said
+            assert time.monotonic() < deadline, said
+            time.sleep(0.2)
+        line = next(line for line in said.splitlines() if "curl -F" in line)
+        done = subprocess.run(line.split(), capture_output=True, text=True, timeout=30, check=True)
+        answer = json.loads(done.stdout)
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert answer["model"]["label"] == "stable"
+    finally:
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(40) == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/", timeout=2)

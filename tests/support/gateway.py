@@ -1,0 +1,88 @@
+"""A real gunicorn with the gateway, as a context manager."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import requests
+
+from tests.support.model_server import free_port
+
+COMMAND = ["-m", "gunicorn", "-c", "python:preprocess_gateway.gunicorn_conf", "preprocess_gateway.app:create_app()"]
+
+
+class Gateway:
+    """The gateway on free ports; further settings by name without their prefix."""
+
+    def __init__(self, model_server: str, *, wait_s: float = 90.0, **settings: object) -> None:
+        self.port, self.probe_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.probes = f"http://127.0.0.1:{self.probe_port}"
+        named = {
+            "model_server": model_server,
+            "port": self.port,
+            "probe_port": self.probe_port,
+            "drain_s": 0,
+            **settings,
+        }
+        self._environment = {**os.environ, **{f"GATEWAY_{name.upper()}": str(value) for name, value in named.items()}}
+        self._wait_s = wait_s
+        self.log_path = Path(tempfile.mkstemp(prefix="gateway.", suffix=".log")[1])
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, wait: bool = True) -> Self:
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen([sys.executable, *COMMAND], env=self._environment, stdout=log, stderr=log)
+        if wait:
+            self.wait_for(200)
+        return self
+
+    def wait_for(self, status: int) -> None:
+        """Wait until `/readyz` answers with this status."""
+        deadline = time.monotonic() + self._wait_s
+        while time.monotonic() < deadline and self.process and self.process.poll() is None:
+            try:
+                if requests.get(f"{self.probes}/readyz", timeout=2).status_code == status:
+                    return
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"/readyz never answered {status}:\n{self.log}")
+
+    @property
+    def log(self) -> str:
+        """What gunicorn printed so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def predict(self, data: bytes) -> requests.Response:
+        """Post a clip as multipart."""
+        return requests.post(f"{self.url}/predict", files={"file": ("clip", data)}, timeout=30)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log_path.unlink(missing_ok=True)
+        return self.process.returncode
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,4 @@
+"""From recordings to a SavedModel: data sets, features, networks, evaluation, export.
+
+Must not know: Flask, the gateway.
+"""

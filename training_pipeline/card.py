@@ -1,0 +1,57 @@
+"""The model card that travels inside a SavedModel."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from training_pipeline.networks.registry import Network
+from training_pipeline.train import Examples, Trained
+
+SOFTWARE = ("keras", "librosa", "numpy", "scikit-learn", "soxr", "tensorflow")
+INTENDED_USE = (
+    "How speech sounds, as listeners would name it, in acted North American English. It does not know what a "
+    "person feels, and is no lie or mood detector. Emotion recognition at work and in education is prohibited "
+    "in the European Union (AI Act, Article 5)."
+)
+
+
+def make_card(
+    network: Network, examples: Examples, trained: Trained, seed: int, data: str, licence: str, metrics: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything that a reader of the model should know, as JSON."""
+    x, _ = examples.windows()
+    return {
+        "model": network.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "parameters": int(trained.model.count_params()),
+        "data": {
+            "name": data,
+            "clips": len(examples.clips),
+            "speakers": sorted({clip.speaker for clip in examples.clips}),
+            "licence": licence,
+        },
+        "evaluation": metrics,
+        "calibration": {"method": "temperature, on held-out training speakers", "temperature": trained.temperature},
+        "feature_statistics": {
+            "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
+            "std": [round(float(v), 6) for v in x.std(axis=(0, 1))],
+        },
+        "feature_fingerprint": network.spec.fingerprint,
+        "intended_use": INTENDED_USE,
+        "software": {"python": platform.python_version(), **{name: version(name) for name in SOFTWARE}},
+        "revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

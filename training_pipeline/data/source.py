@@ -1,0 +1,19 @@
+"""`--data`: a manifest, or a folder of RAVDESS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training_pipeline.data.manifest import Clip, labels_of, read_manifest
+from training_pipeline.data.ravdess import LABELS, read_ravdess
+from training_pipeline.errors import DataError
+
+
+def read_data(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
+    """Clips and labels of a CSV manifest or a RAVDESS folder. Raises DataError."""
+    if source.is_file():
+        clips = read_manifest(source)
+        return clips, labels_of(clips)
+    if not source.is_dir():
+        raise DataError(f"{source}: no such file or folder")
+    return read_ravdess(source).clips, LABELS

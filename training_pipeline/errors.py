@@ -1,0 +1,17 @@
+"""What stops a training run, in a sentence."""
+
+from __future__ import annotations
+
+from speech_emotion.errors import SpeechEmotionError
+
+
+class DataError(SpeechEmotionError):
+    """A data set is not what it should be."""
+
+    code = "data_set"
+
+
+class UnknownModelError(SpeechEmotionError):
+    """The registry has no network of that name."""
+
+    code = "unknown_model"

@@ -1,0 +1,48 @@
+"""Features of a data set, cached by what was heard and how it was listened to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from speech_emotion.audio import load
+from speech_emotion.errors import AudioError
+from speech_emotion.features import FeatureSpec, extract
+from training_pipeline.data.manifest import Clip
+from training_pipeline.errors import DataError
+
+Array = npt.NDArray[np.float32]
+
+
+def extract_all(
+    clips: Sequence[Clip], spec: FeatureSpec, cache: Path | None = None, progress: Callable[[], None] = lambda: None
+) -> list[Array]:
+    """Features `[windows, frames, bins]` of each clip. Raises DataError naming a clip that cannot be read."""
+    features = []
+    for clip in clips:
+        try:
+            features.append(_cached(clip.path.read_bytes(), spec, cache))
+        except AudioError as error:
+            raise DataError(f"{clip.path}: {error}") from error
+        progress()
+    return features
+
+
+def _cached(data: bytes, spec: FeatureSpec, cache: Path | None) -> Array:
+    if cache is None:
+        return extract(load(data, spec.sample_rate), spec)
+    path = cache / spec.fingerprint[:16] / f"{hashlib.sha256(data).hexdigest()}.npy"
+    if path.is_file():
+        return np.asarray(np.load(path, allow_pickle=False), np.float32)
+    features = extract(load(data, spec.sample_rate), spec)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        np.save(file, features, allow_pickle=False)
+    temporary.replace(path)
+    return features

@@ -1,0 +1,54 @@
+"""scikit-learn's multi-layer perceptron, and the Keras layers that compute the same."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+
+HIDDEN = (300,)
+MAX_ITER = 200
+
+
+def fit(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int
+) -> tuple[StandardScaler, MLPClassifier]:
+    """Fit on features `[n, frames, bins]`; every label must occur. Returns scaler and classifier."""
+    if len(np.unique(y)) != labels:
+        raise ValueError(f"{len(np.unique(y))} of {labels} labels occur")
+    flat = x.reshape(len(x), -1)
+    scaler = StandardScaler().fit(flat)
+    classifier = MLPClassifier(HIDDEN, alpha=0.01, batch_size=256, max_iter=MAX_ITER, random_state=seed)
+    with warnings.catch_warnings():
+        # The number of epochs is chosen beforehand, not by convergence.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(scaler.transform(flat), y)
+    scaler.input_shape_ = x.shape[1:]
+    return scaler, classifier
+
+
+def to_keras(scaler: StandardScaler, classifier: MLPClassifier) -> keras.Model:
+    """Dense layers with the classifier's weights: features `[n, frames, bins]` to logits `[n, labels]`."""
+    inputs = keras.Input(scaler.input_shape_)
+    normalization = keras.layers.Normalization(mean=scaler.mean_, variance=scaler.var_)
+    hidden = normalization(keras.layers.Flatten()(inputs))
+    layers = []
+    for index, bias in enumerate(classifier.intercepts_):
+        last = index == len(classifier.intercepts_) - 1
+        layer = keras.layers.Dense(len(bias), activation=None if last else "relu")
+        hidden = layer(hidden)
+        layers.append(layer)
+    model = keras.Model(inputs, _two_logits(hidden) if classifier.out_activation_ == "logistic" else hidden)
+    for layer, kernel, bias in zip(layers, classifier.coefs_, classifier.intercepts_, strict=True):
+        layer.set_weights([kernel, bias])
+    return model
+
+
+def _two_logits(logit: keras.KerasTensor) -> keras.KerasTensor:
+    # With two labels scikit-learn has one output; softmax of (0, z) is the logistic function of z.
+    return keras.layers.Concatenate()([keras.layers.Rescaling(0.0)(logit), logit])

@@ -1,0 +1,4 @@
+"""Pictures and Markdown from figures and clips.
+
+Must not know: training.
+"""

@@ -1,0 +1,71 @@
+"""Pictures of an evaluation and of a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import librosa
+import matplotlib as mpl
+import numpy as np
+from librosa import display  # type: ignore[attr-defined]
+from matplotlib.figure import Figure
+
+from speech_emotion.audio import load
+from training_pipeline.data.manifest import Clip
+
+mpl.use("Agg")
+RATE = 16_000
+DPI = 80
+
+
+def confusion(metrics: dict[str, Any], labels: Sequence[str], title: str, path: Path) -> None:
+    """A confusion matrix, rows normalised to the share of each true label."""
+    counts = np.array(metrics["confusion"], float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure((6, 5.4), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel="predicted", ylabel="acted", title=title)
+    for row, column in np.ndindex(*shares.shape):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, f"{shares[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8)
+    figure.savefig(path, dpi=DPI)
+
+
+def class_balance(clips: Sequence[Clip], labels: Sequence[str], path: Path) -> None:
+    """Clips per label."""
+    counts = Counter(clip.label for clip in clips)
+    figure = Figure((6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(labels, [counts[label] for label in labels])
+    axes.set(ylabel="clips", title=f"{len(clips)} clips")
+    axes.tick_params(axis="x", rotation=45)
+    figure.savefig(path, dpi=DPI)
+
+
+def durations(seconds: Sequence[float], path: Path) -> None:
+    """Histogram of lengths."""
+    figure = Figure((6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(seconds, bins=40)
+    axes.set(xlabel="seconds", ylabel="clips", title=f"median {np.median(seconds):.2f} s")
+    figure.savefig(path, dpi=DPI)
+
+
+def clip_views(clip: Clip, path: Path) -> None:
+    """Waveform, mel spectrogram and chromagram of one clip."""
+    samples = load(clip.path, RATE)
+    figure = Figure((8, 7), layout="constrained")
+    wave, mel_axes, chroma_axes = figure.subplots(3)
+    display.waveshow(samples, sr=RATE, ax=wave)
+    wave.set(title=f"{clip.label}: {clip.path.stem}", xlabel="", ylabel="amplitude")
+    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=RATE), ref=np.max)
+    display.specshow(mel, sr=RATE, x_axis="time", y_axis="mel", ax=mel_axes)
+    chroma = librosa.feature.chroma_stft(y=samples, sr=RATE, tuning=0.0)
+    display.specshow(chroma, sr=RATE, x_axis="time", y_axis="chroma", ax=chroma_axes)
+    figure.savefig(path, dpi=DPI)
