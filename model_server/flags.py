@@ -35,7 +35,7 @@ class Flags:
     max_num_load_retries: int = _flag(5, "how often a version that fails to load is tried again")
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between these tries")
     enable_model_warmup: bool = _flag(True, "run a version's warm-up requests before it is available")
-    num_request_iterations_for_warmup: int = _flag(1, "how often each warm-up request is run")
+    num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request is run; 0: once")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the meta graph to load")
     grpc_max_threads: int = _flag(4 * (os.cpu_count() or 1), "calls answered at once; more are refused")
     grpc_channel_arguments: str = _flag("", "comma-separated name=value arguments for the gRPC server")
