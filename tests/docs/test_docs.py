@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from preprocess_gateway.errors import STATUS, GatewayError
+from preprocess_gateway.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def configuration_page() -> str:
+    """docs/configuration.md, made from the settings themselves."""
+    rows = ["# Configuration of the gateway", "", "| variable | default | what |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        rows.append(f"| `GATEWAY_{name.upper()}` | `{field.default}` | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_every_setting_is_documented_and_the_page_is_current() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+    assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page()
+
+
+def test_every_error_code_stands_in_the_table() -> None:
+    api = (ROOT / "docs" / "api.md").read_text()
+    codes = {error.code for error in STATUS} | {error.code for error in GatewayError.__subclasses__()}
+    assert [code for code in sorted(codes) if f"`{code}`" not in api] == []
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
