@@ -23,7 +23,7 @@ def fit(
         raise ValueError(f"{len(np.unique(y))} of {labels} labels occur")
     flat = x.reshape(len(x), -1)
     scaler = StandardScaler().fit(flat)
-    classifier = MLPClassifier(HIDDEN, alpha=0.01, batch_size=256, max_iter=MAX_ITER, random_state=seed)
+    classifier = MLPClassifier(HIDDEN, alpha=0.01, batch_size=min(256, len(x)), max_iter=MAX_ITER, random_state=seed)
     with warnings.catch_warnings():
         # The number of epochs is chosen beforehand, not by convergence.
         warnings.simplefilter("ignore", ConvergenceWarning)
