@@ -22,9 +22,11 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, _die)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     host = os.environ.get(HOST_VARIABLE, "127.0.0.1")
-    if flags.port and (reason := _taken(host, flags.port)):
-        sys.stderr.write(f"model_server: cannot listen on {host}:{flags.port} ({reason}); set another --port\n")
-        return EXIT_CODE
+    for name in ("port", "rest_api_port"):
+        port = getattr(flags, name)
+        if port and (reason := _taken(host, port)):
+            sys.stderr.write(f"model_server: cannot listen on {host}:{port} ({reason}); set another --{name}\n")
+            return EXIT_CODE
     # Python reports what TensorFlow raises; its own lines would be one for every bad request.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model_server.serve import serve

@@ -24,6 +24,9 @@ class Flags:
 
     port: int = _flag(8500, "TCP port for gRPC; 0: no gRPC")
     grpc_socket_path: str = _flag("", "listen on this UNIX socket for gRPC too")
+    rest_api_port: int = _flag(0, "TCP port for REST; 0: no REST")
+    rest_api_num_threads: int = _flag(4 * (os.cpu_count() or 1), "REST calls answered at once; more wait")
+    rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds that a REST client may take to send")
     model_name: str = _flag("default", "name of the one model (without --model_config_file)")
     model_base_path: str = _flag("", "absolute path of its version folders (without --model_config_file)")
     model_config_file: str = _flag("", "text file with a ModelServerConfig: the models, their policies and labels")
@@ -49,15 +52,12 @@ IGNORED = {
     "flush_filesystem_caches": "true",
     "num_load_threads": "0",
     "num_unload_threads": "0",
-    "rest_api_num_threads": "0",
-    "rest_api_timeout_in_ms": "30000",
     "remove_unused_fields_from_bundle_metagraph": "true",
     "enforce_session_run_timeout": "true",
 }
 
 # The real server's flags that would change answers, but are not built here.
 NOT_BUILT = (
-    "rest_api_port",
     "rest_api_enable_cors_support",
     "enable_batching",
     "batching_parameters_file",
@@ -131,10 +131,14 @@ def _problem(flags: Flags) -> str:
     """What contradicts itself in the flags, or an empty string."""
     if not flags.model_base_path and not flags.model_config_file:
         return "one of --model_base_path and --model_config_file must be set"
-    if not 0 <= flags.port <= 65535:
-        return f"--port={flags.port} is not a port"
-    if flags.grpc_max_threads < 1:
-        return "--grpc_max_threads must be at least 1"
+    for name in ("port", "rest_api_port"):
+        if not 0 <= getattr(flags, name) <= 65535:
+            return f"--{name}={getattr(flags, name)} is not a port"
+    if flags.port and flags.port == flags.rest_api_port:
+        return "--rest_api_port cannot be the same as --port"
+    for name in ("grpc_max_threads", "rest_api_num_threads", "rest_api_timeout_in_ms"):
+        if getattr(flags, name) < 1:
+            return f"--{name} must be at least 1"
     op_threads = (flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism)
     if min(flags.tensorflow_session_parallelism, *op_threads) > 0:
         return (

@@ -13,6 +13,7 @@ from model_server.core import ServerCore
 from model_server.errors import ServingError
 from model_server.flags import EXIT_CODE, Flags
 from model_server.loader import Loader
+from model_server.rest.app import RestServer
 from model_server.rpc.server import start_grpc_server
 from model_server.servable import Servable, SessionOptions
 from model_server.source import BasePathWatcher, ConfigFileWatcher, read_model_config
@@ -43,8 +44,12 @@ def serve(flags: Flags, host: str) -> int:
         addresses.append(f"unix:{flags.grpc_socket_path}")
     try:
         server = start_grpc_server(core, addresses, flags.grpc_max_threads, _channel_arguments(flags))
+        if flags.rest_api_port:
+            timeout_s = flags.rest_api_timeout_in_ms / 1000
+            RestServer(core, host, flags.rest_api_port, flags.rest_api_num_threads, timeout_s).start()
+            _log.info("serving REST at %s:%d", host, flags.rest_api_port)
     except OSError as error:
-        _log.critical("Failed to start server: %s; set another --port", error)
+        _log.critical("Failed to start server: %s; set another --port or --rest_api_port", error)
         return EXIT_CODE
     _log.info("serving gRPC at %s", " and ".join(addresses) or "no address (--port=0)")
     if not addresses:

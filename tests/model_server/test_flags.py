@@ -57,6 +57,7 @@ def test_a_flag_that_is_not_built_may_be_switched_off() -> None:
         ([BASE, "--prot=1"], "unrecognized arguments: --prot=1"),
         ([BASE, "--port=x"], "invalid int value: 'x'"),
         ([BASE, "--port=70000"], "--port=70000 is not a port"),
+        ([BASE, "--rest_api_port=8500"], "--rest_api_port cannot be the same as --port"),
         ([BASE, "--grpc_max_threads=0"], "--grpc_max_threads must be at least 1"),
         ([BASE, "--enable_model_warmup=maybe"], "'maybe' is neither true nor false"),
         ([BASE, "--model_config_f=/x"], "unrecognized arguments"),

@@ -1,0 +1,91 @@
+"""The HTTP server of the REST API: a thread a connection, a bounded number of calls at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urlsplit
+
+from model_server.core import ServerCore
+from model_server.errors import ServingError
+from model_server.rest.handler import answer, status_of
+
+_log = logging.getLogger(__name__)
+_NOT_FOUND = "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
+
+
+class RestServer(ThreadingHTTPServer):
+    """Serves `core` at host:port. Raises OSError on a taken port."""
+
+    daemon_threads = True
+    allow_reuse_port = False
+
+    def __init__(self, core: ServerCore, host: str, port: int, max_calls: int, timeout_s: float) -> None:
+        self.core = core
+        self.places = threading.BoundedSemaphore(max_calls)
+        self.timeout_s = timeout_s
+        super().__init__((host, port), _Handler)
+
+    def start(self) -> None:
+        """Answer calls in a thread of its own until the process ends."""
+        threading.Thread(target=self.serve_forever, name="rest", daemon=True).start()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: RestServer
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(self.server.timeout_s)
+
+    def do_GET(self) -> None:
+        """Model status and metadata."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Predict."""
+        self._answer()
+
+    def _answer(self) -> None:
+        body = self._body()
+        if body is None:
+            return
+        path = unquote(urlsplit(self.path).path)
+        if not path.lower().startswith("/v1/"):
+            self._send(404, "text/html", _NOT_FOUND)
+            return
+        with self.server.places:
+            status, document = self._call(path, body)
+        self._send(status, "application/json", json.dumps(document, indent=4))
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdigit():
+            # What follows cannot be told from the next request.
+            self.close_connection = True
+            self._send(411, "application/json", json.dumps({"error": "Content-Length required"}))
+            return None
+        return self.rfile.read(int(length))
+
+    def _call(self, path: str, body: bytes) -> tuple[int, object]:
+        try:
+            return 200, answer(self.server.core, self.command, path, body)
+        except ServingError as error:
+            return status_of(error), {"error": error.message}
+        except Exception:  # noqa: BLE001 - a client never sees a trace
+            _log.exception("a REST call failed unexpectedly")
+            return 500, {"error": "internal error"}
+
+    def _send(self, status: int, content_type: str, text: str) -> None:
+        data = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of single calls."""

@@ -1,0 +1,141 @@
+"""What a REST call means: paths and bodies to ServerCore, its answers and errors to JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from google.protobuf import json_format
+
+from model_server.core import ServerCore
+from model_server.errors import Code, ServingError, invalid_argument
+from model_server.rest import json_tensors
+from model_server.servable import DEFAULT_SIGNATURE, Servable
+from speech_emotion.protos import get_model_metadata_pb2, get_model_status_pb2, model_pb2
+
+_MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PREDICT = re.compile(f"{_MODEL}:predict", re.IGNORECASE)
+_STATUS = re.compile(f"{_MODEL}(?P<metadata>/metadata)?", re.IGNORECASE)
+
+HTTP_STATUS = {
+    Code.OK: 200,
+    Code.CANCELLED: 499,
+    Code.INVALID_ARGUMENT: 400,
+    Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.PERMISSION_DENIED: 403,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.FAILED_PRECONDITION: 412,
+    Code.ABORTED: 409,
+    Code.OUT_OF_RANGE: 400,
+    Code.UNIMPLEMENTED: 501,
+    Code.UNAVAILABLE: 503,
+    Code.UNAUTHENTICATED: 401,
+}
+
+# Python's words for bad JSON, and the real server's.
+_JSON_ERRORS = {
+    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Expecting ',' delimiter": "Missing a comma or closing bracket after an element.",
+    "Extra data": "The document root must not be followed by other values.",
+    "Unterminated string starting at": "Missing a closing quotation mark in string.",
+}
+
+
+def answer(core: ServerCore, method: str, path: str, body: bytes) -> dict[str, Any]:
+    """The JSON answer to one call under /v1/. Raises ServingError."""
+    if method == "POST" and (found := _PREDICT.fullmatch(path)):
+        try:
+            return _predict(core, _spec(found), body)
+        except RecursionError as error:
+            raise invalid_argument("JSON is nested too deeply") from error
+    if method == "GET" and (found := _STATUS.fullmatch(path)):
+        return _metadata(core, _spec(found)) if found["metadata"] else _status(core, _spec(found))
+    raise invalid_argument(f"Malformed request: {method} {path}")
+
+
+def _spec(found: re.Match[str]) -> model_pb2.ModelSpec:
+    spec = model_pb2.ModelSpec(name=found["name"])
+    if found["version"]:
+        if int(found["version"]) >= 2**63:
+            raise invalid_argument(f"Failed to convert version: {found['version']} to numeric.")
+        spec.version.value = int(found["version"])
+    if found["label"]:
+        spec.version_label = found["label"]
+    return spec
+
+
+def _status(core: ServerCore, spec: model_pb2.ModelSpec) -> dict[str, Any]:
+    return _to_dict(core.status(get_model_status_pb2.GetModelStatusRequest(model_spec=spec)))
+
+
+def _metadata(core: ServerCore, spec: model_pb2.ModelSpec) -> dict[str, Any]:
+    request = get_model_metadata_pb2.GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+    response = core.metadata(request)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(signatures)
+    return {"model_spec": _to_dict(response.model_spec), "metadata": {"signature_def": _to_dict(signatures)}}
+
+
+def _to_dict(message: Any) -> dict[str, Any]:
+    printed = json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return dict(printed)
+
+
+def _predict(core: ServerCore, spec: model_pb2.ModelSpec, body: bytes) -> dict[str, Any]:
+    document = _parse(body)
+    key = document.get("signature_name", "") or DEFAULT_SIGNATURE
+    if not isinstance(key, str):
+        raise invalid_argument("'signature_name' key must be a string value.")
+    servable = core.servable(spec)
+    types = _input_types(servable, key)
+    rows = "instances" in document
+    if rows and "inputs" in document:
+        raise invalid_argument(
+            f"JSON Value: {json_tensors.pretty(document)} Not formatted correctly "
+            "expecting only one of 'inputs' or 'instances' keys to exist "
+        )
+    if rows:
+        arrays = json_tensors.arrays_from_rows(document["instances"], document, types)
+    elif "inputs" in document:
+        arrays = json_tensors.arrays_from_columns(document["inputs"], types)
+    else:
+        raise invalid_argument("Missing 'inputs' or 'instances' key")
+    outputs = servable.signature(key).run(arrays)
+    if rows:
+        return {"predictions": json_tensors.rows_to_json(outputs)}
+    return {"outputs": json_tensors.columns_to_json(outputs)}
+
+
+def _input_types(servable: Servable, key: str) -> dict[str, int]:
+    if key not in servable.signature_defs:
+        raise invalid_argument(f'Serving signature name: "{key}" not found in signature def')
+    types = {name: info.dtype for name, info in servable.signature_defs[key].inputs.items()}
+    if not types:
+        raise invalid_argument(f"Failed to get input map for signature: {key}")
+    return types
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        raise invalid_argument("JSON Parse error: The document is empty")
+    try:
+        document = json.loads(body)
+    except json.JSONDecodeError as error:
+        reason = _JSON_ERRORS.get(error.msg, "Invalid value.")
+        raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from error
+    except UnicodeDecodeError as error:
+        raise invalid_argument("JSON Parse error: Invalid value.") from error
+    if not isinstance(document, dict):
+        raise invalid_argument(f"JSON Value: {json_tensors.pretty(document)} is not object")
+    return document
+
+
+def status_of(error: ServingError) -> int:
+    """The HTTP status that stands for the error's code."""
+    return HTTP_STATUS.get(error.code, 500)
