@@ -115,7 +115,7 @@ class _Signature:
         if alias in sent:
             try:
                 return tensors.decode(sent[alias])
-            except ValueError as error:
+            except (ValueError, MemoryError) as error:
                 raise invalid_argument(f"tensor parsing error: {alias}") from error
         if alias not in self.defaults:
             raise invalid_argument(

@@ -39,7 +39,8 @@ def serve(flags: Flags, host: str) -> int:
         return EXIT_CODE
     if config_file:
         ConfigFileWatcher(config_file, lambda new: _reload(core, new), flags.model_config_file_poll_wait_seconds)
-    addresses = [f"{host}:{flags.port}"] if flags.port else []
+    ip_host = f"[{host}]" if ":" in host else host
+    addresses = [f"{ip_host}:{flags.port}"] if flags.port else []
     if flags.grpc_socket_path:
         addresses.append(f"unix:{flags.grpc_socket_path}")
     try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from model_server.core import ServerCore
 from model_server.errors import ServingError
@@ -26,7 +28,13 @@ class RestServer(ThreadingHTTPServer):
         self.core = core
         self.places = threading.BoundedSemaphore(max_calls)
         self.timeout_s = timeout_s
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """A client that hangs up is no event; anything else is logged."""
+        if not isinstance(sys.exception(), ConnectionError):
+            _log.exception("a REST connection failed unexpectedly")
 
     def start(self) -> None:
         """Answer calls in a thread of its own until the process ends."""
@@ -53,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if body is None:
             return
-        path = unquote(urlsplit(self.path).path)
+        path = unquote(self.path.partition("?")[0])
         if not path.lower().startswith("/v1/"):
             self._send(404, "text/html", _NOT_FOUND)
             return

@@ -9,6 +9,9 @@ from model_server.errors import invalid_argument
 from model_server.rpc.gate import Gate
 from speech_emotion.protos import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
 
+# A caller without a deadline who has gone must not hold a place for ever.
+_MAX_WAIT_S = 600.0
+
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
     """Tells the state of versions, and takes a new configuration."""
@@ -35,7 +38,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore
                     "Only ModelConfigList is currently supported"
                 )
             new = self._core.reload(request.config)
-            self._core.wait_until_served(new, context.time_remaining())
+            remaining = context.time_remaining()
+            self._core.wait_until_served(new, _MAX_WAIT_S if remaining is None else remaining)
             response = model_management_pb2.ReloadConfigResponse()
             response.status.SetInParent()
             return response

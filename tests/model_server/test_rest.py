@@ -5,6 +5,7 @@ With MODEL_SERVER_REST=host:port the calls go to that server instead (see record
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 from collections.abc import Iterator
@@ -85,6 +86,27 @@ def test_a_connection_serves_call_after_call(url: str) -> None:
             )
             assert answer.status_code == 400
             assert session.get(f"{url}/v1/models/demo", timeout=60).status_code == 200
+
+
+@ours
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/v1/models/demo?x=1", 200, "AVAILABLE"),
+        ("/V1/MODELS/demo", 200, "AVAILABLE"),
+        ("/v1/models/de%6Do", 200, "AVAILABLE"),
+        ("/v1/models", 400, "Malformed request: GET /v1/models"),
+        ("/v1/models/demo/versions/x", 400, "Malformed request"),
+        ("/v1/models/demo/versions/99999999999999999999", 400, "Failed to convert version"),
+        ("//[", 404, "Not Found"),
+    ],
+)
+def test_other_paths(url: str, path: str, status: int, text: str) -> None:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    assert (answer.status, text in answer.read().decode()) == (status, True)
+    connection.close()
 
 
 @ours

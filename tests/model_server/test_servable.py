@@ -87,6 +87,15 @@ def test_an_error_in_the_graph_keeps_its_code_and_text(tmp_path: Path) -> None:
     assert set(answers(servable, request("describe", rows=[0]))) == {"spec", "labels", "card"}
 
 
+@pytest.mark.parametrize("sizes", [(2**40,), (2**62, 2**62), (1,) * 100])
+def test_a_shape_beyond_memory_is_refused(linear: Servable, sizes: tuple[int, ...]) -> None:
+    message = request(features=np.float32(1))
+    for size in sizes:
+        message.inputs["features"].tensor_shape.dim.add(size=size)
+    with pytest.raises(ServingError, match="tensor parsing error: features"):
+        linear.predict(message)
+
+
 class Odd(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([], tf.string, "name"), tf.TensorSpec([], tf.float32, "scale")])
     def greet(self, name: Any, scale: Any) -> dict[str, Any]:
