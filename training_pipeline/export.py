@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from speech_emotion import contract
 from speech_emotion.features import FeatureSpec
@@ -20,15 +21,10 @@ WARMUP_BATCHES = (1, 8)
 class _Servable(tf.Module):  # type: ignore[misc]
     def __init__(self, trained: Trained, spec: FeatureSpec, labels: tuple[str, ...], card: dict[str, Any]) -> None:
         super().__init__()
-        self.model = trained.model
-        self.temperature = tf.constant(trained.temperature, tf.float32)
+        self.predict = _frozen(trained, spec)
         texts = (spec.to_json(), json.dumps(labels), json.dumps(card, sort_keys=True))
         names = (contract.OUTPUT_SPEC, contract.OUTPUT_LABELS, contract.OUTPUT_CARD)
         self.texts = dict(zip(names, texts, strict=True))
-
-    def predict(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = self.model(features, training=False)
-        return {contract.OUTPUT_PROBABILITIES: tf.nn.softmax(logits / self.temperature)}
 
     def describe(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.fill(tf.shape(rows), text) for name, text in self.texts.items()}
@@ -42,14 +38,28 @@ def export(trained: Trained, spec: FeatureSpec, labels: tuple[str, ...], card: d
     if folder.exists():
         raise FileExistsError(f"{folder} is there already")
     servable = _Servable(trained, spec, labels, card)
-    features = tf.TensorSpec([None, spec.frames, spec.bins], tf.float32, name=contract.INPUT_FEATURES)
     rows = tf.TensorSpec([None], tf.int32, name=contract.INPUT_ROWS)
     signatures = {
-        contract.SIGNATURE_PREDICT: tf.function(servable.predict).get_concrete_function(features),
+        contract.SIGNATURE_PREDICT: servable.predict,
         contract.SIGNATURE_DESCRIBE: tf.function(servable.describe).get_concrete_function(rows),
     }
     tf.saved_model.save(servable, str(folder), signatures)
     _write_warmup(folder / contract.WARMUP_PATH, spec)
+
+
+def _frozen(trained: Trained, spec: FeatureSpec) -> Any:
+    """The model as a function without variables: nothing of its training, such as an optimizer, is exported."""
+    shape = tf.TensorSpec([None, spec.frames, spec.bins], tf.float32, name=contract.INPUT_FEATURES)
+
+    def probabilities(features: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(trained.model(features, training=False) / trained.temperature)
+
+    frozen = convert_variables_to_constants_v2(tf.function(probabilities).get_concrete_function(shape))
+
+    def predict(features: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {contract.OUTPUT_PROBABILITIES: frozen(features)[0]}
+
+    return tf.function(predict).get_concrete_function(shape)
 
 
 def _write_warmup(path: Path, spec: FeatureSpec) -> None:

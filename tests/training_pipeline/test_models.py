@@ -78,8 +78,9 @@ def test_the_warm_up_holds_predict_requests_of_the_specs_shape(folder: Path) -> 
 
 
 def test_a_model_server_loads_it_with_its_warm_up(folder: Path) -> None:
-    with ModelServer(base_path=folder.parent) as server:
-        assert server.address
+    with ModelServer(base_path=folder.parent, wait_s=50) as server:
+        assert server.process
+        assert server.process.poll() is None
 
 
 def test_an_export_never_overwrites(folder: Path, examples: Examples) -> None:
