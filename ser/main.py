@@ -60,7 +60,9 @@ def synthetic(folder: Path, speakers: Annotated[int, typer.Option(min=2)] = 6) -
 def evaluate(
     data: Data,
     model: Annotated[list[str] | None, typer.Option(help="A registered model; default: all.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder for JSON, pictures and a page.")] = Path("reports/evaluation"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for JSON, pictures and a page.")] = Path(
+        "reports/evaluation"
+    ),
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -96,7 +98,10 @@ def train(
 
 
 @app.command()
-def eda(data: Data, output: Annotated[Path, typer.Option(help="Folder for pictures.")] = Path("reports/eda")) -> None:
+def eda(
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures.")] = Path("reports/eda"),
+) -> None:
     """Draw class balance, lengths, and per label a waveform, mel spectrogram and chromagram."""
     from ser import exploration
     from speech_emotion.errors import SpeechEmotionError

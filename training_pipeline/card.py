@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from training_pipeline.data.folds import speaker_folds
 from training_pipeline.networks.registry import Network
 from training_pipeline.train import Examples, Trained
 
@@ -36,7 +37,9 @@ def make_card(
             "speakers": sorted({clip.speaker for clip in examples.clips}),
             "licence": licence,
         },
+        "licences": {"data": licence, "weights": licence, "code": "Apache-2.0"},
         "evaluation": metrics,
+        "folds": _folds(examples) if metrics else [],
         "calibration": {"method": "temperature, on held-out training speakers", "temperature": trained.temperature},
         "feature_statistics": {
             "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
@@ -47,6 +50,11 @@ def make_card(
         "software": {"python": platform.python_version(), **{name: version(name) for name in SOFTWARE}},
         "revision": _revision(),
     }
+
+
+def _folds(examples: Examples) -> list[list[str]]:
+    """The test speakers of each fold that the figures on unheard speakers come from."""
+    return [sorted({examples.clips[i].speaker for i in fold.test}) for fold in speaker_folds(examples.clips)]
 
 
 def _revision() -> str:

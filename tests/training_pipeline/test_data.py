@@ -8,6 +8,7 @@ import pytest
 from training_pipeline.data.folds import random_folds, speaker_folds
 from training_pipeline.data.manifest import Clip, read_manifest, write_manifest
 from training_pipeline.data.ravdess import FOLDS, LABELS, read_ravdess
+from training_pipeline.data.source import read_data
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
 
@@ -32,6 +33,25 @@ def test_ravdess_is_read_in_any_nesting_and_other_files_are_counted(tmp_path: Pa
     assert (len(found.clips), found.skipped) == (24 * 8 + 1, 3)
     clip = next(clip for clip in found.clips if clip.path.stem == "03-01-05-02-02-02-24")
     assert (clip.label, clip.speaker, clip.sex) == ("angry", "24", "female")
+
+
+def test_song_is_read_only_when_asked_for(tmp_path: Path) -> None:
+    ravdess_tree(tmp_path)
+    (tmp_path / "03-02-06-01-01-01-01.flac").touch()
+    assert len(read_ravdess(tmp_path).clips) == 24 * 8
+    assert len(read_ravdess(tmp_path, song=True).clips) == 24 * 8 + 1
+
+
+def test_skipped_files_are_told_with_their_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (ravdess_tree(tmp_path) / "readme.txt").touch()
+    assert len(read_data(tmp_path)[0]) == 24 * 8
+    assert "1 other files skipped" in caplog.text
+
+
+def test_a_label_with_fewer_clips_than_folds_is_an_error(clips: list[Clip]) -> None:
+    rare = [clip for clip in clips if clip.label != "calm"] + [clip for clip in clips if clip.label == "calm"][:2]
+    with pytest.raises(DataError, match="fewer of calm"):
+        random_folds(rare)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,8 +41,14 @@ def speaker_folds(clips: Sequence[Clip], count: int = 5) -> list[Fold]:
 
 
 def random_folds(clips: Sequence[Clip], count: int = 5, seed: int = 0) -> list[Fold]:
-    """Folds that share speakers between training and test: only to show how much that flatters."""
+    """Folds that share speakers between training and test: only to show how much that flatters.
+
+    Raises DataError if a label has fewer clips than there are folds.
+    """
     labels = [clip.label for clip in clips]
+    scarce = sorted(label for label, clips_of_it in Counter(labels).items() if clips_of_it < count)
+    if scarce:
+        raise DataError(f"{count} folds need as many clips of each label, there are fewer of {', '.join(scarce)}")
     splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
     return [Fold(train, test) for train, test in splitter.split(np.zeros(len(clips)), labels)]
 

@@ -17,20 +17,20 @@ LABELS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "sur
 FOLDS = ((2, 5, 14, 15, 16), (3, 6, 7, 13, 18), (10, 11, 12, 19, 20), (8, 17, 21, 23, 24), (1, 4, 9, 22))
 """Test actors of the five folds of Luna-Jimenez et al. (2021, 2022)."""
 ACTORS = 24
-AUDIO_ONLY, SPEECH = "03", "01"
+AUDIO_ONLY, SPEECH, SONG = "03", "01", "02"
 _NAME = re.compile(r"(\d\d)-(\d\d)-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder held: speech clips, and how many other files were passed over."""
+    """What a folder held: its clips, and how many other files were passed over."""
 
     clips: list[Clip]
     skipped: int
 
 
-def read_ravdess(folder: Path, *, all_actors: bool = True) -> Found:
-    """Find the speech clips below `folder`, ordered by name.
+def read_ravdess(folder: Path, *, all_actors: bool = True, song: bool = False) -> Found:
+    """Find the speech clips (with `song`, sung ones too) below `folder`, ordered by name.
 
     Raises DataError for a malformed name of an audio file, no clip at all, or (unless `all_actors` is
     false) an actor of the 24 without clips.
@@ -40,7 +40,7 @@ def read_ravdess(folder: Path, *, all_actors: bool = True) -> Found:
     for path in sorted(folder.rglob("*")):
         if not path.is_file():
             continue
-        clip = _clip(path) if path.suffix.lower() in {".wav", ".flac"} else None
+        clip = _clip(path, song=song) if path.suffix.lower() in {".wav", ".flac"} else None
         # The archive has every actor's folder twice.
         if clip is None or path.stem in clips:
             skipped += 1
@@ -54,11 +54,11 @@ def read_ravdess(folder: Path, *, all_actors: bool = True) -> Found:
     return Found(sorted(clips.values(), key=lambda clip: clip.path.stem), skipped)
 
 
-def _clip(path: Path) -> Clip | None:
+def _clip(path: Path, *, song: bool) -> Clip | None:
     match = _NAME.fullmatch(path.stem)
     if match is None or not 1 <= int(match[7]) <= ACTORS:
         raise DataError(f"{path}: not a RAVDESS name (seven two-digit fields, actors 01 to {ACTORS})")
     modality, channel, emotion, *_, actor = match.groups()
-    if (modality, channel) != (AUDIO_ONLY, SPEECH):
+    if modality != AUDIO_ONLY or channel not in ((SPEECH, SONG) if song else (SPEECH,)):
         return None
     return Clip(path, LABELS[int(emotion) - 1], actor, "male" if int(actor) % 2 else "female")

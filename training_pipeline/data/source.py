@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from training_pipeline.data.manifest import Clip, labels_of, read_manifest
 from training_pipeline.data.ravdess import LABELS, read_ravdess
 from training_pipeline.errors import DataError
+
+_log = logging.getLogger(__name__)
 
 
 def read_data(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
@@ -16,4 +19,7 @@ def read_data(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
         return clips, labels_of(clips)
     if not source.is_dir():
         raise DataError(f"{source}: no such file or folder")
-    return read_ravdess(source).clips, LABELS
+    found = read_ravdess(source)
+    if found.skipped:
+        _log.warning("%s: %d other files skipped", source, found.skipped)
+    return found.clips, LABELS

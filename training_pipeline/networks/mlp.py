@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from training_pipeline.errors import DataError
+
 HIDDEN = (300,)
 MAX_ITER = 200
 
@@ -18,9 +20,9 @@ MAX_ITER = 200
 def fit(
     x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int
 ) -> tuple[StandardScaler, MLPClassifier]:
-    """Fit on features `[n, frames, bins]`; every label must occur. Returns scaler and classifier."""
+    """Fit on features `[n, frames, bins]`; every label must occur, else DataError. Returns scaler and classifier."""
     if len(np.unique(y)) != labels:
-        raise ValueError(f"{len(np.unique(y))} of {labels} labels occur")
+        raise DataError(f"{len(np.unique(y))} of {labels} labels occur among the clips to train on, all are needed")
     flat = x.reshape(len(x), -1)
     scaler = StandardScaler().fit(flat)
     classifier = MLPClassifier(HIDDEN, alpha=0.01, batch_size=min(256, len(x)), max_iter=MAX_ITER, random_state=seed)
