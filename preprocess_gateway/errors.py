@@ -76,7 +76,9 @@ def register(app: Flask, retry_after_s: int) -> None:
     def http(error: HTTPException) -> Response:
         status = error.code or 500
         if isinstance(error, RequestEntityTooLarge):
-            detail = f"the body is larger than the {app.config['MAX_CONTENT_LENGTH']} bytes allowed"
+            detail = (
+                f"the body (at most {app.config['MAX_CONTENT_LENGTH']} bytes) or a text field of the form is too large"
+            )
         else:
             detail = error.description or error.name
         response = render_problem(status, HTTP_CODES.get(status, "http_error"), detail, retry_after_s)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import sys
 import threading
 from types import FrameType
 
@@ -24,6 +26,24 @@ threads = _settings.threads
 graceful_timeout = _settings.grace_s + int(_settings.drain_s) + 1
 timeout = 60
 preload_app = False  # a gRPC channel must not cross a fork
+control_socket_disable = True  # it would lie in the home folder, one for all gateways of a user
+
+
+def on_starting(server: Arbiter) -> None:
+    """Say which setting names a port that cannot be had, before gunicorn retries and a worker dies of it."""
+    ports = (("GATEWAY_PORT", _settings.port), ("GATEWAY_PROBE_PORT", _settings.probe_port))
+    taken: list[socket.socket] = []
+    try:
+        for setting, port in ports:
+            try:
+                taken.append(socket.create_server((_settings.host, port)))
+            except OSError as error:
+                reason = error.strerror or error
+                server.log.error("cannot listen on %s:%d (%s): set %s", _settings.host, port, reason, setting)
+                sys.exit(1)
+    finally:
+        for listener in taken:
+            listener.close()
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -40,4 +60,5 @@ def post_worker_init(worker: Worker) -> None:
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:
     """Close the channel and the probes when the last request is answered."""
-    worker.wsgi.extensions[EXTENSION].close()
+    if app := getattr(worker, "wsgi", None):  # none if the worker never got that far
+        app.extensions[EXTENSION].close()

@@ -96,7 +96,7 @@ def _translate(error: grpc.RpcError) -> Exception:
             return DeadlineError("the model server did not answer in time")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return OverloadedError("the model server is at capacity")
-        case grpc.StatusCode.UNAVAILABLE:
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return ModelUnavailableError("the model server cannot be reached")
         case _:
             return ContractError("the model server refused the request")

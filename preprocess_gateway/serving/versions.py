@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import grpc
+
 from preprocess_gateway.errors import ModelUnavailableError
 from preprocess_gateway.serving.client import PredictClient
 from speech_emotion.contract import Description
-from speech_emotion.errors import SpeechEmotionError
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,15 @@ class VersionResolver:
             try:
                 self.resolve()
                 last = ""
-            except SpeechEmotionError as error:
-                if str(error) != last:
-                    log.warning("label %s cannot be resolved: %s", self._label, error)
-                last = str(error)
+            except Exception as error:  # noqa: BLE001 - a version that cannot even be warmed must not end the thread
+                reason = _reason(error)
+                if reason != last:
+                    log.warning("label %s cannot be resolved: %s", self._label, reason)
+                last = reason
             self._closed.wait(self._interval_s)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__
+    # The server's own words help whoever runs it; clients are not shown them.
+    return f"{error} ({cause.details()})" if isinstance(cause, grpc.RpcError) else str(error) or type(error).__name__
