@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from training_pipeline.errors import DataError
 
@@ -26,7 +27,8 @@ def fit(
     flat = x.reshape(len(x), -1)
     scaler = StandardScaler().fit(flat)
     classifier = MLPClassifier(HIDDEN, alpha=0.01, batch_size=min(256, len(x)), max_iter=MAX_ITER, random_state=seed)
-    with warnings.catch_warnings():
+    # One thread: how many there are changes sums, and with them the figures; small matrices gain nothing from more.
+    with threadpool_limits(1), warnings.catch_warnings():
         # The number of epochs is chosen beforehand, not by convergence.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(scaler.transform(flat), y)
