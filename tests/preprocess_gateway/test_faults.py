@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from preprocess_gateway.app import create_app
@@ -21,7 +22,7 @@ from preprocess_gateway.serving.client import PredictClient
 from preprocess_gateway.serving.versions import VersionResolver
 from preprocess_gateway.settings import Settings
 from speech_emotion.contract import Description
-from speech_emotion.features import SEED_SPEC
+from speech_emotion.features import SEED_SPEC, extract
 from speech_emotion.protos import get_model_status_pb2
 from speech_emotion.store.config import parse_config
 from tests.preprocess_gateway.conftest import CONFIG, FLAGS, LABELS
@@ -54,6 +55,12 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelSer
         for name in FAULTS:
             server.wait_for_version(1, name=name)
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """librosa compiles on its first call, which the gateway pays for before it is ready: no deadline counts it."""
+    extract(np.zeros(SEED_SPEC.sample_rate, np.float32), SEED_SPEC)
 
 
 @contextmanager
