@@ -57,6 +57,24 @@ def synthetic(folder: Path, speakers: Annotated[int, typer.Option(min=2)] = 6) -
 
 
 @app.command()
+def manifest(
+    folder: Annotated[Path, typer.Argument(help="A folder of RAVDESS, in any nesting.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV to write.")] = Path("manifest.csv"),
+) -> None:
+    """Write a manifest of a RAVDESS folder, to edit or to train on."""
+    from speech_emotion.errors import SpeechEmotionError
+    from training_pipeline.data.manifest import write_manifest
+    from training_pipeline.data.ravdess import read_ravdess
+
+    try:
+        found = read_ravdess(folder)
+    except SpeechEmotionError as error:
+        raise fail(str(error)) from None
+    write_manifest(output, found.clips)
+    typer.echo(f"{output}: {len(found.clips)} clips, {found.skipped} other files skipped")
+
+
+@app.command()
 def evaluate(
     data: Data,
     model: Annotated[list[str] | None, typer.Option(help="A registered model; default: all.")] = None,

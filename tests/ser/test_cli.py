@@ -16,6 +16,9 @@ from typer.testing import CliRunner
 
 from ser.main import app
 from tests.support.model_server import free_port
+from tests.training_pipeline.test_data import ravdess_tree
+from training_pipeline.data.manifest import read_manifest
+from training_pipeline.data.ravdess import read_ravdess
 from training_pipeline.data.synthetic import write_synthetic
 
 ROOT = Path(__file__).parent.parent.parent
@@ -53,6 +56,18 @@ def test_evaluate_and_eda_write_their_reports(tmp_path: Path, monkeypatch: pytes
     assert done.exit_code == 0, done.output
     expected = {"class-balance.png", "durations.png", "clip-calm.png", "clip-happy.png", "clip-angry.png"}
     assert {path.name for path in Path("eda").iterdir()} == expected
+
+
+def test_manifest_of_ravdess_reads_back_as_its_clips(tmp_path: Path) -> None:
+    folder = ravdess_tree(tmp_path / "ravdess")
+    (folder / "readme.txt").touch()
+    done = CliRunner().invoke(app, ["manifest", str(folder), "-o", str(tmp_path / "manifest.csv")])
+    assert done.exit_code == 0, done.output
+    assert "192 clips, 1 other files skipped" in done.output
+    written, read = read_manifest(tmp_path / "manifest.csv"), read_ravdess(folder).clips
+    assert [(c.path.resolve(), c.label, c.speaker, c.sex) for c in written] == [
+        (c.path.resolve(), c.label, c.speaker, c.sex) for c in read
+    ]
 
 
 def test_bad_data_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
