@@ -32,13 +32,12 @@ def fit(
         # The number of epochs is chosen beforehand, not by convergence.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(scaler.transform(flat), y)
-    scaler.input_shape_ = x.shape[1:]
     return scaler, classifier
 
 
-def to_keras(scaler: StandardScaler, classifier: MLPClassifier) -> keras.Model:
-    """Dense layers with the classifier's weights: features `[n, frames, bins]` to logits `[n, labels]`."""
-    inputs = keras.Input(scaler.input_shape_)
+def to_keras(scaler: StandardScaler, classifier: MLPClassifier, shape: tuple[int, ...]) -> keras.Model:
+    """Dense layers with the classifier's weights: features `[n, *shape]` to logits `[n, labels]`."""
+    inputs = keras.Input(shape)
     normalization = keras.layers.Normalization(mean=scaler.mean_, variance=scaler.var_)
     hidden = normalization(keras.layers.Flatten()(inputs))
     layers = []

@@ -31,7 +31,7 @@ class Network:
 def _fit_mlp(x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int) -> keras.Model:
     from training_pipeline.networks import mlp
 
-    return mlp.to_keras(*mlp.fit(x, y, labels, seed))
+    return mlp.to_keras(*mlp.fit(x, y, labels, seed), x.shape[1:])
 
 
 def _fit_ann(x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int) -> keras.Model:
