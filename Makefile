@@ -15,7 +15,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; set PYTHON=") if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: $(INSTALLED)  ## serve the shipped model on 127.0.0.1 until Ctrl-C
@@ -41,8 +41,8 @@ eda: $(INSTALLED)  ## pictures of the recordings of RAVDESS_DIR
 lock:  ## resolve requirements/dev.txt anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -o requirements/dev.txt
 
-audit: $(INSTALLED)  ## known vulnerabilities of the locked packages
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
+audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails where they cannot be looked up
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache reports
