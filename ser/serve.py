@@ -40,6 +40,7 @@ def serve(store: Path, *, port: int, probe_port: int, model_server_port: int, sa
         mirror = ConfigMirror(store, Path(folder) / "models.config")
         try:
             processes["model server"] = _start_model_server(model_server_port, mirror.target)
+            _wait_listening(model_server_port, processes)
             processes["gateway"] = _start_gateway(port, probe_port, model_server_port)
             _wait_ready(probe_port, processes)
             print(_greeting(port, probe_port, sample), flush=True)  # noqa: T201
@@ -111,6 +112,19 @@ def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subpro
 def _start(command: list[str], settings: dict[str, str]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches this process alone, which then stops both in order.
     return subprocess.Popen(command, env={**os.environ, **settings}, start_new_session=True)  # noqa: S603
+
+
+def _wait_listening(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    # The gateway would wait by itself, but warn of it: nobody's first sight should be a warning.
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        _check_alive(processes)
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise ServeError(f"the model server did not listen within {START_TIMEOUT_S:.0f} s")
 
 
 def _wait_ready(probe_port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
