@@ -31,7 +31,9 @@ def test_the_mlps_dense_layers_compute_what_scikit_learn_does(labels: int) -> No
     x = random.normal(3, 5, (80, 1, 12)).astype(np.float32)
     scaler, classifier = mlp.fit(x, np.arange(80) % labels, labels, seed=0)
     expected = classifier.predict_proba(scaler.transform(x.reshape(80, -1)))
-    np.testing.assert_allclose(softmax(np.asarray(mlp.to_keras(scaler, classifier, x.shape[1:])(x))), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        softmax(np.asarray(mlp.to_keras(scaler, classifier, x.shape[1:])(x))), expected, atol=1e-5
+    )
 
 
 def test_a_label_that_never_occurs_is_an_error() -> None:
