@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,11 +62,15 @@ class Trained:
         return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])
 
 
-def train(network: Network, examples: Examples, seed: int) -> Trained:
-    """Fit on all examples; the temperature comes from a fit that held out a fifth of their speakers."""
+def train(network: Network, examples: Examples, seed: int, checkpoints: Path | None = None) -> Trained:
+    """Fit on all examples; the temperature comes from a fit that held out a fifth of their speakers.
+
+    With the folder `checkpoints`, an interrupted call with the same examples and seed goes on where it was.
+    """
     inner = speaker_folds(examples.clips, min(5, len({clip.speaker for clip in examples.clips})))[0]
     held_out = examples.subset(inner.test)
-    probe = network.fit(*examples.subset(inner.train).windows(), len(examples.labels), seed)
+    count = len(examples.labels)
+    probe = network.fit(*examples.subset(inner.train).windows(), count, seed, checkpoints and checkpoints / "probe")
     x, y = held_out.windows()
     temperature = fit_temperature(np.asarray(probe(x, training=False)), y)
-    return Trained(network.fit(*examples.windows(), len(examples.labels), seed), temperature)
+    return Trained(network.fit(*examples.windows(), count, seed, checkpoints and checkpoints / "final"), temperature)

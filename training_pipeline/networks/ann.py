@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from training_pipeline.networks.epochs import fit_epochs
+
 EPOCHS = 60
 
 
-def fit(x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int) -> keras.Model:
+def fit(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+) -> keras.Model:
     """Fit on features `[n, frames, bins]` for a fixed number of epochs; returns features to logits."""
     keras.utils.set_random_seed(seed)
     normalization = keras.layers.Normalization(axis=-1)
@@ -28,5 +34,5 @@ def fit(x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: 
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss)
-    model.fit(x, y, batch_size=64, epochs=EPOCHS, verbose=0)
+    fit_epochs(model, x, y, epochs=EPOCHS, batch_size=64, checkpoints=checkpoints)
     return model

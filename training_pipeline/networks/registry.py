@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,24 @@ from training_pipeline.errors import UnknownModelError
 if TYPE_CHECKING:
     import keras
 
-Fit = Callable[[npt.NDArray[np.float32], npt.NDArray[np.intp], int, int], "keras.Model"]
-"""(features `[n, frames, bins]`, label indices `[n]`, number of labels, seed) -> features to logits `[n, labels]`."""
+
+class Fit(Protocol):
+    """Features `[n, frames, bins]`, label indices `[n]`, number of labels, seed -> features to logits `[n, labels]`.
+
+    `checkpoints` is a folder that belongs to this one fit, so that an interrupted training goes on from there (see
+    `networks/epochs.py`); a network that trains within moments does without.
+    """
+
+    def __call__(
+        self,
+        x: npt.NDArray[np.float32],
+        y: npt.NDArray[np.intp],
+        labels: int,
+        seed: int,
+        checkpoints: Path | None = None,
+    ) -> keras.Model:
+        """Train from `seed`: the same inputs give the same model, also after an interruption."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,16 +44,24 @@ class Network:
     fit: Fit
 
 
-def _fit_mlp(x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int) -> keras.Model:
+def _fit_mlp(
+    x: npt.NDArray[np.float32],
+    y: npt.NDArray[np.intp],
+    labels: int,
+    seed: int,
+    checkpoints: Path | None = None,  # noqa: ARG001 - trains within moments
+) -> keras.Model:
     from training_pipeline.networks import mlp
 
     return mlp.to_keras(*mlp.fit(x, y, labels, seed), x.shape[1:])
 
 
-def _fit_ann(x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int) -> keras.Model:
+def _fit_ann(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+) -> keras.Model:
     from training_pipeline.networks import ann
 
-    return ann.fit(x, y, labels, seed)
+    return ann.fit(x, y, labels, seed, checkpoints)
 
 
 NETWORKS = {
