@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ser.serve import ConfigMirror
+from tests.support.gateway import Gateway
+from tests.support.model_server import ModelServer
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -34,6 +38,15 @@ def originals_dir(ravdess_dir: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no 48 kHz originals beside the recordings")
     return folder
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The shipped model behind a real model server and a real gateway."""
+    config = ConfigMirror(ROOT / "models", tmp_path_factory.mktemp("config") / "models.config").target
+    flags = "--allow_version_labels_for_unavailable_models=true"
+    with ModelServer(flags, config_file=config) as server, Gateway(server.address) as gateway:
+        yield gateway
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,32 @@
+"""The service's client: `Client` and `AsyncClient`, typed answers, typed errors.
+
+Must not know: the parts that serve. Importing it loads httpx, and neither numpy nor an audio library.
+"""
+
+from speech_emotion.client.aio import AsyncClient
+from speech_emotion.client.answers import Answer, Audio, Model, ServedVersion, Window
+from speech_emotion.client.client import Client
+from speech_emotion.client.clips import ClipSource
+from speech_emotion.client.errors import (
+    ClientError,
+    ProblemError,
+    ProtocolError,
+    TimeoutExceededError,
+    UnreachableError,
+)
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Audio",
+    "Client",
+    "ClientError",
+    "ClipSource",
+    "Model",
+    "ProblemError",
+    "ProtocolError",
+    "ServedVersion",
+    "TimeoutExceededError",
+    "UnreachableError",
+    "Window",
+]

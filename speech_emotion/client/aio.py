@@ -1,0 +1,94 @@
+"""The client for asyncio; the same calls as `Client`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import anyio
+import httpx
+
+from speech_emotion.client.answers import Answer, ServedVersion
+from speech_emotion.client.calls import (
+    DEFAULT_DEADLINE_S,
+    DEFAULT_RETRIES,
+    DEFAULT_URL,
+    Attempts,
+    Call,
+    predict_call,
+    read_answer,
+    read_json,
+    read_versions,
+    translate,
+)
+from speech_emotion.client.clips import ClipSource
+from speech_emotion.client.errors import ClientError, TimeoutExceededError
+
+
+class AsyncClient:
+    """`Client` for asynchronous code: see there. A call that is cancelled is given up at once."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        retries: int = DEFAULT_RETRIES,
+        client_key: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(base_url=url, transport=transport)
+        self._deadline_s = deadline_s
+        self._retries = retries
+        self._client_key = client_key
+
+    async def predict(
+        self,
+        clip: ClipSource,
+        *,
+        sample_rate: int | None = None,
+        top: int | None = None,
+        timeline: bool = False,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> Answer:
+        """The emotion of a clip: arguments and errors are those of `Client.predict`."""
+        arguments = (clip, sample_rate, top, timeline, self._client_key, traceparent)
+        call = await anyio.to_thread.run_sync(predict_call, *arguments)  # reads a file, or encodes samples
+        return read_answer(await self._send(call, deadline_s))
+
+    async def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
+        """What serves now; raises what `predict` does."""
+        return read_versions(await self._send(Call("GET", "v1/models", {}), deadline_s))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _send(self, call: Call, deadline_s: float | None) -> httpx.Response:
+        attempts = Attempts(self._deadline_s if deadline_s is None else deadline_s, self._retries)
+        while True:
+            try:
+                return await self._try(call, attempts)
+            except ClientError as error:
+                await anyio.sleep(attempts.pause_after(error))
+
+    async def _try(self, call: Call, attempts: Attempts) -> httpx.Response:
+        try:
+            with anyio.fail_after(attempts.left_s):
+                response = await self._http.request(call.method, call.path, timeout=attempts.left_s, **call.arguments)
+        except TimeoutError:
+            raise TimeoutExceededError(f"no answer within {attempts.deadline_s:g} s") from None
+        except httpx.HTTPError as error:
+            raise translate(error, attempts.deadline_s) from error
+        if response.status_code == 503:
+            read_json(response)  # raises
+        return response

@@ -1,0 +1,142 @@
+"""What both clients share: how a request is written, an answer read, and when a call is tried again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from speech_emotion.client.answers import Answer, ServedVersion
+from speech_emotion.client.clips import ClipSource, read_clip
+from speech_emotion.client.errors import (
+    ClientError,
+    ProblemError,
+    ProtocolError,
+    TimeoutExceededError,
+    UnreachableError,
+)
+
+T = TypeVar("T")
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+DEFAULT_DEADLINE_S: Final = 30.0
+DEFAULT_RETRIES: Final = 3
+FIRST_PAUSE_S: Final = 0.2
+MAX_PAUSE_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, ready to be sent as often as needed."""
+
+    method: str
+    path: str
+    arguments: dict[str, Any]
+
+
+def predict_call(
+    clip: ClipSource,
+    sample_rate: int | None,
+    top: int | None,
+    timeline: bool,
+    client_key: str | None,
+    traceparent: str | None,
+) -> Call:
+    """`POST /predict`. Raises OSError or ValueError for a clip that cannot be read."""
+    name, data = read_clip(clip, sample_rate)
+    query = {"top": top, "timeline": "true" if timeline else None}
+    headers = {"X-Client-Key": client_key, "traceparent": traceparent}
+    return Call(
+        "POST", "predict", {"files": {"file": (name, data)}, "params": _given(query), "headers": _given(headers)}
+    )
+
+
+def read_answer(response: httpx.Response) -> Answer:
+    """The answer in a 200. Raises ProblemError for a problem document, ProtocolError for what is neither."""
+    return _parse(response, Answer.parse)
+
+
+def read_versions(response: httpx.Response) -> list[ServedVersion]:
+    """What serves, of a 200; raises what `read_answer` does."""
+    return _parse(response, ServedVersion.parse_all)
+
+
+def read_json(response: httpx.Response) -> Any:
+    """The JSON of a 200; raises what `read_answer` does."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if response.status_code == 200 and body is not None:
+        return body
+    if isinstance(body, dict) and "code" in body:
+        raise ProblemError(
+            response.status_code,
+            str(body["code"]),
+            str(body.get("detail") or body.get("title") or body["code"]),
+            body.get("request_id"),
+            _seconds(response.headers.get("Retry-After")),
+        )
+    if response.status_code == 503:  # a proxy before the service
+        wait = _seconds(response.headers.get("Retry-After"))
+        raise ProblemError(503, "unavailable", "the service is not available", None, wait)
+    raise ProtocolError(f"{response.request.url} answered {response.status_code}, and not as this service does")
+
+
+def translate(error: httpx.HTTPError, deadline_s: float) -> ClientError:
+    """httpx's error as ours; a connection that was not made in time is the service's absence."""
+    if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
+        return TimeoutExceededError(f"no answer within {deadline_s:g} s")
+    return UnreachableError(f"the service cannot be reached: {str(error) or type(error).__name__}")
+
+
+class Attempts:
+    """Tries of one call: only 503 and lost connections come again, as Retry-After says, within the deadline."""
+
+    def __init__(self, deadline_s: float, retries: int) -> None:
+        self.deadline_s = deadline_s
+        self._end = time.monotonic() + deadline_s
+        self._left = retries
+        self._pause_s = FIRST_PAUSE_S
+
+    @property
+    def left_s(self) -> float:
+        """Seconds to the deadline. Raises TimeoutExceededError if it has passed."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutExceededError(f"no answer within {self.deadline_s:g} s")
+        return left
+
+    def pause_after(self, error: ClientError) -> float:
+        """Seconds to wait before the next try. Raises `error` if there must be none."""
+        worth = isinstance(error, UnreachableError) or (isinstance(error, ProblemError) and error.status == 503)
+        if not worth or self._left <= 0:
+            raise error
+        self._left -= 1
+        asked = error.retry_after_s if isinstance(error, ProblemError) else None
+        # Jitter upward only: never before the service asked for, and not all clients at once.
+        pause = (self._pause_s if asked is None else asked) * random.uniform(1.0, 1.25)  # noqa: S311
+        self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
+        if time.monotonic() + pause >= self._end:
+            raise error
+        return pause
+
+
+def _parse(response: httpx.Response, parse: Callable[[Any], T]) -> T:
+    body = read_json(response)
+    try:
+        return parse(body)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ProtocolError(f"{response.request.url} did not answer as this service does") from error
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _seconds(value: str | None) -> float | None:
+    """Retry-After in seconds; its other form, a date, counts as not given."""
+    return float(value) if value is not None and value.isascii() and value.isdigit() else None

@@ -1,0 +1,103 @@
+"""The client for ordinary code; `aio` has the one for asyncio."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from speech_emotion.client.answers import Answer, ServedVersion
+from speech_emotion.client.calls import (
+    DEFAULT_DEADLINE_S,
+    DEFAULT_RETRIES,
+    DEFAULT_URL,
+    Attempts,
+    Call,
+    predict_call,
+    read_answer,
+    read_json,
+    read_versions,
+    translate,
+)
+from speech_emotion.client.clips import ClipSource
+from speech_emotion.client.errors import ClientError
+
+
+class Client:
+    """Asks the service at `url`; safe to share between threads. Use it as a context manager, or `close` it.
+
+    `deadline_s` is for a whole call with its retries, of which there are at most `retries`: after a 503 (as its
+    Retry-After says) and after a lost connection. No step of a call (connect, send, each read) outlasts what
+    is left of the deadline. `transport` is httpx's, for tests and unusual ways to connect.
+
+    >>> with Client("http://127.0.0.1:8080") as client:  # doctest: +SKIP
+    ...     print(client.predict("sample.wav").emotion)
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        retries: int = DEFAULT_RETRIES,
+        client_key: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.Client(base_url=url, transport=transport)
+        self._deadline_s = deadline_s
+        self._retries = retries
+        self._client_key = client_key
+
+    def predict(
+        self,
+        clip: ClipSource,
+        *,
+        sample_rate: int | None = None,
+        top: int | None = None,
+        timeline: bool = False,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> Answer:
+        """The emotion of a path, bytes, a binary file, or samples `[samples]`, `[samples, channels]` with their Hz.
+
+        `top`: only so many probabilities; `timeline`: each window's emotion too; `traceparent`: W3C's header.
+        Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; OSError and ValueError for
+        a clip that cannot be read.
+        """
+        call = predict_call(clip, sample_rate, top, timeline, self._client_key, traceparent)
+        return read_answer(self._send(call, deadline_s))
+
+    def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
+        """What serves now; raises what `predict` does."""
+        return read_versions(self._send(Call("GET", "v1/models", {}), deadline_s))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, call: Call, deadline_s: float | None) -> httpx.Response:
+        attempts = Attempts(self._deadline_s if deadline_s is None else deadline_s, self._retries)
+        while True:
+            try:
+                return self._try(call, attempts)
+            except ClientError as error:
+                time.sleep(attempts.pause_after(error))
+
+    def _try(self, call: Call, attempts: Attempts) -> httpx.Response:
+        try:
+            response = self._http.request(call.method, call.path, timeout=attempts.left_s, **call.arguments)
+        except httpx.HTTPError as error:
+            raise translate(error, attempts.deadline_s) from error
+        if response.status_code == 503:
+            read_json(response)  # raises
+        return response

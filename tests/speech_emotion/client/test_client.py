@@ -1,0 +1,180 @@
+"""Against the real service; faults are injected by httpx's own mock transport."""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from pathlib import Path
+
+import anyio
+import httpx
+import numpy as np
+import pytest
+
+from speech_emotion.client import (
+    AsyncClient,
+    Client,
+    ProblemError,
+    ProtocolError,
+    TimeoutExceededError,
+    UnreachableError,
+)
+from tests.support import clips
+from tests.support.gateway import Gateway
+from tests.support.model_server import free_port
+from training_pipeline.data.synthetic import RATE, voice
+
+ANSWER = {
+    "emotion": "calm",
+    "confidence": 0.75,
+    "probabilities": {"calm": 0.75, "angry": 0.25},
+    "uncertain": False,
+    "warnings": ["very_quiet"],
+    "timeline": [
+        {"start_s": 0, "end_s": 1, "emotion": None, "confidence": None, "probabilities": None, "reason": "no_speech"}
+    ],
+    "model": {"name": "speech_emotion", "version": 3, "label": "stable"},
+    "audio": {"duration_s": 1.0, "sample_rate": 16_000, "channels": 1, "format": "WAV"},
+    "request_id": "abc",
+    "of_a_later_version": True,
+}
+BUSY = httpx.Response(
+    503,
+    json={"code": "overloaded", "detail": "busy", "request_id": "r1"},
+    headers={"Content-Type": "application/problem+json", "Retry-After": "1"},
+)
+
+
+def scripted(*script: httpx.Response | Exception) -> tuple[httpx.MockTransport, list[tuple[float, httpx.Request]]]:
+    """A transport that answers as scripted, and when it was asked what."""
+    left, seen = list(script), list[tuple[float, httpx.Request]]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((time.monotonic(), request))
+        step = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(step, Exception):
+            raise step
+        return httpx.Response(step.status_code, content=step.content, headers=step.headers)
+
+    return httpx.MockTransport(answer), seen
+
+
+def test_paths_bytes_files_and_samples_are_answered_alike(service: Gateway, tmp_path: Path) -> None:
+    samples = voice(2.0, 200.0, 0.1, seed=3)
+    data = clips.encode(samples, RATE, subtype="FLOAT")
+    (path := tmp_path / "clip.wav").write_bytes(data)
+    with Client(service.url) as client:
+        answers = [
+            client.predict(path),
+            client.predict(str(path)),
+            client.predict(data),
+            client.predict(io.BytesIO(data)),
+            client.predict(samples, sample_rate=RATE),
+        ]
+    assert {answer.probabilities == answers[0].probabilities for answer in answers} == {True}
+    assert answers[0].model.label == "stable"
+    assert answers[0].audio.duration_s == pytest.approx(2.0)
+    assert len({answer.request_id for answer in answers}) == 5
+
+
+async def ask_twice(url: str, data: bytes) -> list[object]:
+    async with AsyncClient(url) as client:
+        return [await client.predict(data), await client.predict(np.zeros((800, 2), np.int16), sample_rate=8_000)]
+
+
+def test_the_asynchronous_client_gives_the_same_answer(service: Gateway) -> None:
+    data = clips.encode(voice(1.0, 150.0, 0.1, seed=4))
+    first, second = anyio.run(ask_twice, service.url, data)
+    with Client(service.url) as client:
+        assert first.probabilities == client.predict(data).probabilities  # type: ignore[attr-defined]
+    assert (second.audio.channels, second.audio.sample_rate) == (2, 8_000)  # type: ignore[attr-defined]
+
+
+def test_a_refusal_is_a_typed_error(service: Gateway) -> None:
+    with Client(service.url) as client, pytest.raises(ProblemError) as refused:
+        client.predict(b"not audio at all, only text")
+    error = refused.value
+    assert (error.status, error.code) == (415, "unsupported_format")
+    assert error.detail == str(error)
+    assert error.request_id
+    assert error.retry_after_s is None
+
+
+def test_an_answer_is_read_whole_and_unknown_fields_are_ignored() -> None:
+    transport, seen = scripted(httpx.Response(200, json=ANSWER))
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with Client("http://service/base/", transport=transport, client_key="me") as client:
+        answer = client.predict(b"x", top=2, timeline=True, traceparent=trace)
+    request = seen[0][1]
+    assert str(request.url) == "http://service/base/predict?top=2&timeline=true"
+    assert (request.headers["X-Client-Key"], request.headers["traceparent"]) == ("me", trace)
+    assert (answer.emotion, answer.warnings) == ("calm", ("very_quiet",))
+    assert (answer.timeline[0].emotion, answer.timeline[0].reason) == (None, "no_speech")
+    assert answer.model.version == 3
+
+
+def test_a_503_is_retried_when_its_retry_after_says() -> None:
+    transport, seen = scripted(BUSY, httpx.Response(200, json=ANSWER))
+    with Client("http://service", transport=transport) as client:
+        assert client.predict(b"x").emotion == "calm"
+    assert len(seen) == 2
+    assert seen[1][0] - seen[0][0] >= 1.0
+
+
+def test_retries_end_with_the_deadline_and_with_their_number() -> None:
+    transport, seen = scripted(BUSY)
+    with Client("http://service", transport=transport, deadline_s=0.5) as client, pytest.raises(ProblemError) as error:
+        client.predict(b"x")
+    assert (error.value.code, error.value.retry_after_s, len(seen)) == ("overloaded", 1.0, 1)
+    transport, seen = scripted(httpx.ConnectError("refused"))
+    with Client("http://service", transport=transport, retries=2) as client, pytest.raises(UnreachableError):
+        client.predict(b"x")
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422, 500, 504])
+def test_no_other_status_is_retried(status: int) -> None:
+    transport, seen = scripted(httpx.Response(status, json={"code": "it", "detail": "no"}))
+    with Client("http://service", transport=transport) as client, pytest.raises(ProblemError):
+        client.predict(b"x")
+    assert len(seen) == 1
+
+
+def test_another_service_is_told_apart() -> None:
+    for body in (httpx.Response(200, text="<html>"), httpx.Response(200, json={"hello": 1}), httpx.Response(404)):
+        transport, _ = scripted(body)
+        with Client("http://service", transport=transport) as client, pytest.raises(ProtocolError):
+            client.predict(b"x")
+
+
+def test_a_silent_service_ends_with_the_deadline_and_a_closed_port_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Client(url, deadline_s=0.3) as client, pytest.raises(TimeoutExceededError):
+            client.predict(b"x")
+        with pytest.raises(TimeoutExceededError):
+            anyio.run(give_up, url)
+    with Client(f"http://127.0.0.1:{free_port()}", retries=0) as client, pytest.raises(UnreachableError):
+        client.predict(b"x")
+
+
+async def give_up(url: str) -> None:
+    async with AsyncClient(url, deadline_s=0.3) as client:
+        await client.predict(b"x")
+
+
+def test_models_are_listed() -> None:
+    version = {
+        "version": 2,
+        "labels": ["stable"],
+        "emotions": ["calm", "angry"],
+        "feature_spec": {"sample_rate": 16_000},
+        "feature_fingerprint": "f00",
+        "card": {},
+    }
+    transport, seen = scripted(httpx.Response(200, json={"models": [{"name": "m", "versions": [version]}]}))
+    with Client("http://service", transport=transport) as client:
+        (served,) = client.models()
+    assert seen[0][1].url.path == "/v1/models"
+    assert (served.model, served.version, served.labels, served.emotions) == ("m", 2, ("stable",), ("calm", "angry"))
