@@ -4,6 +4,6 @@ Must not know: audio containers, models, HTTP.
 """
 
 from speech_emotion.features.extract import extract
-from speech_emotion.features.spec import SEED_SPEC, Chroma, FeatureSpec, Mel, Mfcc
+from speech_emotion.features.spec import SEED_SPEC, WHISPER_SPEC, Chroma, FeatureSpec, Mel, Mfcc, WhisperLogMel
 
-__all__ = ["SEED_SPEC", "Chroma", "FeatureSpec", "Mel", "Mfcc", "extract"]
+__all__ = ["SEED_SPEC", "WHISPER_SPEC", "Chroma", "FeatureSpec", "Mel", "Mfcc", "WhisperLogMel", "extract"]

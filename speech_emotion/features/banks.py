@@ -24,6 +24,12 @@ def chroma_bank(sample_rate: int, n_fft: int, n_chroma: int, tuning: float) -> n
     return _frozen(filters.chroma(sr=sample_rate, n_fft=n_fft, n_chroma=n_chroma, tuning=tuning))
 
 
+@lru_cache(maxsize=_CACHED)
+def window_energy(window: str, win_length: int) -> float:
+    """Sum of the squares of an analysis window."""
+    return float(np.square(filters.get_window(window, win_length)).sum())
+
+
 def _frozen(bank: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     bank = np.ascontiguousarray(bank, np.float32)
     bank.setflags(write=False)

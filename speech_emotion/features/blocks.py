@@ -11,10 +11,12 @@ import librosa
 import numpy as np
 import numpy.typing as npt
 
-from speech_emotion.features.banks import chroma_bank, mel_bank
-from speech_emotion.features.spec import Chroma, FeatureSpec, Mel, Mfcc
+from speech_emotion.features.banks import chroma_bank, mel_bank, window_energy
+from speech_emotion.features.spec import Chroma, FeatureSpec, Mel, Mfcc, WhisperLogMel
 
 Array = npt.NDArray[np.float32]
+
+_WHISPER_FLOOR = 1e-10
 
 
 class Spectrum:
@@ -32,6 +34,15 @@ class Spectrum:
             bank = mel_bank(self.spec.sample_rate, self.spec.n_fft, n_mels, fmin, fmax)
             self._mels[key] = bank @ np.square(self.magnitude)
         return self._mels[key]
+
+    def frame_power(self) -> Array:
+        """Mean square of the samples under each frame's analysis window, without their mean, float32 `[frames]`.
+
+        Parseval: the power of all bins over `n_fft` times the analysis window's energy.
+        """
+        energy = window_energy(self.spec.window, self.spec.win_length)
+        inner, nyquist = np.square(self.magnitude[1:-1]).sum(axis=0), np.square(self.magnitude[-1])
+        return np.asarray((2 * inner + nyquist) / (self.spec.n_fft * energy), np.float32)
 
 
 @singledispatch
@@ -56,3 +67,18 @@ def _chroma(block: Chroma, spectrum: Spectrum) -> Array:
 def _mel(block: Mel, spectrum: Spectrum) -> Array:
     mel = spectrum.mel_power(block.n_mels, block.fmin, block.fmax)
     return np.asarray(librosa.power_to_db(mel), np.float32) if block.scale == "db" else mel
+
+
+@compute.register
+def _whisper_log_mel(block: WhisperLogMel, spectrum: Spectrum) -> Array:
+    mel = spectrum.mel_power(block.n_mels, block.fmin, block.fmax) / _level(block, spectrum)
+    log = np.log10(np.maximum(mel, _WHISPER_FLOOR))
+    return np.asarray((np.maximum(log, log.max() - block.range_decades) + 4) / 4, np.float32)
+
+
+def _level(block: WhisperLogMel, spectrum: Spectrum) -> float:
+    """Mean power of the frames that count; 1 where the level stays, or is that of nothing at all."""
+    power = spectrum.frame_power()
+    if block.level == "none" or not power.any():
+        return 1.0
+    return float(power[power >= power.max() * 10 ** (-block.level_range_db / 10)].mean())

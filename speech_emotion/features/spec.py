@@ -73,7 +73,30 @@ class Mel(_MelBank):
         return self.n_mels
 
 
-Block = Annotated[Mfcc | Chroma | Mel, Field(discriminator="kind")]
+class WhisperLogMel(_MelBank):
+    """Whisper's log-mel: log10 of Slaney mel power, clamped under the window's maximum, (x + 4) / 4.
+
+    Source: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision. Clamp and level
+    are the window's own, where Whisper takes the clip's, so that windows do not depend on each other.
+    """
+
+    kind: Literal["whisper_log_mel"] = "whisper_log_mel"
+    n_mels: int = Field(default=80, ge=1, le=256)
+    """Bands of the Slaney mel filter bank."""
+    range_decades: float = Field(default=8.0, ge=1, le=12)
+    """Values further below the window's maximum are raised to this distance, in powers of ten."""
+    level: Literal["none", "rms"] = "none"
+    """`rms`: the window is scaled to a root mean square of 1, so that loudness says nothing."""
+    level_range_db: float = Field(default=40.0, ge=3, le=120)
+    """Frames further below the loudest one do not count towards the level: neither silence nor padding does."""
+
+    @property
+    def bins(self) -> int:
+        """Values per frame."""
+        return self.n_mels
+
+
+Block = Annotated[Mfcc | Chroma | Mel | WhisperLogMel, Field(discriminator="kind")]
 
 
 class FeatureSpec(_Frozen):
@@ -166,7 +189,7 @@ class FeatureSpec(_Frozen):
         return per_frame * 2 if self.aggregate == "mean_std" else per_frame
 
 
-def _check_band(block: Mfcc | Chroma | Mel, sample_rate: int) -> None:
+def _check_band(block: Block, sample_rate: int) -> None:
     if isinstance(block, Chroma):
         return
     fmax = block.fmax if block.fmax is not None else sample_rate / 2
@@ -182,3 +205,16 @@ def _first_problem(error: ValidationError) -> str:
 
 SEED_SPEC = FeatureSpec(blocks=(Mfcc(), Chroma(), Mel()))
 """40 MFCC, 12 chroma and 128 mel values, each a mean over the clip (up to 6 s): 180 numbers."""
+
+WHISPER_SPEC = FeatureSpec(
+    n_fft=400,
+    win_length=400,
+    hop_length=160,
+    pad_mode="reflect",
+    window_s=4.0,
+    stride_s=2.0,
+    padding="zeros",
+    aggregate="none",
+    blocks=(WhisperLogMel(level="rms"),),
+)
+"""Whisper's log-mel of 4 s, level removed: 401 frames of 80 bands."""
