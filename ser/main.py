@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ser import models
+
 app = typer.Typer(help="Speech Emotion Serving.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(models.app, name="models")
 
 Data = Annotated[Path, typer.Option(envvar="RAVDESS_DIR", help="A manifest (CSV) or a folder of RAVDESS.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]

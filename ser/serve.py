@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from types import FrameType
 
+from speech_emotion.errors import StoreError
 from speech_emotion.store.config import read_config, write_config
 
 START_TIMEOUT_S = 120.0
@@ -69,7 +70,15 @@ class ConfigMirror:
         changed = self.source.stat().st_mtime_ns
         if changed == self._seen:
             return
-        config = read_config(self.source)
+        try:
+            config = read_config(self.source)
+        except StoreError as error:
+            # As a model server does: what cannot be read leaves the configuration as it was.
+            if not self._seen:
+                raise ServeError(str(error)) from error
+            print(f"{self.source} is passed over: {error}", flush=True)  # noqa: T201
+            self._seen = changed
+            return
         for model in config.model_config_list.config:
             model.base_path = str(self.store / model.name)
         write_config(self.target, config)

@@ -1,4 +1,4 @@
-"""The model store: `models.config` and `<name>/<version>/`, on a folder.
+"""The model store: `models.config` and `<name>/<version>/`, on a folder or in a bucket.
 
 Must not know: TensorFlow's runtime, Flask, training.
 """

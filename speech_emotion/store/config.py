@@ -26,12 +26,17 @@ def read_config(path: Path) -> model_server_config_pb2.ModelServerConfig:
 
 
 def write_config(path: Path, config: model_server_config_pb2.ModelServerConfig) -> None:
-    """Replace `path` by `config` in one step: a reader sees the old text or the new one."""
+    """Replace `path` by `config` in one step."""
+    replace_text(path, text_format.MessageToString(config))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader sees the old text or the new one."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text_format.MessageToString(config))
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)

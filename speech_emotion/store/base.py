@@ -1,0 +1,144 @@
+"""What a model store can do, wherever it lies: the few steps that differ, and what follows from them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from speech_emotion.protos import model_server_config_pb2
+from speech_emotion.store.config import parse_config
+from speech_emotion.store.errors import ConflictError, NoSuchVersionError
+from speech_emotion.store.history import Move, parse_history, render_history
+from speech_emotion.store.manifest import Manifest
+
+CONFIG = "models.config"
+CLAIMS = ".claims"
+QUARANTINE = ".quarantine"
+MOUNT = "/models"
+"""Where servers mount a store unless its `models.config` already says otherwise."""
+SWAP_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """`models.config` as it was read, with the labels' history, and the token that a swap must show."""
+
+    models: model_server_config_pb2.ModelServerConfig
+    history: tuple[Move, ...] = ()
+    token: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, token: str) -> StoreConfig:
+        """From the file's text. Raises StoreError if it is no configuration."""
+        return cls(parse_config(text), parse_history(text), token)
+
+    def render(self) -> str:
+        """The file's text: the history as comments, then TensorFlow Serving's ModelServerConfig."""
+        return render_history(self.history) + str(text_format.MessageToString(self.models))
+
+    def labels(self, name: str) -> dict[str, int]:
+        """Labels of the model, empty where it is not configured."""
+        model = self._find(name)
+        return dict(model.version_labels) if model else {}
+
+    def entry(self, name: str) -> model_server_config_pb2.ModelConfig:
+        """The model's entry, added with the version policy `all` where there is none."""
+        model = self._find(name)
+        if model is None:
+            others = [Path(other.base_path).parent.as_posix() for other in self.models.model_config_list.config]
+            model = self.models.model_config_list.config.add(
+                name=name, base_path=f"{others[0] if others else MOUNT}/{name}", model_platform="tensorflow"
+            )
+            model.model_version_policy.all.SetInParent()
+        return model
+
+    def _find(self, name: str) -> model_server_config_pb2.ModelConfig | None:
+        return next((model for model in self.models.model_config_list.config if model.name == name), None)
+
+
+class Store(ABC):
+    """A model store. A version it names is whole; a number is never given twice."""
+
+    location: str
+
+    @abstractmethod
+    def read_config(self) -> StoreConfig:
+        """The configuration; an empty one with no token where there is none yet."""
+
+    @abstractmethod
+    def swap_config(self, config: StoreConfig) -> None:
+        """Replace the configuration in one step. Raises ConflictError if it is not that of `config.token` any more."""
+
+    @abstractmethod
+    def models(self) -> list[str]:
+        """Names of the models that have a folder."""
+
+    @abstractmethod
+    def versions(self, name: str) -> list[int]:
+        """Whole versions, ascending."""
+
+    @abstractmethod
+    def claim(self, name: str, number: int) -> bool:
+        """Take a number for oneself, for good; false if it was taken before, by whomever."""
+
+    @abstractmethod
+    def put(self, name: str, number: int, source: Path, manifest: Manifest) -> None:
+        """Bring a version in under a claimed number: it appears whole, or not at all."""
+
+    @abstractmethod
+    def read(self, name: str, number: int, path: str) -> bytes | None:
+        """One file of a version, none where it has no such file."""
+
+    @abstractmethod
+    def fetch(self, name: str, number: int, target: Path) -> Path:
+        """The version as a local folder (at `target` if it is not one already), checked against its manifest."""
+
+    @abstractmethod
+    def quarantine(self, name: str, number: int, reason: str) -> None:
+        """Move a version to where no server looks, with the reason beside it."""
+
+    @abstractmethod
+    def remove(self, name: str, number: int) -> None:
+        """Delete a version: servers never see a part of it."""
+
+    @abstractmethod
+    def numbers(self, name: str) -> set[int]:
+        """Every number that was ever claimed, or is there without a claim."""
+
+    @abstractmethod
+    def sweep(self, name: str, older_than_s: float) -> int:
+        """Delete what broken-off publications left, and say how many; younger ones may still be at work."""
+
+    def manifest(self, name: str, number: int) -> Manifest | None:
+        """The manifest; none for a version of a folder that was put there by hand."""
+        text = self.read(name, number, "manifest.json")
+        return Manifest.from_json(text) if text is not None else None
+
+    def require(self, name: str, number: int) -> None:
+        """Raise NoSuchVersionError unless the version is there and whole."""
+        found = self.versions(name)
+        if number not in found:
+            there = ", ".join(map(str, found)) or "none"
+            raise NoSuchVersionError(f"{self.location} has no version {number} of {name} (there: {there})")
+
+    def update(self, change: Callable[[StoreConfig], StoreConfig]) -> StoreConfig:
+        """Change the configuration by compare-and-swap: `change` is asked anew whenever somebody was faster."""
+        for attempt in range(SWAP_ATTEMPTS):
+            read = self.read_config()
+            # A copy: the message is mutable, and what was read must stay what it was.
+            copy = model_server_config_pb2.ModelServerConfig.FromString(read.models.SerializeToString())
+            changed = change(replace(read, models=copy))
+            if changed.render() == read.render() and read.token is not None:
+                return read
+            try:
+                self.swap_config(changed)
+            except ConflictError:
+                if attempt == SWAP_ATTEMPTS - 1:
+                    raise
+            else:
+                return changed
+        raise AssertionError("unreachable")

@@ -1,0 +1,196 @@
+"""A model store in a bucket (`s3://`, `gs://`, any fsspec URL), which cannot rename: the manifest makes a version.
+
+S3 swaps `models.config` by its own conditional write. Elsewhere a lock object, created exclusively, keeps comparing
+and swapping together; a publisher that dies within those moments leaves it, and the error says what to delete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from speech_emotion.errors import StoreError
+from speech_emotion.protos import model_server_config_pb2
+from speech_emotion.store.base import CLAIMS, CONFIG, QUARANTINE, Store, StoreConfig
+from speech_emotion.store.errors import ConflictError
+from speech_emotion.store.manifest import NAME as MANIFEST
+from speech_emotion.store.manifest import Manifest
+
+LOCK_WAIT_S = 10.0
+
+
+class BucketStore(Store):
+    """Versions appear by their manifest, written last, and go by it, deleted first."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        """`options` go to the file system of fsspec (endpoint, credentials); its own environment applies besides."""
+        import fsspec
+
+        # No listing may come from memory: others publish too.
+        self.files, self.root = fsspec.core.url_to_fs(url, **{"use_listings_cache": False, **options})
+        self.root = self.root.rstrip("/")
+        self.location = url
+        self._conditional = url.startswith("s3://")
+
+    def read_config(self) -> StoreConfig:
+        """See Store."""
+        with _errors(self.location):
+            for _ in range(5):
+                token = self._etag(CONFIG)
+                if token is None:
+                    return StoreConfig(model_server_config_pb2.ModelServerConfig())
+                text = self.files.cat_file(self._path(CONFIG)).decode()
+                if self._etag(CONFIG) == token:
+                    return StoreConfig.parse(text, token)
+        raise ConflictError(f"{self.location}/{CONFIG} changes all the time")
+
+    def swap_config(self, config: StoreConfig) -> None:
+        """See Store."""
+        data = config.render().encode()
+        with _errors(self.location):
+            if config.token is None:
+                if not self._create(CONFIG, data):
+                    raise ConflictError(f"{self.location}/{CONFIG} was made by somebody else")
+            elif self._conditional:
+                self._swap(data, config.token)
+            else:
+                with self._lock():
+                    if self._etag(CONFIG) != config.token:
+                        raise ConflictError(f"{self.location}/{CONFIG} was changed by somebody else")
+                    self.files.pipe_file(self._path(CONFIG), data)
+
+    def models(self) -> list[str]:
+        """See Store."""
+        return [name for name in self._names("") if self.numbers(name)]
+
+    def versions(self, name: str) -> list[int]:
+        """See Store."""
+        return sorted(number for number in self._numbered(name) if self._etag(f"{name}/{number}/{MANIFEST}"))
+
+    def numbers(self, name: str) -> set[int]:
+        """See Store."""
+        return self._numbered(name) | self._numbered(f"{name}/{CLAIMS}") | self._numbered(f"{name}/{QUARANTINE}")
+
+    def claim(self, name: str, number: int) -> bool:
+        """See Store."""
+        with _errors(self.location):
+            return self._create(f"{name}/{CLAIMS}/{number}", b"claimed\n")
+
+    def put(self, name: str, number: int, source: Path, manifest: Manifest) -> None:
+        """See Store."""
+        with _errors(self.location):
+            for path in manifest.files:
+                self.files.put_file(str(source / path), self._path(f"{name}/{number}/{path}"))
+            self.files.pipe_file(self._path(f"{name}/{number}/{MANIFEST}"), manifest.to_json().encode())
+
+    def read(self, name: str, number: int, path: str) -> bytes | None:
+        """See Store."""
+        with _errors(self.location):
+            try:
+                return bytes(self.files.cat_file(self._path(f"{name}/{number}/{path}")))
+            except FileNotFoundError:
+                return None
+
+    def fetch(self, name: str, number: int, target: Path) -> Path:
+        """See Store."""
+        self.require(name, number)
+        manifest = self.manifest(name, number)
+        if manifest is None:
+            raise StoreError(f"{self.location}: version {number} of {name} went while it was fetched")
+        with _errors(self.location):
+            for path in manifest.files:
+                (target / path).parent.mkdir(parents=True, exist_ok=True)
+                self.files.get_file(self._path(f"{name}/{number}/{path}"), str(target / path))
+        (target / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        manifest.check(target)
+        return target
+
+    def quarantine(self, name: str, number: int, reason: str) -> None:
+        """See Store; the files stay under the version's number, without a manifest they are no version."""
+        note = json.dumps({"version": number, "reason": reason}) + "\n"
+        with _errors(self.location), contextlib.suppress(FileNotFoundError):
+            self.files.pipe_file(self._path(f"{name}/{QUARANTINE}/{number}"), note.encode())
+            self.files.rm_file(self._path(f"{name}/{number}/{MANIFEST}"))
+
+    def remove(self, name: str, number: int) -> None:
+        """See Store."""
+        self.require(name, number)
+        with _errors(self.location):
+            self.files.rm_file(self._path(f"{name}/{number}/{MANIFEST}"))
+            self.files.rm(self._path(f"{name}/{number}"), recursive=True)
+
+    def sweep(self, name: str, older_than_s: float) -> int:  # noqa: ARG002 - ages are not told alike by all backends
+        """See Store; does nothing: what has no manifest is no version, and may just be coming in."""
+        return 0
+
+    def _path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else str(self.root)
+
+    def _names(self, name: str) -> list[str]:
+        with _errors(self.location):
+            try:
+                return sorted(
+                    path.rstrip("/").rsplit("/", 1)[-1] for path in self.files.ls(self._path(name), detail=False)
+                )
+            except FileNotFoundError:
+                return []
+
+    def _numbered(self, name: str) -> set[int]:
+        return {int(child) for child in self._names(name) if child.isascii() and child.isdigit()}
+
+    def _etag(self, name: str) -> str | None:
+        """What changes with an object's content; none: there is no such object."""
+        try:
+            info = self.files.info(self._path(name))
+        except FileNotFoundError:
+            return None
+        for key in ("ETag", "etag", "generation"):
+            if info.get(key):
+                return str(info[key])
+        return hashlib.sha256(self.files.cat_file(self._path(name))).hexdigest()
+
+    def _create(self, name: str, data: bytes) -> bool:
+        """Write an object that must not be there; false if it is."""
+        try:
+            self.files.pipe_file(self._path(name), data, mode="create")
+        except OSError:
+            if self._etag(name) is None:
+                raise
+            return False
+        return True
+
+    def _swap(self, data: bytes, token: str) -> None:
+        try:
+            self.files.pipe_file(self._path(CONFIG), data, IfMatch=token)
+        except OSError as error:
+            if self._etag(CONFIG) == token:
+                raise
+            raise ConflictError(f"{self.location}/{CONFIG} was changed by somebody else") from error
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        name = f".{CONFIG}.lock"
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while not self._create(name, b"locked\n"):
+            if time.monotonic() > deadline:
+                raise StoreError(f"{self.location}/{name} is held: delete it if nobody is publishing")
+            time.sleep(0.1)
+        try:
+            yield
+        finally:
+            self.files.rm_file(self._path(name))
+
+
+@contextlib.contextmanager
+def _errors(location: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{location}: {error}") from error

@@ -1,0 +1,69 @@
+"""Deletes versions that nothing needs any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from speech_emotion.store.base import Store, StoreConfig
+from speech_emotion.store.errors import InUseError
+from speech_emotion.store.labels import predecessor
+
+GRACE_S = 3600.0
+"""A version younger than this may still be under check; one unlabelled for less may still have calls in flight."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Versions deleted, and leftovers of broken-off publications swept away."""
+
+    removed: list[int]
+    swept: int
+
+
+def kept(store: Store, config: StoreConfig, name: str) -> dict[int, str]:
+    """Versions that may not go, each with the reason."""
+    reasons = {number: f"it is {label}" for label, number in config.labels(name).items()}
+    before = predecessor(store, config, name)
+    if before is not None:
+        reasons.setdefault(before, "it is the predecessor of stable, which a rollback goes to")
+    return reasons
+
+
+def prune(store: Store, name: str, *, grace_s: float = GRACE_S, dry_run: bool = False) -> Pruned:
+    """Delete every version but stable, its predecessor, canary, and what is younger than `grace_s`."""
+    config = store.read_config()
+    needed = kept(store, config, name)
+    recent = {move.before for move in config.history if _age_s(move.at) < grace_s}
+    removed = [
+        number
+        for number in store.versions(name)
+        if number not in needed and number not in recent and _published_s_ago(store, name, number) >= grace_s
+    ]
+    if not dry_run:
+        for number in removed:
+            remove(store, name, number)
+    return Pruned(removed, 0 if dry_run else store.sweep(name, grace_s))
+
+
+def require_unused(store: Store, name: str, number: int) -> None:
+    """Raise InUseError if a label names the version or a rollback would, NoSuchVersionError if it is not there."""
+    store.require(name, number)
+    reason = kept(store, store.read_config(), name).get(number)
+    if reason is not None:
+        raise InUseError(f"version {number} of {name} stays: {reason}")
+
+
+def remove(store: Store, name: str, number: int) -> None:
+    """Delete one version; raises as `require_unused` does."""
+    require_unused(store, name, number)
+    store.remove(name, number)
+
+
+def _published_s_ago(store: Store, name: str, number: int) -> float:
+    manifest = store.manifest(name, number)
+    return _age_s(manifest.created) if manifest else float("inf")
+
+
+def _age_s(at: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
