@@ -2,56 +2,140 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
-from speech_emotion.audio import AudioInfo
+from preprocess_gateway.hearing import Heard
+from speech_emotion.audio.quality import QualityWarning
+
+Reason = Literal["no_speech"]
 
 
 @dataclass(frozen=True)
-class Model:
+class PredictOptions:
+    """What a client asks for: the `top` most probable labels (none: all, in the model's order), a timeline."""
+
+    top: int | None = None
+    timeline: bool = False
+
+
+class _Part(BaseModel):
+    """A part of the JSON body: what was not set is left out of it."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+
+class Model(_Part):
     """Which model answered."""
 
     name: str
+    """Name in the model server."""
     version: int
+    """Version that made features and probabilities."""
     label: str
+    """Label that named the version."""
 
 
-@dataclass(frozen=True)
-class Audio:
-    """What was heard."""
+class Audio(_Part):
+    """What was decoded."""
 
     duration_s: float
+    """Seconds."""
     sample_rate: int
+    """Hz of the file, before resampling."""
     channels: int
+    """Channels of the file, before mixing down."""
+    format: str
+    """Container, as the content says: `WAV`, `FLAC`, `OGG` ..."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Verdict(_Part):
+    """The emotion of a stretch of audio."""
+
+    emotion: str | None
+    """Most probable label; null where there is no speech."""
+    confidence: float | None = Field(ge=0, le=1.000_001)
+    """Its probability; null where there is no speech."""
+    probabilities: dict[str, float] | None
+    """Probability of each label in the model's order, or of the `top` most probable; null where there is no speech."""
+    reason: Reason | SkipJsonSchema[None] = None
+    """Why there is no emotion; only there where `emotion` is null."""
+
+
+class Window(Verdict):
+    """One window of the clip, as the model heard it."""
+
+    start_s: float
+    """Start in the clip, in seconds."""
+    end_s: float
+    """End in the clip, in seconds: never after the clip's own end."""
+
+
+class Answer(Verdict):
     """A clip's emotion."""
 
-    emotion: str
-    confidence: float
-    probabilities: dict[str, float]
+    uncertain: bool
+    """Whether `confidence` is below GATEWAY_MIN_CONFIDENCE; false where there is no speech."""
+    warnings: tuple[QualityWarning, ...]
+    """What makes the recording hard to judge."""
+    timeline: tuple[Window, ...] | SkipJsonSchema[None] = None
+    """Each window of the clip in order; only there if asked for."""
     model: Model
+    """Which model answered."""
     audio: Audio
+    """What was decoded."""
 
     def to_json(self, request_id: str) -> dict[str, Any]:
         """The body of a 200."""
-        return {**asdict(self), "request_id": request_id}
+        return {**self.model_dump(mode="json", exclude_unset=True), "request_id": request_id}
 
 
-def build_answer(windows: npt.NDArray[np.float32], labels: tuple[str, ...], model: Model, info: AudioInfo) -> Answer:
-    """Average `[windows, labels]` to the clip: float32 rows that sum to 1 keep that sum."""
-    clip = windows.mean(axis=0, dtype=np.float64)
-    best = int(clip.argmax())
+def build_answer(
+    rows: npt.NDArray[np.float32],
+    labels: tuple[str, ...],
+    heard: Heard,
+    model: Model,
+    options: PredictOptions,
+    min_confidence: float,
+) -> Answer:
+    """The answer from `rows` `[windows with speech, labels]`: the clip is their mean, whose sum stays 1."""
+    verdict = _verdict(rows.mean(axis=0, dtype=np.float64) if len(rows) else None, labels, options.top)
+    confidence = verdict["confidence"]
+    timeline = {"timeline": tuple(_windows(rows, labels, heard, options.top))} if options.timeline else {}
+    info = heard.info
     return Answer(
-        emotion=labels[best],
-        confidence=float(clip[best]),
-        probabilities=dict(zip(labels, clip.tolist(), strict=True)),
+        **verdict,
+        **timeline,
+        uncertain=confidence is not None and confidence < min_confidence,
+        warnings=heard.warnings,
         model=model,
-        audio=Audio(info.duration_s, info.sample_rate, info.channels),
+        audio=Audio(
+            duration_s=info.duration_s, sample_rate=info.sample_rate, channels=info.channels, format=info.format
+        ),
     )
+
+
+def _windows(rows: npt.NDArray[np.float32], labels: tuple[str, ...], heard: Heard, top: int | None) -> Iterator[Window]:
+    answered = iter(rows)
+    for (start_s, end_s), speech in zip(heard.spans, heard.speech, strict=True):
+        verdict = _verdict(next(answered) if speech else None, labels, top)
+        yield Window(start_s=round(start_s, 3), end_s=round(end_s, 3), **verdict)
+
+
+def _verdict(row: npt.NDArray[np.floating[Any]] | None, labels: tuple[str, ...], top: int | None) -> dict[str, Any]:
+    """Fields of a Verdict; of equally probable labels the model's first comes first."""
+    if row is None:
+        return {"emotion": None, "confidence": None, "probabilities": None, "reason": "no_speech"}
+    ranked = np.argsort(-row, kind="stable")
+    shown = range(len(labels)) if top is None else ranked[:top]
+    return {
+        "emotion": labels[ranked[0]],
+        "confidence": float(row[ranked[0]]),
+        "probabilities": {labels[n]: float(row[n]) for n in shown},
+    }

@@ -32,6 +32,12 @@ class NotMultipartError(GatewayError):
     code, status = "not_multipart", 415
 
 
+class BadQueryError(GatewayError):
+    """The query has an unknown parameter or a value that it does not take."""
+
+    code, status = "bad_query", 400
+
+
 class ModelUnavailableError(GatewayError):
     """The model server does not answer, or has no version for the label."""
 
@@ -105,8 +111,8 @@ def status_of(error: ground.SpeechEmotionError) -> int:
 def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
     """One problem document; 503 says when to come back."""
     problem = {
-        "type": "about:blank",
-        "title": code.replace("_", " "),
+        "type": f"/docs#{code}",
+        "title": code.replace("_", " ").capitalize(),
         "status": status,
         "code": code,
         "detail": detail,

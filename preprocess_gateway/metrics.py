@@ -45,6 +45,12 @@ class Metrics:
         self.predictions = Counter(
             "speech_emotion_predictions", "Predictions made.", ["emotion", "label", "version"], registry=self.registry
         )
+        self.no_speech = Counter(
+            "speech_emotion_no_speech", "Clips without speech.", ["label", "version"], registry=self.registry
+        )
+        self.quality_warnings = Counter(
+            "speech_emotion_quality_warnings", "Warnings about recordings.", ["code"], registry=self.registry
+        )
         self.confidence = Histogram(
             "speech_emotion_confidence_ratio",
             "Probability of the emotion answered.",
@@ -66,5 +72,11 @@ class Metrics:
     def record(self, answer: Answer) -> None:
         """Count a prediction."""
         self.audio_seconds.inc(answer.audio.duration_s)
-        self.predictions.labels(answer.emotion, answer.model.label, str(answer.model.version)).inc()
-        self.confidence.observe(answer.confidence)
+        for code in answer.warnings:
+            self.quality_warnings.labels(code).inc()
+        model = (answer.model.label, str(answer.model.version))
+        if answer.emotion is None or answer.confidence is None:
+            self.no_speech.labels(*model).inc()
+        else:
+            self.predictions.labels(answer.emotion, *model).inc()
+            self.confidence.observe(answer.confidence)

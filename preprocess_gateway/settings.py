@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from speech_emotion.audio import Limits
+from speech_emotion.audio import Limits, QualityLimits
 
 
 class Settings(BaseSettings):
@@ -47,6 +47,18 @@ class Settings(BaseSettings):
     """Highest sample rate in Hz."""
     max_channels: int = Field(default=8, ge=1, le=64)
     """Channels of a clip."""
+    min_confidence: float = Field(default=0.5, ge=0, le=1)
+    """Confidence under which an answer is `uncertain`; under the default it is more likely wrong than right."""
+    silence_dbfs: float = Field(default=-70.0, ge=-130, le=-10)
+    """Level (200 to 4000 Hz) in dBFS under which nothing counts as speech."""
+    min_speech_s: float = Field(default=0.2, ge=0.03, le=10)
+    """Seconds of sound that speech takes at least, in a window."""
+    min_level_range_db: float = Field(default=2.0, ge=0, le=20)
+    """Spread of levels under which a second or more is a steady sound and no speech; 0 takes any sound for speech."""
+    very_quiet_dbfs: float = Field(default=-55.0, ge=-130, le=0)
+    """Loudest level (200 to 4000 Hz) in dBFS under which a clip gets the warning `very_quiet`."""
+    clipped_ratio: float = Field(default=0.001, gt=0, le=1)
+    """Share of samples at full scale above which a clip gets the warning `clipped`."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """What a 503 tells clients to wait."""
 
@@ -54,3 +66,10 @@ class Settings(BaseSettings):
     def audio_limits(self) -> Limits:
         """The bounds that apply to a clip."""
         return Limits(self.max_duration_s, self.min_sample_rate, self.max_sample_rate, self.max_channels)
+
+    @property
+    def quality_limits(self) -> QualityLimits:
+        """The thresholds of speech and of warnings."""
+        return QualityLimits(
+            self.silence_dbfs, self.min_speech_s, self.min_level_range_db, self.very_quiet_dbfs, self.clipped_ratio
+        )

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from preprocess_gateway.errors import MissingFileError, NotMultipartError
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.predictor import Predictor
+from preprocess_gateway.routes.query import read_options
 from preprocess_gateway.settings import Settings
 
 
@@ -19,9 +20,10 @@ def blueprint(settings: Settings, predictor: Predictor, metrics: Metrics) -> Blu
     @routes.post("/predict")
     def predict() -> Response:
         deadline = time.monotonic() + settings.deadline_s
+        options = read_options(request.args)
         with metrics.stage("read"):
             data = read_upload()
-        return jsonify(predictor.predict(data, deadline).to_json(g.request_id))
+        return jsonify(predictor.predict(data, options, deadline).to_json(g.request_id))
 
     return routes
 

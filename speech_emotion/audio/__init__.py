@@ -1,4 +1,4 @@
-"""Bytes to samples: probe the header, check limits, decode, downmix, resample.
+"""Bytes to samples: probe the header, check limits, decode, downmix, resample, find speech.
 
 Must not know: features, models, HTTP.
 """
@@ -6,6 +6,7 @@ Must not know: features, models, HTTP.
 from speech_emotion.audio.decode import decode, load
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.probe import AudioInfo, probe
+from speech_emotion.audio.quality import QualityLimits
 from speech_emotion.audio.signal import prepare
 
-__all__ = ["AudioInfo", "Limits", "decode", "load", "prepare", "probe"]
+__all__ = ["AudioInfo", "Limits", "QualityLimits", "decode", "load", "prepare", "probe"]

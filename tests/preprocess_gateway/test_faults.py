@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preprocess_gateway.answer import PredictOptions
 from preprocess_gateway.app import create_app
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.predictor import Predictor
@@ -109,11 +110,11 @@ def test_a_version_that_went_away_is_resolved_and_asked_once_more(store: Path) -
         server.reload(parse_config(both))
         assert versions.resolve(timeout_s=10).version == 1
         predictor = Predictor(Settings(), client, versions, Metrics())
-        assert predictor.predict(clips.tone(), time.monotonic() + 20).model.version == 1
+        assert predictor.predict(clips.tone(), PredictOptions(), time.monotonic() + 20).model.version == 1
         server.reload(parse_config(only_2))
         server.wait_for_version(1, END)
         assert versions.current().version == 1  # nobody has told the gateway
-        assert predictor.predict(clips.tone(), time.monotonic() + 20).model.version == 2
+        assert predictor.predict(clips.tone(), PredictOptions(), time.monotonic() + 20).model.version == 2
         assert versions.current().version == 2
 
 

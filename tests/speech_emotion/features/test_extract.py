@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import librosa
 import numpy as np
 import pytest
 
 from speech_emotion.audio import load
 from speech_emotion.errors import EmptyAudioError
-from speech_emotion.features import SEED_SPEC, Chroma, FeatureSpec, Mel, Mfcc, extract
+from speech_emotion.features import SEED_SPEC, Chroma, FeatureSpec, Mel, Mfcc, extract, window_spans
 from speech_emotion.features.extract import window_starts
 
 RATE = 16_000
@@ -129,3 +131,15 @@ def test_mean_and_deviation_double_the_bins() -> None:
     features = extract(noise(2.0), spec)
     assert features.shape == (1, 1, 360)
     np.testing.assert_allclose(features[0, 0, :180], extract(noise(2.0), SEED_SPEC)[0, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 5.99, 6.0, 6.01, 9.0, 9.01, 19.37])
+@pytest.mark.parametrize("spec", [SEED_SPEC, SEED_SPEC.model_copy(update={"window_s": 0.1, "stride_s": 0.05})])
+def test_spans_are_the_windows_times_within_the_clip(spec: FeatureSpec, seconds: float) -> None:
+    samples = noise(seconds)
+    spans = window_spans(samples.size, spec)
+    assert len(spans) == len(extract(samples, spec))
+    assert spans[0][0] == 0
+    assert spans[-1][1] == samples.size / RATE
+    assert all(0 <= start <= end <= samples.size / RATE for start, end in spans)
+    assert all(after[0] <= before[1] for before, after in pairwise(spans))

@@ -1,0 +1,39 @@
+"""What a clip's samples hold: windows, whether there is speech in each, and warnings about the recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from speech_emotion.audio import AudioInfo, QualityLimits, prepare
+from speech_emotion.audio.quality import QualityWarning, measure_activity, warnings_of
+from speech_emotion.features import FeatureSpec, window_spans
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip as a model with one FeatureSpec hears it.
+
+    `mono` float32 `[samples]` at the spec's rate; `spans` (start and end in seconds) and `speech` (whether there is
+    any) of each window, in `extract`'s order.
+    """
+
+    info: AudioInfo
+    mono: Array
+    spans: tuple[tuple[float, float], ...]
+    speech: npt.NDArray[np.bool_]
+    warnings: tuple[QualityWarning, ...]
+
+
+def hear(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimits) -> Heard:
+    """Mix down and resample `[channels, samples]`, and look for speech in each window."""
+    mono = prepare(samples, info.sample_rate, spec.sample_rate, spec.resampler)
+    activity = measure_activity(mono, spec.sample_rate, limits)
+    spans = tuple(window_spans(mono.size, spec))
+    speech = np.array([activity.has_speech(start, end) for start, end in spans])
+    warnings = warnings_of(samples, info.sample_rate, spec.sample_rate, activity, limits)
+    return Heard(info, mono, spans, speech, warnings)
