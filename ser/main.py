@@ -44,6 +44,43 @@ def serve(
 
 
 @app.command()
+def predict(
+    inputs: Annotated[list[str], typer.Argument(metavar="FILE|DIR|-...", help="Clips, folders of clips, or -.")],
+    url: Annotated[str, typer.Option(envvar="SER_URL", help="The gateway.")] = "http://127.0.0.1:8080",
+    local: Annotated[bool, typer.Option("--local", help="Ask no gateway: answer here, with --store.")] = False,
+    store: Annotated[Path, typer.Option(help="Folder of the model store, for --local.")] = Path("models"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Append answers here (JSON lines, or CSV); skip those there.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Clips at once.")] = 4,
+    top: Annotated[int | None, typer.Option(min=1, help="Only so many probabilities.")] = None,
+    timeline: Annotated[bool, typer.Option(help="Each window's emotion, in JSON.")] = False,
+    deadline_s: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds for a clip, retries included.")] = 30.0,
+) -> None:
+    """Predict the emotion of clips.
+
+    Exit codes: 0 every clip was answered, 1 some failed, 2 wrong usage, 3 the service is away.
+    """
+    from ser import predict as predicting
+    from ser.outcomes import Options
+
+    if as_json and as_csv:
+        raise typer.BadParameter("--json or --csv, not both")
+    request = predicting.Request(
+        inputs=inputs,
+        url=None if local else url,
+        store=store,
+        form="json" if as_json else "csv" if as_csv else "table",
+        output=output,
+        deadline_s=deadline_s,
+        options=Options(top=top, timeline=timeline, jobs=jobs),
+    )
+    raise typer.Exit(predicting.run(request))
+
+
+@app.command()
 def sample(path: Annotated[Path, typer.Argument()] = Path("sample.wav")) -> None:
     """Write a synthetic clip to try the service with."""
     from training_pipeline.data.synthetic import write_sample

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from speech_emotion.errors import StoreError
 from speech_emotion.store.config import read_config, write_config
@@ -40,8 +41,8 @@ def serve(store: Path, *, port: int, probe_port: int, model_server_port: int, sa
     with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder:
         mirror = ConfigMirror(store, Path(folder) / "models.config")
         try:
-            processes["model server"] = _start_model_server(model_server_port, mirror.target)
-            _wait_listening(model_server_port, processes)
+            processes["model server"] = start_model_server(model_server_port, mirror.target)
+            wait_listening(model_server_port, processes)
             processes["gateway"] = _start_gateway(port, probe_port, model_server_port)
             _wait_ready(probe_port, processes)
             print(_greeting(port, probe_port, sample), flush=True)  # noqa: T201
@@ -49,7 +50,7 @@ def serve(store: Path, *, port: int, probe_port: int, model_server_port: int, sa
         except KeyboardInterrupt:
             print("\nstopping", flush=True)  # noqa: T201
         finally:
-            _stop(processes)
+            stop(processes)
 
 
 class ConfigMirror:
@@ -94,7 +95,8 @@ def _require_free(port: int, setting: str) -> None:
             raise ServeError(f"port {port} is busy: set {setting} to a free one") from error
 
 
-def _start_model_server(port: int, config: Path) -> subprocess.Popen[bytes]:
+def start_model_server(port: int, config: Path, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """A model server on loopback; its messages go to `log`, or to where this process's go."""
     command = [
         sys.executable,
         "-m",
@@ -105,7 +107,7 @@ def _start_model_server(port: int, config: Path) -> subprocess.Popen[bytes]:
         "--file_system_poll_wait_seconds=1",
         "--allow_version_labels_for_unavailable_models=true",
     ]
-    return _start(command, {})
+    return _start(command, {}, log)
 
 
 def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subprocess.Popen[bytes]:
@@ -118,12 +120,14 @@ def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subpro
     return _start([sys.executable, *gunicorn.split()], settings)
 
 
-def _start(command: list[str], settings: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], settings: dict[str, str], log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches this process alone, which then stops both in order.
-    return subprocess.Popen(command, env={**os.environ, **settings}, start_new_session=True)  # noqa: S603
+    environment = {**os.environ, **settings}
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
 
 
-def _wait_listening(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def wait_listening(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Wait for the model server. Raises ServeError if it ends, or takes longer than START_TIMEOUT_S."""
     # The gateway would wait by itself, but warn of it: nobody's first sight should be a warning.
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -161,7 +165,8 @@ def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
             raise ServeError(f"the {name} ended with exit code {process.returncode}: its messages are above")
 
 
-def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """End the processes, last started first."""
     # The gateway first, so that what it has in flight is still answered.
     for process in reversed(processes.values()):
         process.terminate()

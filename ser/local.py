@@ -1,0 +1,72 @@
+"""No service at all: a model server for as long as needed, and the gateway's application in this process."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from preprocess_gateway.app import create_app
+from preprocess_gateway.metrics import Metrics
+from preprocess_gateway.predictor import Predictor
+from preprocess_gateway.settings import Settings
+from ser.outcomes import ServiceAwayError, UsageError
+from ser.serve import START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
+from speech_emotion.client import Client
+
+
+@contextmanager
+def local_client(store: Path, deadline_s: float) -> Iterator[Client]:
+    """A client of the model store's stable version: same decoding, features and answers as behind HTTP.
+
+    Raises UsageError if the store has no configuration, ServiceAwayError if its model does not load.
+    """
+    if not (store / "models.config").is_file():
+        raise UsageError(f"{store} is no model store: it has no models.config")
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder, (Path(folder) / "log").open("w+b") as log:
+        mirror = ConfigMirror(store, Path(folder) / "models.config")
+        processes = {"model server": start_model_server(port, mirror.target, log)}
+        try:
+            wait_listening(port, processes)
+            with _client(f"127.0.0.1:{port}", deadline_s) as client:
+                yield client
+        except ServeError as error:
+            log.seek(0)
+            last = log.read().decode(errors="replace").strip().splitlines()[-3:]
+            raise ServiceAwayError("\n".join([str(error), *last])) from error
+        finally:
+            stop(processes)
+
+
+@contextmanager
+def _client(model_server: str, deadline_s: float) -> Iterator[Client]:
+    settings = Settings(model_server=model_server, deadline_s=deadline_s)
+    metrics = Metrics()
+    predictor = Predictor.connect(settings, metrics)
+    try:
+        _wait_ready(predictor)
+        transport = httpx.WSGITransport(create_app(settings, predictor, metrics))
+        with Client("http://local", transport=transport, deadline_s=deadline_s) as client:
+            yield client
+    finally:
+        predictor.close()
+
+
+def _wait_ready(predictor: Predictor) -> None:
+    end = time.monotonic() + START_TIMEOUT_S
+    while not predictor.ready:
+        if time.monotonic() > end:
+            raise ServeError(f"the model did not load within {START_TIMEOUT_S:.0f} s")
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
