@@ -1,0 +1,27 @@
+#!/bin/sh
+# Fill an empty model store with the versions of this image: fill-store.sh STORE MODEL
+# Two pods may do so at once; a version appears whole, and models.config last.
+set -eu
+store=$1 model=$2 source=${3:-/opt/models}
+if [ ! -e "$store/models.config" ]; then
+  part=$(mktemp -d "$store/.fill.XXXXXX")
+  trap 'rm -rf "$part"' EXIT
+  cp -R "$source/." "$part"
+  chmod -R u+rwX,go+rX "$part"
+  for folder in "$source"/*/*/saved_model.pb; do
+    version=$(dirname "${folder#"$source/"}")
+    mkdir -p "$store/$(dirname "$version")"
+    mv -T "$part/$version" "$store/$version" 2>/dev/null || echo "$version is there already"
+  done
+  ln "$part/models.config" "$store/models.config" 2>/dev/null || echo "models.config is there already"
+  echo "filled the model store from the image"
+fi
+if ! grep -q "name: *\"$model\"" "$store/models.config"; then
+  echo "no model in the store: models.config does not name $model; set modelStore.modelName to one that it names" >&2
+  exit 1
+fi
+for version in "$store/$model"/[0-9]*/saved_model.pb; do
+  [ -e "$version" ] && exit 0
+done
+echo "no model in the store: $store/$model has no version; publish one, or empty the store to get the image's" >&2
+exit 1

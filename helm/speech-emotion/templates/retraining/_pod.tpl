@@ -1,0 +1,54 @@
+{{/* The Job's spec that Job and CronJob share. */}}
+{{- define "speech-emotion.retrainingJob" -}}
+{{- $values := .Values.retraining -}}
+backoffLimit: {{ $values.retries }}
+activeDeadlineSeconds: {{ $values.timeoutSeconds }}
+ttlSecondsAfterFinished: 604800
+template:
+  metadata:
+    labels: {{- include "speech-emotion.labels" (list $ "retraining") | nindent 6 }}
+      {{- with $values.podLabels }}{{ toYaml . | nindent 6 }}{{ end }}
+    {{- with $values.podAnnotations }}
+    annotations: {{- toYaml . | nindent 6 }}
+    {{- end }}
+  spec:
+    {{- include "speech-emotion.podSpec" (list $ "retraining" $values) | nindent 4 }}
+    restartPolicy: Never
+    containers:
+      - name: retraining
+        image: {{ include "speech-emotion.image" (list $ $values.image) }}
+        imagePullPolicy: {{ $values.image.pullPolicy }}
+        securityContext: {{- include "speech-emotion.containerSecurity" . | nindent 10 }}
+        args:
+          - ser
+          - pipeline
+          - run
+          - --data={{ $values.data.path }}
+          - --store=/models
+          - --name={{ .Values.modelStore.modelName }}
+          - --model={{ $values.model }}
+          - --label={{ $values.label }}
+          - --work=/work
+          - --server={{ include "speech-emotion.fullname" . }}-model-server:8500
+          {{- with $values.extraArgs }}{{ toYaml . | nindent 10 }}{{ end }}
+        {{- with $values.extraEnv }}
+        env: {{- toYaml . | nindent 10 }}
+        {{- end }}
+        resources: {{- toYaml $values.resources | nindent 10 }}
+        volumeMounts:
+          - {name: models, mountPath: /models}
+          - {name: work, mountPath: /work}
+          - {name: tmp, mountPath: /tmp}
+          {{- if $values.data.existingClaim }}
+          - {name: data, mountPath: /data, readOnly: true}
+          {{- end }}
+          {{- with $values.extraVolumeMounts }}{{ toYaml . | nindent 10 }}{{ end }}
+    volumes:
+      - {name: models, persistentVolumeClaim: {claimName: {{ include "speech-emotion.modelStoreClaim" . }}}}
+      - {name: work, emptyDir: {sizeLimit: {{ $values.workSize }}}}
+      - {name: tmp, emptyDir: {}}
+      {{- with $values.data.existingClaim }}
+      - {name: data, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
+      {{- end }}
+      {{- with $values.extraVolumes }}{{ toYaml . | nindent 6 }}{{ end }}
+{{- end -}}

@@ -1,0 +1,120 @@
+"""Deployments, Jobs and test pods: secure, ended gently, named alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chart.helm import NAME, SCENARIOS, container, kinds, one, pod_specs, render
+
+RETRAINING = ("modelStore.type=pvc", "retraining.data.existingClaim=recordings")
+
+
+@pytest.mark.parametrize("values", SCENARIOS, ids=lambda path: path.stem)
+def test_every_pod_fits_the_restricted_profile(values: Path) -> None:
+    specs = pod_specs(render(values=values))
+    assert specs
+    for spec in specs:
+        assert spec["enableServiceLinks"] is False
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for each in (*spec.get("initContainers", ()), *spec["containers"]):
+            assert each["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert each["resources"]["requests"]
+            assert each["resources"]["limits"]
+
+
+def test_the_gateway_ends_within_its_grace() -> None:
+    settings = ("gateway.settings.drain_s=7", "gateway.settings.grace_s=40", "gateway.preStopSeconds=9")
+    manifests = render(*settings)
+    spec = one(manifests, "Deployment", "-gateway")["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] >= 7 + 40 + 9
+    assert container(manifests, "-gateway")["lifecycle"] == {"preStop": {"sleep": {"seconds": 9}}}
+
+
+def test_a_model_server_outlives_what_clients_remember() -> None:
+    manifests = render("modelServer.maxConnectionAgeMs=20000", "modelServer.dnsRefreshSeconds=15")
+    seconds = container(manifests, "-model-server")["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert seconds >= 20 * 1.1 + 15
+    spec = one(manifests, "Deployment", "-model-server")["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] > seconds
+
+
+def test_the_model_server_is_called_by_its_binary() -> None:
+    server = container(render("modelServer.extraArgs[0]=--rest_api_num_threads=4"), "-model-server")
+    assert server["command"] == ["/usr/bin/tensorflow_model_server"]
+    assert "--model_config_file=/models/models.config" in server["args"]
+    assert "--allow_version_labels_for_unavailable_models=true" in server["args"]
+    assert server["args"][-1] == "--rest_api_num_threads=4"
+    assert {"name": "models", "mountPath": "/models", "readOnly": True} in server["volumeMounts"]
+
+
+def test_settings_become_variables_as_written() -> None:
+    sets = ("gateway.settings.max_body_bytes=33554432", "gateway.settings.model_label=canary")
+    data = one(render(*sets), "ConfigMap", "-gateway")["data"]
+    assert data["GATEWAY_MAX_BODY_BYTES"] == "33554432"
+    assert data["GATEWAY_MODEL_LABEL"] == "canary"
+    assert data["GATEWAY_MODEL_SERVER"] == f"dns:///{NAME}-model-server:8500"
+
+
+def test_changed_settings_restart_gateways_only() -> None:
+    def checksums(manifests: list[dict]) -> list[dict]:
+        names = ("-gateway", "-model-server")
+        return [one(manifests, "Deployment", n)["spec"]["template"]["metadata"]["annotations"] for n in names]
+
+    before, after = checksums(render()), checksums(render("gateway.settings.retry_after_s=9"))
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_replicas_are_left_to_the_autoscaler() -> None:
+    manifests = render("gateway.autoscaling.enabled=true", "modelServer.autoscaling.enabled=true")
+    for name in ("-gateway", "-model-server"):
+        assert "replicas" not in one(manifests, "Deployment", name)["spec"]
+        assert one(manifests, "HorizontalPodAutoscaler", name)["spec"]["behavior"]["scaleDown"]
+
+
+def test_digest_registry_and_pull_secrets() -> None:
+    digest = "sha256:" + "0" * 64
+    sets = ("gateway.image.registry=registry.example", f"gateway.image.digest={digest}", "imagePullSecrets[0]=key")
+    manifests = render(*sets)
+    assert container(manifests, "-gateway")["image"] == f"registry.example/speech-emotion/gateway:0.1.0@{digest}"
+    assert all(spec["imagePullSecrets"] == [{"name": "key"}] for spec in pod_specs(manifests))
+
+
+def test_gpu_by_values() -> None:
+    sets = ("modelServer.image.tag=2.21.0-gpu", r"modelServer.resources.limits.nvidia\.com/gpu=1")
+    manifests = render(*sets, r"modelServer.nodeSelector.gpu=yes")
+    assert container(manifests, "-model-server")["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert one(manifests, "Deployment", "-model-server")["spec"]["template"]["spec"]["nodeSelector"] == {"gpu": "yes"}
+
+
+def test_tls_reaches_both_ends() -> None:
+    manifests = render("modelServer.tls.enabled=true", "modelServer.tls.secretName=certificate")
+    assert "--ssl_config_file=/etc/model-server-tls/ssl.config" in container(manifests, "-model-server")["args"]
+    data = one(manifests, "ConfigMap", "-gateway")["data"]
+    assert "/etc/model-server-ca/ca.crt" in data.values()
+    mounts = container(manifests, "-gateway")["volumeMounts"]
+    assert {"name": "model-server-ca", "mountPath": "/etc/model-server-ca", "readOnly": True} in mounts
+
+
+def test_retraining_is_off_by_default_and_shares_one_pod() -> None:
+    assert not kinds(render()) & {"Job", "CronJob", "PersistentVolumeClaim"}
+    manifests = render(*RETRAINING, "retraining.job.enabled=true", "retraining.cronJob.enabled=true")
+    job = one(manifests, "Job")["spec"]
+    assert one(manifests, "CronJob")["spec"]["jobTemplate"]["spec"] == job
+    args = job["template"]["spec"]["containers"][0]["args"]
+    assert args[:3] == ["ser", "pipeline", "run"]
+    assert {"--data=/data", "--store=/models", f"--server={NAME}-model-server:8500"} <= set(args)
+
+
+def test_the_store_s_claim_outlives_the_release() -> None:
+    claim = one(render("modelStore.type=pvc"), "PersistentVolumeClaim")
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert "PersistentVolumeClaim" not in kinds(render("modelStore.type=pvc", "modelStore.pvc.existingClaim=mine"))

@@ -1,0 +1,68 @@
+"""One cluster and one build of the images for all cluster tests; both are taken down, also after a failure."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.kit import CHART, KIT, ROOT, Cluster
+
+VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+KEEP = bool(os.environ.get("CLUSTER_KEEP"))
+"""For work on these tests: leave the cluster up, and take images as an earlier run built them."""
+NEXT = "next"
+"""Tag of a second build of the gateway: other labels, same code."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    if not KIT.exists():
+        pytest.skip(f"no {KIT}")
+    if os.geteuid():
+        pytest.skip("the cluster needs root")
+    cluster = Cluster.start()
+    try:
+        if not KEEP or not cluster.kubectl("get", "namespaces", "-l", "images=built", "-o", "name"):
+            _build(cluster)
+        yield cluster
+    finally:
+        if KEEP:
+            cluster.kubectl("label", "namespace", "default", "images=built", "--overwrite")
+        else:
+            cluster.stop()
+
+
+def _build(cluster: Cluster) -> None:
+    gateway = f"docker.io/{VALUES['gateway']['image']['repository']}"
+    pipeline = f"docker.io/{VALUES['retraining']['image']['repository']}:{VERSION}"
+    server = VALUES["modelServer"]["image"]
+    cluster.image(f"{gateway}:{VERSION}", "Dockerfile.gateway")
+    cluster.image(f"{gateway}:{NEXT}", "Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}")
+    cluster.image(pipeline, "Dockerfile.pipeline")
+    stand_in = ("tests/cluster/Dockerfile", "--build-arg", f"PIPELINE_IMAGE={pipeline}")
+    cluster.image(f"docker.io/{server['repository']}:{server['tag']}", *stand_in)
+
+
+@pytest.fixture(scope="session")
+def report() -> Callable[[str, object], None]:
+    """Keep figures for people: reports/cluster/NAME.json, and a line on the terminal."""
+    folder = ROOT / "reports" / "cluster"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def write(name: str, figures: object) -> None:
+        (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+        print(f"\n{name}: {json.dumps(figures)[:2000]}")
+
+    return write

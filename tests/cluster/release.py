@@ -1,0 +1,88 @@
+"""One installed release of the chart, asked through the ingress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from tests.cluster.kit import CHART, Cluster, wait_for
+from tests.support.clips import tone
+
+# Two cores carry two nodes: what pods ask for must fit beside each other twice during a rollout.
+SMALL = ("gateway.resources.requests.cpu=50m", "modelServer.resources.requests.cpu=50m")
+
+
+class Release:
+    """`helm install` in a namespace of its own that enforces Pod Security `restricted`."""
+
+    def __init__(self, cluster: Cluster, name: str, *, values: Path | None = None, sets: Sequence[str] = ()) -> None:
+        self.cluster = cluster
+        self.name = self.namespace = name
+        self.host = f"{name}.localhost"
+        self._values = ["-f", str(values)] if values else []
+        self._sets = [f"gateway.ingress.host={self.host}", *SMALL, *sets]
+        self.full_name = f"{name}-speech-emotion"
+
+    def create_namespace(self) -> None:
+        self.cluster.kubectl("create", "namespace", self.namespace)
+        label = "pod-security.kubernetes.io/enforce=restricted"
+        self.cluster.kubectl("label", "namespace", self.namespace, label)
+
+    def helm(self, verb: str, *arguments: str, sets: Sequence[str] = (), wait: bool = True, **options: Any) -> str:
+        """`helm install` or `helm upgrade` with this release's values and more."""
+        words = [*self._values, *(word for each in (*self._sets, *sets) for word in ("--set", each)), *arguments]
+        if wait:
+            words += ["--wait", "--timeout", "300s"]
+        return self.cluster.helm(verb, self.name, CHART, "-n", self.namespace, *words, timeout_s=320, **options)
+
+    def kubectl(self, *arguments: object, **options: Any) -> str:
+        return self.cluster.kubectl("-n", self.namespace, *arguments, **options)
+
+    def get(self, *arguments: object) -> dict[str, Any]:
+        return self.cluster.get("-n", self.namespace, *arguments)
+
+    def pods(self, component: str) -> list[dict[str, Any]]:
+        """Pods of a component that are not being deleted."""
+        items = self.get("pods", "-l", f"app.kubernetes.io/component={component}")["items"]
+        return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
+
+    def ready(self, component: str) -> list[str]:
+        """Names of the component's pods that are ready."""
+        return [
+            pod["metadata"]["name"]
+            for pod in self.pods(component)
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
+        ]
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.cluster.address}/predict"
+
+    def predict(self, data: bytes, *, timeout_s: float = 30) -> requests.Response:
+        """Post a clip through the ingress."""
+        headers = {"Host": self.host}
+        return requests.post(self.url, files={"file": ("clip.wav", data)}, headers=headers, timeout=timeout_s)
+
+    def wait_for_answer(self, seconds: float = 120) -> float:
+        """Seconds until the ingress leads to an answer."""
+        begun = time.monotonic()
+        wait_for("an answer through the ingress", lambda: self.predict(tone()).status_code == 200, seconds)
+        return time.monotonic() - begun
+
+    def uninstall(self) -> None:
+        """`helm uninstall`, and the namespace goes; nothing waits for pods' grace."""
+        self.cluster.helm("uninstall", self.name, "-n", self.namespace, "--ignore-not-found", check=False)
+        pods = ("delete", "pods", "--all", "--force", "--grace-period=0")
+        self.kubectl(*pods, check=False)
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false", check=False)
+
+    def __enter__(self) -> Self:
+        self.create_namespace()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.uninstall()

@@ -1,0 +1,92 @@
+"""`helm install` with no values: ready, tested, and answering through Ingress and HTTPRoute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.cluster.kit import Cluster, wait_for
+from tests.cluster.release import Release
+from tests.support.clips import tone
+
+GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: default}
+spec:
+  gatewayClassName: traefik
+  listeners: [{name: web, port: 8000, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster, report: Callable[[str, object], None]) -> Iterator[Release]:
+    with Release(cluster, "defaults") as release:
+        begun = time.monotonic()
+        release.helm("install", wait=False)
+        release.wait_for_answer(300)
+        report("install", {"seconds_to_first_answer": round(time.monotonic() - begun, 1)})
+        for component in ("gateway", "model-server"):
+            release.kubectl("rollout", "status", f"deployment/{release.full_name}-{component}", "--timeout=180s")
+        yield release
+
+
+def test_helm_test_passes(release: Release) -> None:
+    printed = release.cluster.helm("test", release.name, "-n", release.namespace, "--logs")
+    assert "Phase:          Succeeded" in printed
+
+
+def test_originals_are_answered_through_the_ingress(release: Release, originals_dir: Path) -> None:
+    clips = sorted(originals_dir.rglob("*.wav"))
+    answers = [release.predict(clip.read_bytes()) for clip in clips]
+    assert [answer.status_code for answer in answers] == [200] * len(clips)
+    assert all(answer.json()["model"]["label"] == "stable" for answer in answers)
+
+
+def test_originals_are_answered_through_an_http_route(release: Release, originals_dir: Path) -> None:
+    release.cluster.apply(GATEWAY)
+    route = (
+        "gateway.httpRoute.enabled=true",
+        "gateway.httpRoute.parentRefs[0].name=web",
+        "gateway.httpRoute.parentRefs[0].namespace=default",
+        "gateway.httpRoute.hostnames[0]=route.localhost",
+    )
+    release.helm("upgrade", sets=route)
+
+    def answer(data: bytes) -> requests.Response:
+        files = {"file": ("clip.wav", data)}
+        return requests.post(release.url, files=files, headers={"Host": "route.localhost"}, timeout=30)
+
+    wait_for("the route", lambda: answer(tone()).status_code == 200, 60)
+    clips = sorted(originals_dir.rglob("*.wav"))
+    assert [answer(clip.read_bytes()).status_code for clip in clips] == [200] * len(clips)
+
+
+def test_the_notes_curl_works_as_printed(release: Release, tmp_path: Path) -> None:
+    notes = release.cluster.helm("get", "notes", release.name, "-n", release.namespace)
+    sample, forward = (line.strip() for line in notes.splitlines() if line.startswith(("  kubectl -n", "  curl"))
+                       and ("sample.wav'" in line or "ADDRESS" in line))
+    script = f"cd {tmp_path} && {sample} && {forward.replace('ADDRESS', release.cluster.address)}"
+    from tests.cluster.kit import run
+
+    assert '"emotion"' in run("sh", "-ec", script, env=release.cluster.environment)
+
+
+def test_pods_run_as_the_restricted_profile_wants(release: Release) -> None:
+    for component in ("gateway", "model-server"):
+        pod = release.ready(component)[0]
+        container = component
+        assert release.kubectl("exec", pod, "-c", container, "--", "id", "-u").strip() == "10001"
+        printed = release.kubectl("exec", pod, "-c", container, "--", "touch", "/usr/x", check=False)
+        assert "Read-only file system" in printed
+
+
+def test_a_start_compiles_nothing(release: Release) -> None:
+    listing = release.kubectl(
+        "exec", release.ready("gateway")[0], "-c", "gateway", "--", "find", "/tmp/numba", "-newer", "/proc/1/cmdline"
+    )
+    assert ".nbc" not in listing
