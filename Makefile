@@ -6,10 +6,10 @@ INSTALLED := $(VENV)/.installed
 RAVDESS_DIR ?= ../shared/data/ravdess
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit evaluate eda lock audit clean
+.PHONY: help run test lint unit evaluate eda chart cluster-test cluster-pictures images kind lock audit clean
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; set PYTHON=") if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
@@ -38,8 +38,35 @@ evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings 
 eda: $(INSTALLED)  ## pictures of the recordings of RAVDESS_DIR
 	$(BIN)/ser eda --data $(RAVDESS_DIR) --output reports/eda
 
-lock:  ## resolve requirements/dev.txt anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -o requirements/dev.txt
+chart: $(INSTALLED)  ## make the chart's README.md and values.schema.json anew from its values.yaml
+	$(BIN)/python helm/generate.py
+
+cluster-test: $(INSTALLED)  ## install the chart on a real cluster and disturb it (root, ../shared/cluster)
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
+cluster-pictures: $(INSTALLED)  ## draw what clients saw in the last cluster-test
+	$(BIN)/python -m tests.cluster.pictures reports/cluster docs/pictures
+
+images:  ## build both images with docker
+	docker build -f Dockerfile.gateway -t speech-emotion/gateway:0.1.0 .
+	docker build -f Dockerfile.pipeline -t speech-emotion/pipeline:0.1.0 .
+
+kind: images  ## a cluster of kind (needs docker, kind, helm) with ingress-nginx and the chart
+	kind create cluster --name speech --config k8s/kind.yaml
+	kind load docker-image --name speech speech-emotion/gateway:0.1.0
+	kubectl apply -f https://kind.sigs.k8s.io/examples/ingress/deploy-ingress-nginx.yaml
+	kubectl -n ingress-nginx rollout status deployment/ingress-nginx-controller --timeout=300s
+	helm install speech helm/speech-emotion --wait --timeout 10m
+
+LOCK := uv pip compile -q --generate-hashes --python-version 3.11 --no-header
+PART := $(LOCK) --python-platform linux --no-annotate -c requirements/dev.txt
+
+lock:  ## resolve requirements/ anew (needs uv); the images' parts follow dev.txt
+	$(LOCK) pyproject.toml --extra dev --universal -o requirements/dev.txt
+	$(PART) pyproject.toml --extra gateway --extra containers --extra client --override requirements/overrides-gateway.txt -o requirements/gateway.txt
+	$(PART) pyproject.toml --extra pipeline --extra containers --extra client --extra pretrained -o requirements/pipeline.txt
+	echo tensorflow | $(PART) - --no-deps -o requirements/protos.txt
+	echo setuptools | $(PART) - --no-deps -o requirements/build.txt
 
 audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails where they cannot be looked up
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt

@@ -25,6 +25,8 @@ worker_class = "gthread"
 threads = _settings.threads
 graceful_timeout = _settings.grace_s + int(_settings.drain_s) + 1
 timeout = 60
+# Longer than proxies keep idle connections (Go, Traefik: 90 s): who closes first loses the request that crosses it.
+keepalive = 120
 preload_app = False  # a gRPC channel must not cross a fork
 control_socket_disable = True  # it would lie in the home folder, one for all gateways of a user
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,10 +18,48 @@ from tests.chart.helm import CHART, ROOT, SCENARIOS, binary, refusal, render
 LOCK = (ROOT / "requirements" / "dev.txt").read_text()
 
 
-def leaves(tree: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    if isinstance(tree, dict) and tree and path[-1:] not in (("resources",), ("topologySpread",), ("labels",)):
-        return [leaf for key, value in tree.items() for leaf in leaves(value, (*path, key))]
-    return [path]
+# Values that are not each other's alternative, all on: what is read shows in the manifests.
+ALL_ON = {
+    "gateway": {
+        "ingress": {"tls": {"enabled": True}},
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "web"}]},
+        "pdb": {"enabled": True},
+    },
+    "modelServer": {"tls": {"enabled": True, "secretName": "s"}, "metrics": {"enabled": True}},
+    "modelStore": {"type": "pvc"},
+    "retraining": {"job": {"enabled": True}, "cronJob": {"enabled": True}, "data": {"existingClaim": "c"}},
+    "networkPolicy": {"enabled": True},
+    "monitoring": {name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")},
+    "tests": {"ingressUrl": "http://ingress"},
+}
+SCALED = {"autoscaling": {"enabled": True}}
+
+
+def leaves(tree: dict[str, object], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value and key not in ("resources", "topologySpread", "labels", "settings"):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def other(value: object) -> object:
+    """A value of the same type that is not this one."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return "changed"
+        case list():
+            return [{"name": "changed"}]
+        case _:
+            return {"changed": "yes"}
+
+
+def nested(path: tuple[str, ...], value: object) -> dict[str, object]:
+    return {path[0]: nested(path[1:], value) if path[1:] else value}
 
 
 def test_readme_and_schema_are_current() -> None:
@@ -28,21 +69,32 @@ def test_readme_and_schema_are_current() -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_every_value_is_read_by_a_template() -> None:
-    text = "".join(path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file())
-    shared = {"gateway", "modelServer", "retraining"}
-    unread = []
-    for path in leaves(yaml.safe_load((CHART / "values.yaml").read_text())):
-        name = path[-1]
-        if path[:2] == ("gateway", "settings"):
-            continue  # all of them are ranged over
-        whole = ".".join(path)
-        reads = f".Values.{whole}" in text or (
-            bool(re.search(rf"[.]{name}\b", text)) and (path[0] in shared | {"monitoring"} or len(path) > 1)
-        )
-        if not reads:
-            unread.append(whole)
+def test_every_value_is_read_by_a_template(tmp_path: Path) -> None:
+    """Changing a value changes the manifests, or is refused for what it means."""
+    bases = [ALL_ON, {"gateway": SCALED, "modelServer": SCALED}]
+    plain = [rendered(tmp_path, base) for base in bases]
+
+    def read(leaf: tuple[tuple[str, ...], object]) -> bool:
+        path, value = leaf
+        change = nested(path, {"threads": 3} if path[-1] == "settings" else other(value))
+        return any(rendered(tmp_path, base, change) != old for base, old in zip(bases, plain, strict=True))
+
+    values = list(leaves(yaml.safe_load((CHART / "values.yaml").read_text())))
+    with ThreadPoolExecutor(4) as pool:
+        unread = [
+            ".".join(path) for (path, _), was_read in zip(values, pool.map(read, values), strict=True) if not was_read
+        ]
     assert unread == []
+
+
+def rendered(folder: Path, *values: dict[str, object]) -> str:
+    command = [binary(), "template", "r", str(CHART), "--kube-version", "1.34.0", "--skip-schema-validation"]
+    for each in values:
+        path = folder / f"{uuid.uuid4().hex}.yaml"
+        path.write_text(yaml.safe_dump(each))
+        command += ["-f", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.stdout or done.stderr
 
 
 @pytest.mark.parametrize(

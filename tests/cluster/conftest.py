@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,13 +47,13 @@ def cluster() -> Iterator[Cluster]:
 
 def _build(cluster: Cluster) -> None:
     gateway = f"docker.io/{VALUES['gateway']['image']['repository']}"
-    pipeline = f"docker.io/{VALUES['retraining']['image']['repository']}:{VERSION}"
-    server = VALUES["modelServer"]["image"]
     cluster.image(f"{gateway}:{VERSION}", "Dockerfile.gateway")
     cluster.image(f"{gateway}:{NEXT}", "Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}")
-    cluster.image(pipeline, "Dockerfile.pipeline")
-    stand_in = ("tests/cluster/Dockerfile", "--build-arg", f"PIPELINE_IMAGE={pipeline}")
-    cluster.image(f"docker.io/{server['repository']}:{server['tag']}", *stand_in)
+    server = VALUES["modelServer"]["image"]
+    with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as both:
+        both.write((ROOT / "Dockerfile.pipeline").read_text() + (ROOT / "tests/cluster/Dockerfile").read_text())
+        both.flush()
+        cluster.image(f"docker.io/{server['repository']}:{server['tag']}", both.name)
 
 
 @pytest.fixture(scope="session")

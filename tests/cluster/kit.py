@@ -54,7 +54,7 @@ class Cluster:
     @classmethod
     def start(cls) -> Cluster:
         """The kit's, with two nodes."""
-        done = subprocess.run([KIT, "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+        done = subprocess.run([KIT, "up"], capture_output=True, text=True, timeout=600)
         if done.returncode:
             raise CommandError(done.stderr)
         exports = dict(

@@ -68,8 +68,11 @@ def test_originals_are_answered_through_an_http_route(release: Release, original
 
 def test_the_notes_curl_works_as_printed(release: Release, tmp_path: Path) -> None:
     notes = release.cluster.helm("get", "notes", release.name, "-n", release.namespace)
-    sample, forward = (line.strip() for line in notes.splitlines() if line.startswith(("  kubectl -n", "  curl"))
-                       and ("sample.wav'" in line or "ADDRESS" in line))
+    sample, forward = (
+        line.strip()
+        for line in notes.splitlines()
+        if line.startswith(("  kubectl -n", "  curl")) and ("sample.wav'" in line or "ADDRESS" in line)
+    )
     script = f"cd {tmp_path} && {sample} && {forward.replace('ADDRESS', release.cluster.address)}"
     from tests.cluster.kit import run
 

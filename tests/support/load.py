@@ -68,16 +68,30 @@ class Report:
 Send = Callable[[requests.Session], requests.Response]
 
 
-def run_load(send: Send, *, clients: int, requests_total: int | None = None, seconds: float = 30.0) -> Report:
-    """Send until `requests_total` requests were begun or `seconds` have passed, whichever is first."""
+def run_load(
+    send: Send,
+    *,
+    clients: int,
+    requests_total: int | None = None,
+    seconds: float = 30.0,
+    pause_s: float = 0.0,
+    until: threading.Event | None = None,
+) -> Report:
+    """Send until `requests_total` requests were begun, `seconds` have passed or `until` is set, whichever is first.
+
+    A client rests `pause_s` between an answer and its next request.
+    """
     begun = time.perf_counter()
     left = threading.Semaphore(requests_total) if requests_total is not None else None
+    stopped = until or threading.Event()
     records: list[Record] = []
 
     def client() -> None:
         with requests.Session() as session:
             while time.perf_counter() - begun < seconds and (left is None or left.acquire(blocking=False)):
                 records.append(_once(send, session, begun))
+                if stopped.wait(pause_s):
+                    break
 
     threads = [threading.Thread(target=client, name=f"load-{n}") for n in range(clients)]
     for thread in threads:
