@@ -1,18 +1,27 @@
-"""What `helm test` runs: post a generated clip, print the answer. Arguments: URL [HOST]."""
+"""What `helm test` runs: our client posts a generated clip. Arguments: URL, and the host's name where it is another."""
 
 import sys
 import tempfile
 from pathlib import Path
 
-import requests
+import httpx
 
+from speech_emotion.client import Client
 from training_pipeline.data.synthetic import write_sample
 
-url, host = sys.argv[1], sys.argv[2:]
-with tempfile.TemporaryDirectory() as folder:
-    write_sample(Path(folder) / "sample.wav")
-    clip = (Path(folder) / "sample.wav").read_bytes()
-headers = {"Host": host[0]} if host else {}
-answer = requests.post(f"{url}/predict", files={"file": clip}, headers=headers, timeout=30)
-sys.stdout.write(f"{answer.status_code} {answer.text}\n")
-sys.exit(not (answer.ok and answer.json()["probabilities"]))
+url, names = sys.argv[1], sys.argv[2:]
+
+
+class ToHost(httpx.HTTPTransport):
+    """Asks an ingress controller by its address for a host by its name."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request under the host's name."""
+        request.headers["Host"] = names[0]
+        return super().handle_request(request)
+
+
+with tempfile.TemporaryDirectory() as folder, Client(url, transport=ToHost() if names else None) as client:
+    sample = Path(folder) / "sample.wav"
+    write_sample(sample)
+    sys.stdout.write(f"{client.predict(sample)}\n")

@@ -1,0 +1,94 @@
+"""Retraining on the cluster: a Job makes a version, which goes from canary to stable and back, under load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.kit import ROOT, Cluster, wait_for
+from tests.cluster.release import Release
+from tests.cluster.traffic import Traffic
+from tests.support.clips import tone
+
+SERVER = ("tensorflow/serving", "2.21.0")
+RECORDINGS = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: recordings}
+spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 1Gi}}}
+"""
+JOB = (
+    "retraining.job.enabled=true",
+    "retraining.data.existingClaim=recordings",
+    "retraining.data.path=/data/manifest.csv",
+    "retraining.model=mlp",
+    "retraining.resources.requests.cpu=50m",
+    "retraining.retries=0",
+    # A synthetic set cannot beat a model of real recordings: publish whatever comes.
+    "retraining.extraArgs={--margin=-1,--confidence=0,--folds=0}",
+    # The stand-in for the model server is the pipeline's image: one large image less to load.
+    f"retraining.image.repository={SERVER[0]}",
+    f"retraining.image.tag={SERVER[1]}",
+)
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster) -> Iterator[Release]:
+    with Release(cluster, "retrain", sets=["modelStore.type=pvc", "modelServer.dnsRefreshSeconds=10"]) as release:
+        release.helm("install")
+        release.wait_for_answer()
+        pod = yaml.safe_load((ROOT / "k8s" / "model-store.yaml").read_text())
+        spec = pod["spec"]
+        spec["containers"][0]["image"] = ":".join(SERVER)
+        spec["containers"][0]["env"][1]["value"] = f"{release.full_name}-model-server:8500"
+        spec["containers"][0]["volumeMounts"].append({"name": "data", "mountPath": "/data"})
+        spec["volumes"][0]["persistentVolumeClaim"]["claimName"] = f"{release.full_name}-model-store"
+        spec["volumes"].append({"name": "data", "persistentVolumeClaim": {"claimName": "recordings"}})
+        pod["metadata"]["namespace"] = release.namespace
+        claim = yaml.safe_load(RECORDINGS)
+        claim["metadata"]["namespace"] = release.namespace
+        cluster.apply(yaml.safe_dump_all([claim, pod]))
+        release.kubectl("wait", "pod/model-store", "--for=condition=Ready", "--timeout=120s")
+        ser(release, "synthetic", "/data")
+        yield release
+
+
+def ser(release: Release, *words: str) -> str:
+    return release.kubectl("exec", "model-store", "--", "ser", *words)
+
+
+def labels(release: Release) -> dict[str, int]:
+    """Which version each label names."""
+    listed = json.loads(ser(release, "models", "list", "--json"))
+    return {label: row["version"] for row in listed["versions"] for label in row["labels"]}
+
+
+def answering(release: Release) -> int:
+    """The version that answers a client now."""
+    body: dict[str, Any] = release.predict(tone()).json()
+    return int(body["model"]["version"])
+
+
+@pytest.mark.timeout(900)
+def test_a_version_comes_and_goes_without_a_failed_request(
+    release: Release, report: Callable[[str, object], None]
+) -> None:
+    assert labels(release) == {"stable": 1}
+    with Traffic(release, clients=3, pause_s=0.1) as traffic:
+        with traffic.phase("retraining Job"):
+            release.helm("upgrade", sets=JOB)
+            job = f"job/{release.full_name}-retraining-2"
+            release.kubectl("wait", job, "--for=condition=Complete", "--timeout=500s", timeout_s=520)
+            assert labels(release) == {"stable": 1, "canary": 2}
+        with traffic.phase("promotion"):
+            ser(release, "models", "promote")
+            wait_for("the new version", lambda: answering(release) == 2, 60)
+        with traffic.phase("rollback"):
+            ser(release, "models", "rollback")
+            wait_for("the old version", lambda: answering(release) == 1, 60)
+    report("retraining", traffic.figures())
+    assert [(record.status, record.body) for record in traffic.report.failed] == []
