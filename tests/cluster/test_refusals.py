@@ -54,5 +54,5 @@ def test_a_store_without_the_model_is_named_in_the_log(cluster: Cluster) -> None
 def test_a_wrong_label_is_named_in_the_log(cluster: Cluster) -> None:
     with installed(cluster, "no-label", ["gateway.settings.model_label=absent"]) as release:
         wait_for("the model server", lambda: release.ready("model-server"), 120)
-        said = "label absent cannot be resolved: the model server has no such model version"
+        said = "Unrecognized servable version label: absent"
         wait_for("the log", lambda: said in logs(release, "gateway", "gateway"), 90)
