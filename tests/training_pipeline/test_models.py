@@ -21,7 +21,7 @@ from training_pipeline.evaluate import Predictions, cross_validate, measure
 from training_pipeline.export import export
 from training_pipeline.features import extract_all
 from training_pipeline.networks import mlp
-from training_pipeline.networks.registry import NETWORKS, find
+from training_pipeline.networks.registry import find
 from training_pipeline.train import Examples, train
 
 
@@ -104,7 +104,7 @@ def test_an_export_never_overwrites(folder: Path, examples: Examples) -> None:
         export(train(find("mlp"), examples, 0), SEED_SPEC, examples.labels, {}, folder)
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", ["ann", "mlp"])
 def test_cross_validation_beats_chance_on_synthetic_speakers(name: str, examples: Examples) -> None:
     metrics = measure(cross_validate(find(name), examples, speaker_folds(examples.clips), seed=0), examples)
     assert metrics["accuracy"] > 0.5  # chance is a third

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from speech_emotion.features import SEED_SPEC, FeatureSpec
+from speech_emotion.features import SEED_SPEC, WHISPER_SPEC, FeatureSpec
 from training_pipeline.errors import UnknownModelError
 
 if TYPE_CHECKING:
@@ -64,8 +64,21 @@ def _fit_ann(
     return ann.fit(x, y, labels, seed, checkpoints)
 
 
+def _fit_whisper(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+) -> keras.Model:
+    from training_pipeline.networks.whisper import fit
+
+    return fit.fit(x, y, labels, seed, checkpoints)
+
+
 NETWORKS = {
-    network.name: network for network in (Network("mlp", SEED_SPEC, _fit_mlp), Network("ann", SEED_SPEC, _fit_ann))
+    network.name: network
+    for network in (
+        Network("mlp", SEED_SPEC, _fit_mlp),
+        Network("ann", SEED_SPEC, _fit_ann),
+        Network("whisper", WHISPER_SPEC, _fit_whisper),
+    )
 }
 
 

@@ -1,0 +1,153 @@
+"""The fine-tuned encoder on weights made up by arithmetic; the real ones come from a download."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training_pipeline.networks.whisper import optimise
+from training_pipeline.networks.whisper.encoder import WIDTH, build_encoder
+from training_pipeline.networks.whisper.fit import fit
+from training_pipeline.networks.whisper.model import AttentiveStatistics, build_head, build_model, learning_groups
+from training_pipeline.networks.whisper.recipe import Recipe, Stage
+from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
+from training_pipeline.networks.whisper.weights import Weights
+
+RECIPE = Recipe(
+    blocks=2,
+    start=Stage(2, 8, 1e-3, 0.05, mixup_alpha=0.3, mixup_share=1.0, fused=False),
+    tuning=Stage(2, 4, 2e-4, 0.02, mixup_alpha=0.4, mixup_share=0.5, fused=False),
+    copies=1,
+    crop_frames=40,
+)
+
+
+def made_up(blocks: int = 2) -> Weights:
+    random = np.random.default_rng(0)
+
+    def array(*shape: int) -> np.ndarray:
+        return random.normal(0, 0.02, shape).astype(np.float32)
+
+    weights = {"conv1.weight": array(3, 80, WIDTH), "conv2.weight": array(3, WIDTH, WIDTH)}
+    weights |= {"conv1.bias": array(WIDTH), "conv2.bias": array(WIDTH), "embed_positions.weight": array(400, WIDTH)}
+    for number in range(blocks):
+        own = {f"self_attn.{name}_proj.weight": array(WIDTH, WIDTH) for name in ("q", "k", "v", "out")}
+        own |= {f"self_attn.{name}_proj.bias": array(WIDTH) for name in ("q", "v", "out")}
+        own |= {"fc1.weight": array(WIDTH, 4 * WIDTH), "fc1.bias": array(4 * WIDTH)}
+        own |= {"fc2.weight": array(4 * WIDTH, WIDTH), "fc2.bias": array(WIDTH)}
+        for norm in ("self_attn_layer_norm", "final_layer_norm"):
+            own |= {f"{norm}.weight": 1 + array(WIDTH), f"{norm}.bias": array(WIDTH)}
+        weights |= {f"layers.{number}.{name}": value for name, value in own.items()}
+    return weights
+
+
+@pytest.fixture(scope="module")
+def windows() -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(1).normal(0, 0.5, (12, 50, 80)).astype(np.float32)
+    return x, np.arange(12) % 3
+
+
+def by_hand(x: np.ndarray, weights: Weights) -> np.ndarray:
+    """The first block in plain numpy, one clip and one head at a time."""
+    own = {name.removeprefix("layers.0."): value.astype(np.float64) for name, value in weights.items()}
+
+    def norm(values: np.ndarray, name: str) -> np.ndarray:
+        centred = values - values.mean(-1, keepdims=True)
+        return centred / np.sqrt(values.var(-1, keepdims=True) + 1e-5) * own[f"{name}.weight"] + own[f"{name}.bias"]
+
+    def dense(values: np.ndarray, name: str) -> np.ndarray:
+        return values @ own[f"{name}.weight"] + own.get(f"{name}.bias", 0)
+
+    inner = norm(x, "self_attn_layer_norm")
+    query, key, value = (dense(inner, f"self_attn.{name}_proj") for name in ("q", "k", "v"))
+    mixed = np.empty_like(value)
+    for start in range(0, WIDTH, 64):
+        part = slice(start, start + 64)
+        scores = np.exp(query[:, part] @ key[:, part].T / 8)
+        mixed[:, part] = scores / scores.sum(-1, keepdims=True) @ value[:, part]
+    x = x + dense(mixed, "self_attn.out_proj")
+    hidden = dense(norm(x, "final_layer_norm"), "fc1")
+    erf = np.vectorize(math.erf)
+    return x + dense(hidden * 0.5 * (1 + erf(hidden / np.sqrt(2))), "fc2")
+
+
+def test_a_block_computes_attention_and_feed_forward_as_written_out(windows) -> None:
+    weights = made_up()
+    states = [np.asarray(state) for state in build_encoder(weights, 1)(windows[0][:1])]
+    assert [state.shape for state in states] == [(1, 25, WIDTH)] * 2
+    np.testing.assert_allclose(states[1][0], by_hand(states[0][0].astype(np.float64), weights), atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [49, 50, 401])
+def test_every_second_frame_becomes_a_position(frames: int) -> None:
+    states = build_encoder(made_up(), 1)(np.zeros((1, frames, 80), np.float32))
+    assert states[0].shape == (1, (frames + 1) // 2, WIDTH)
+
+
+def test_equal_attention_is_mean_and_deviation() -> None:
+    x = np.random.default_rng(0).normal(2, 3, (4, 30, 5)).astype(np.float32)
+    pooled = np.asarray(AttentiveStatistics(7)(x))
+    np.testing.assert_allclose(pooled, np.concatenate([x.mean(axis=1), x.std(axis=1)], axis=1), atol=1e-4)
+
+
+def test_the_heads_start_sees_what_the_whole_model_will_hand_it(windows) -> None:
+    weights, head = made_up(), build_head(RECIPE, 3)
+    statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), windows[0], 0, None)
+    states = moments(statistics)
+    model = build_model(weights, head, RECIPE, states)
+    expected = np.asarray(head(head_inputs(statistics, states)))
+    np.testing.assert_allclose(np.asarray(model(windows[0])), expected, atol=1e-4)
+
+
+def test_moments_are_those_of_all_windows_and_frames(windows) -> None:
+    encoder = build_encoder(made_up(), 1)
+    statistics = frozen_statistics(encoder, windows[0], 0, None)
+    state = np.asarray(encoder(windows[0])[1]).reshape(-1, WIDTH)
+    np.testing.assert_allclose(moments(statistics)[1], [state.mean(axis=0), state.std(axis=0)], atol=1e-4)
+
+
+def test_lower_blocks_learn_slower_and_frozen_ones_not_at_all() -> None:
+    head = build_head(Recipe(), 3)
+    model = build_model(made_up(3), head, Recipe(), np.stack([np.zeros((4, WIDTH)), np.ones((4, WIDTH))], axis=1))
+    groups = learning_groups(model, Recipe())
+    assert [rate for rate, _ in groups] == pytest.approx([2e-4, 1e-4, 0.7e-4])
+    learning = {id(variable) for _, variables in groups for variable in variables}
+    assert learning == {id(variable) for variable in model.trainable_variables}
+    frozen = [*model.get_layer("stem").weights, *model.get_layer("block0").weights]
+    assert not learning & {id(variable) for variable in frozen}
+
+
+def test_a_fit_is_decided_by_its_seed_and_read_back_when_done(
+    windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = windows
+    one = np.asarray(fit(x, y, 3, 0, None, RECIPE, made_up())(x))
+    monkeypatch.setenv("SER_PRETRAINED_DIR", str(tmp_path / "pretrained"))
+    two = np.asarray(fit(x, y, 3, 0, tmp_path, RECIPE, made_up())(x))
+    np.testing.assert_array_equal(one, two)
+    assert [path.name for path in tmp_path.rglob("*.npz")] == ["model.npz"]
+    np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, RECIPE, made_up())(x)), one)
+    assert np.abs(np.asarray(fit(x, y, 3, 1, None, RECIPE, made_up())(x)) - one).max() > 1e-3
+
+
+def test_an_interrupted_fit_ends_at_the_numbers_of_an_unbroken_one(
+    windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = windows
+    unbroken = np.asarray(fit(x, y, 3, 0, None, RECIPE, made_up())(x))
+    save = optimise.save
+
+    def save_and_stop(path: Path, variables: list[object], epoch: int) -> None:
+        save(path, variables, epoch)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(optimise, "save", save_and_stop)
+    monkeypatch.setenv("SER_PRETRAINED_DIR", str(tmp_path / "pretrained"))
+    with pytest.raises(KeyboardInterrupt):
+        fit(x, y, 3, 0, tmp_path, RECIPE, made_up())
+    monkeypatch.setattr(optimise, "save", save)
+    assert [path.name for path in tmp_path.rglob("*.npz")] == ["checkpoint.npz"]
+    np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, RECIPE, made_up())(x)), unbroken)

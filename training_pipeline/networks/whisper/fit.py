@@ -1,0 +1,97 @@
+"""The whole recipe: a head on the frozen encoder, then head and upper blocks together."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from training_pipeline.networks.whisper.augment import Augmentation
+from training_pipeline.networks.whisper.encoder import build_encoder
+from training_pipeline.networks.whisper.model import build_head, build_model, learning_groups
+from training_pipeline.networks.whisper.optimise import Training, batches_of, load, save, soft_targets
+from training_pipeline.networks.whisper.recipe import Recipe
+from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
+from training_pipeline.networks.whisper.weights import Weights, load_weights, pretrained_folder
+
+Array = npt.NDArray[np.float32]
+Targets = npt.NDArray[np.intp]
+
+_log = logging.getLogger(__name__)
+
+
+def fit(
+    x: Array,
+    y: Targets,
+    labels: int,
+    seed: int,
+    checkpoints: Path | None = None,
+    recipe: Recipe | None = None,
+    weights: Weights | None = None,
+) -> keras.Model:
+    """Fit on log-mel windows `[n, frames, 80]`; returns windows to logits, with averaged weights.
+
+    In `checkpoints` a fit of the same windows, seed and recipe goes on after its last whole epoch, or is read if done.
+    """
+    recipe, weights = recipe or Recipe(), weights or load_weights()
+    keras.utils.set_random_seed(seed)
+    own = checkpoints / _identity(x, y, labels, seed, recipe) if checkpoints is not None else None
+    done = own / "model.npz" if own is not None else None
+    if done is not None and done.is_file():
+        model = build_model(weights, build_head(recipe, labels), recipe, _unit_states(recipe))
+        load(done, model.variables)
+        return model
+    model = _start(x, y, labels, seed, recipe, weights, cached=checkpoints is not None)
+    _tune(model, x, y, labels, seed, recipe, own)
+    if own is not None and done is not None:
+        save(done, model.variables, recipe.tuning.epochs)
+        (own / "checkpoint.npz").unlink(missing_ok=True)
+    return model
+
+
+def _start(
+    x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, weights: Weights, *, cached: bool
+) -> keras.Model:
+    """The model with its head trained on the frozen encoder's statistics."""
+    cache = pretrained_folder() / "statistics" if cached else None
+    statistics = frozen_statistics(build_encoder(weights, recipe.blocks), x, recipe.copies, cache)
+    states = moments(statistics)
+    inputs = head_inputs(statistics, states)
+    head = build_head(recipe, labels)
+    head.get_layer("standardise").adapt(inputs.mean(axis=0), inputs.std(axis=0))
+    targets = np.repeat(soft_targets(y, labels, recipe.smoothing), 1 + recipe.copies, axis=0)
+    steps = len(inputs) // min(recipe.start.batch, len(inputs))
+    training = Training(head, [(recipe.start.rate, head.trainable_variables)], recipe.start, steps, recipe)
+    training.run(batches_of(lambda chosen, _: inputs[chosen], targets, recipe.start), seed)
+    _log.info("head trained on %d windows and %d copies of each", len(x), recipe.copies)
+    return build_model(weights, head, recipe, states)
+
+
+def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, own: Path | None) -> None:
+    """Train head and upper blocks on crops, augmented anew each time."""
+    augment = Augmentation()
+    length = min(recipe.crop_frames, x.shape[1])
+
+    def crops(chosen: Targets, random: np.random.Generator) -> Array:
+        starts = random.integers(0, x.shape[1] - length + 1, len(chosen))
+        return np.stack([augment(x[i], random)[s : s + length] for i, s in zip(chosen, starts, strict=True)])
+
+    targets = soft_targets(y, labels, recipe.smoothing)
+    steps = len(x) // min(recipe.tuning.batch, len(x))
+    training = Training(model, learning_groups(model, recipe), recipe.tuning, steps, recipe)
+    checkpoint = own / "checkpoint.npz" if own is not None else None
+    training.run(batches_of(crops, targets, recipe.tuning), seed, checkpoint)
+
+
+def _identity(x: Array, y: Targets, labels: int, seed: int, recipe: Recipe) -> str:
+    """A name for everything that a fit depends on."""
+    text = f"{labels} {seed} {recipe!r} {Augmentation()!r} {x.shape}".encode()
+    return hashlib.sha256(text + x.tobytes() + y.astype(np.int64).tobytes()).hexdigest()[:16]
+
+
+def _unit_states(recipe: Recipe) -> Array:
+    return np.stack([np.zeros((recipe.blocks + 1, 384)), np.ones((recipe.blocks + 1, 384))], axis=1)

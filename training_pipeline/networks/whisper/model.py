@@ -1,0 +1,97 @@
+"""Encoder states to logits: attentive statistics of each state, then a small network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from training_pipeline.networks.whisper.encoder import WIDTH, Block, build_encoder
+from training_pipeline.networks.whisper.recipe import Recipe
+from training_pipeline.networks.whisper.weights import Weights
+
+
+class Standardise(keras.layers.Layer):  # type: ignore[misc]
+    """(x - mean) / deviation over the last axis, both fixed by `adapt`."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make the weights for inputs of `shape`."""
+        self.mean = self.add_weight(shape=shape[-1:], name="mean", trainable=False)
+        self.deviation = self.add_weight(shape=shape[-1:], initializer="ones", name="deviation", trainable=False)
+
+    def call(self, x: Any) -> Any:
+        """Standardised values."""
+        return (x - self.mean) / self.deviation
+
+    def adapt(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+        """Fix both; channels that never vary stay unscaled."""
+        self.mean.assign(mean)
+        self.deviation.assign(np.where(deviation > 1e-6, deviation, 1))
+
+
+class AttentiveStatistics(keras.layers.Layer):  # type: ignore[misc]
+    """`[n, time, channels]` to weighted mean and deviation over time `[n, 2 * channels]`, weights per channel.
+
+    Source: Okabe et al. 2018, Attentive Statistics Pooling for Deep Speaker Embedding. The weights start equal.
+    """
+
+    def __init__(self, width: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.hidden = keras.layers.Dense(width, activation="tanh", name="hidden")
+        self.width = width
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make the weights for inputs of `shape`."""
+        self.score = keras.layers.Dense(shape[-1], kernel_initializer="zeros", name="score")
+        self.hidden.build(shape)
+        self.score.build((*shape[:-1], self.width))
+
+    def call(self, x: Any) -> Any:
+        """Mean and deviation, side by side."""
+        weights = ops.softmax(self.score(self.hidden(x)), axis=1)
+        mean = ops.sum(weights * x, axis=1)
+        variance = ops.sum(weights * ops.square(x - mean[:, None]), axis=1)
+        return ops.concatenate([mean, ops.sqrt(variance + 1e-6)], axis=-1)
+
+
+def build_head(recipe: Recipe, labels: int) -> keras.Model:
+    """Statistics `[n, 2 * WIDTH * (blocks + 1)]` to logits `[n, labels]`."""
+    return keras.Sequential(
+        [
+            keras.Input(((recipe.blocks + 1) * 2 * WIDTH,)),
+            Standardise(name="standardise"),
+            keras.layers.Dropout(recipe.dropout),
+            keras.layers.Dense(recipe.hidden, activation="gelu"),
+            keras.layers.Dropout(recipe.dropout),
+            keras.layers.Dense(labels),
+        ],
+        name="head",
+    )
+
+
+def build_model(weights: Weights, head: keras.Model, recipe: Recipe, states: np.ndarray) -> keras.Model:
+    """Log-mel `[n, frames, 80]` to logits; `states` are mean and deviation `[blocks + 1, 2, WIDTH]` of each state.
+
+    Convolutions and the lowest `frozen_blocks` blocks do not learn.
+    """
+    encoder = build_encoder(weights, recipe.blocks)
+    pooled = []
+    for number, (state, (mean, deviation)) in enumerate(zip(encoder.outputs, states, strict=True)):
+        standardise = Standardise(name=f"standardise{number}")
+        pooled.append(AttentiveStatistics(recipe.attention_width, name=f"pool{number}")(standardise(state)))
+        standardise.adapt(mean, deviation)
+    encoder.get_layer("stem").trainable = False
+    for number in range(recipe.frozen_blocks):
+        encoder.get_layer(f"block{number}").trainable = False
+    return keras.Model(encoder.inputs[0], head(ops.concatenate(pooled, axis=-1)), name="whisper")
+
+
+def learning_groups(model: keras.Model, recipe: Recipe) -> list[tuple[float, list[Any]]]:
+    """Peak learning rate and variables: head with poolings, then each block that learns, from the top down."""
+    blocks = [layer for layer in model.layers if isinstance(layer, Block) and layer.trainable]
+    rest = [v for layer in model.layers if layer not in blocks for v in layer.trainable_variables]
+    rates = [recipe.top_rate * recipe.rate_decay**depth for depth in range(len(blocks))]
+    tuned = [(rate, block.trainable_variables) for rate, block in zip(rates, reversed(blocks), strict=True)]
+    return [(recipe.tuning.rate, rest), *tuned]

@@ -1,0 +1,119 @@
+"""Training steps that can be interrupted: AdamW with a rate for each group of layers, and averaged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from training_pipeline.networks.whisper.recipe import Recipe, Stage
+
+Array = npt.NDArray[np.float32]
+Batches = Callable[[np.random.Generator], Iterator[tuple[Array, Array]]]
+"""The batches of an epoch, inputs and soft targets, from its random numbers."""
+
+
+class Training:
+    """One stage of training a model; `groups` are peak rates and the variables that learn at them."""
+
+    def __init__(
+        self, model: keras.Model, groups: Sequence[tuple[float, list[Any]]], stage: Stage, steps: int, recipe: Recipe
+    ) -> None:
+        self.model, self.epochs, self.clip_norm = model, stage.epochs, recipe.clip_norm
+        self.variables = [variable for _, variables in groups for variable in variables]
+        self.optimizers = [_optimizer(rate, variables, stage, steps, recipe) for rate, variables in groups]
+        self.counts = [len(variables) for _, variables in groups]
+        self._compiled = tf.function(self._step, jit_compile=stage.fused)
+
+    def run(self, batches: Batches, seed: int, checkpoint: Path | None = None) -> None:
+        """Train all epochs, from the checkpoint's on if there is one; the model is left with averaged weights."""
+        for epoch in range(self._restore(checkpoint), self.epochs):
+            for x, y in batches(np.random.default_rng([seed, epoch])):
+                self._compiled(tf.constant(x), tf.constant(y))
+            if checkpoint is not None:
+                save(checkpoint, self._state, epoch + 1)
+        for optimizer, variables in zip(self.optimizers, self._groups(self.variables), strict=True):
+            optimizer.finalize_variable_values(variables)
+
+    def _step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            losses = tf.nn.softmax_cross_entropy_with_logits(y, self.model(x, training=True))
+            loss = tf.reduce_mean(losses)
+        gradients = tape.gradient(loss, [variable.value for variable in self.variables])
+        clipped, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
+        for optimizer, own, variables in zip(
+            self.optimizers, self._groups(clipped), self._groups(self.variables), strict=True
+        ):
+            optimizer.apply(own, variables)
+
+    def _groups(self, values: Sequence[Any]) -> list[list[Any]]:
+        ends = np.cumsum(self.counts)
+        return [list(values[end - count : end]) for end, count in zip(ends, self.counts, strict=True)]
+
+    @property
+    def _state(self) -> list[Any]:
+        return [*self.model.variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
+
+    def _restore(self, checkpoint: Path | None) -> int:
+        return load(checkpoint, self._state) if checkpoint is not None and checkpoint.is_file() else 0
+
+
+def batches_of(
+    make: Callable[[npt.NDArray[np.intp], np.random.Generator], Array], targets: Array, stage: Stage
+) -> Batches:
+    """Shuffled batches of one size, some of them mixed (Zhang et al. 2018, mixup); `make` gives the inputs."""
+    size = min(stage.batch, len(targets))
+
+    def epoch(random: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+        order = random.permutation(len(targets))
+        for start in range(0, len(order) - size + 1, size):
+            chosen = order[start : start + size]
+            x, y = make(chosen, random), targets[chosen]
+            if random.random() < stage.mixup_share:
+                share = np.float32(random.beta(stage.mixup_alpha, stage.mixup_alpha))
+                other = random.permutation(size)
+                x, y = share * x + (1 - share) * x[other], share * y + (1 - share) * y[other]
+            yield x, y
+
+    return epoch
+
+
+def soft_targets(y: npt.NDArray[np.intp], labels: int, smoothing: float) -> Array:
+    """Label indices to rows that sum to 1, with `smoothing` of it spread over all labels."""
+    return np.asarray(np.eye(labels)[y] * (1 - smoothing) + smoothing / labels, np.float32)
+
+
+def save(path: Path, variables: Sequence[Any], epoch: int) -> None:
+    """Write variables, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp.npz")
+    arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(variables)}
+    np.savez(temporary, allow_pickle=False, epoch=np.array(epoch), **arrays)
+    temporary.replace(path)
+
+
+def load(path: Path, variables: Sequence[Any]) -> int:
+    """Read what `save` wrote into variables; returns the epoch."""
+    with np.load(path, allow_pickle=False) as arrays:
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[f"v{i}"])
+        return int(arrays["epoch"])
+
+
+def _optimizer(rate: float, variables: list[Any], stage: Stage, steps: int, recipe: Recipe) -> keras.optimizers.AdamW:
+    total = stage.epochs * steps
+    warmup = int(recipe.warmup * total)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, total - warmup), warmup_target=rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=stage.weight_decay, use_ema=True, ema_momentum=recipe.averaging
+    )
+    optimizer.exclude_from_weight_decay(var_list=[v for v in variables if len(v.shape) < 2])
+    optimizer.build(variables)
+    return optimizer

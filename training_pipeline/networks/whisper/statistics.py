@@ -1,0 +1,72 @@
+"""What the frozen encoder makes of windows and of augmented copies of them, cached by what was heard."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from training_pipeline.networks.whisper.augment import Augmentation
+
+Array = npt.NDArray[np.float32]
+
+BATCH = 16
+
+
+def frozen_statistics(encoder: keras.Model, x: Array, copies: int, cache: Path | None) -> Array:
+    """Mean and deviation over time of each state, `[n, 1 + copies, states, 2, width]`: the window, then copies.
+
+    A window's copies depend on the window alone, so that every fold, seed and run can share them.
+    """
+    augment = Augmentation()
+    compute = tf.function(lambda batch: _pool(encoder(batch, training=False)))
+    suffix = f"{augment!r} {copies} {len(encoder.outputs)}".encode()
+    results = []
+    for window in x:
+        digest = hashlib.sha256(window.tobytes() + suffix).hexdigest()
+        path = cache / f"{digest}.npy" if cache is not None else None
+        if path is not None and path.is_file():
+            results.append(np.load(path, allow_pickle=False))
+            continue
+        random = np.random.default_rng(int(digest[:16], 16))
+        batch = np.stack([window, *(augment(window, random) for _ in range(copies))])
+        results.append(np.asarray(compute(tf.constant(batch))))
+        if path is not None:
+            _write(path, results[-1])
+    return np.stack(results)
+
+
+def moments(statistics: Array) -> Array:
+    """Mean and deviation of every channel over all windows and time, `[states, 2, width]`."""
+    mean, deviation = statistics[..., 0, :], statistics[..., 1, :]
+    over = tuple(range(mean.ndim - 2))
+    centre = mean.mean(axis=over)
+    variance = (np.square(deviation) + np.square(mean)).mean(axis=over) - np.square(centre)
+    return np.asarray(np.stack([centre, np.sqrt(np.maximum(variance, 1e-12))], axis=1), np.float32)
+
+
+def head_inputs(statistics: Array, states: Array) -> Array:
+    """What equal attention would hand to the head: statistics of the standardised states, `[n, values]`."""
+    mean = (statistics[..., 0, :] - states[:, 0]) / states[:, 1]
+    deviation = statistics[..., 1, :] / states[:, 1]
+    both = np.stack([mean, deviation], axis=-2)
+    return np.asarray(both.reshape(-1, np.prod(both.shape[-3:])), np.float32)
+
+
+def _pool(states: list[tf.Tensor]) -> tf.Tensor:
+    pooled = [tf.stack(tf.nn.moments(state, axes=1), axis=1) for state in states]
+    mean, variance = tf.unstack(tf.stack(pooled, axis=1), axis=2)
+    return tf.stack([mean, tf.sqrt(variance)], axis=2)
+
+
+def _write(path: Path, values: Array) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
+    temporary.replace(path)
