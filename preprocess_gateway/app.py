@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import uuid
 
 from flask import Flask, Response, g, request
 
-from preprocess_gateway import errors
+from preprocess_gateway import errors, tracing
+from preprocess_gateway.admission import Admission
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.predictor import Predictor
-from preprocess_gateway.probes import ProbeServer
+from preprocess_gateway.reading import ReadDeadlines
 from preprocess_gateway.routes import predict
+from preprocess_gateway.runtime import EXTENSION, Runtime
 from preprocess_gateway.settings import Settings
+from preprocess_gateway.uploads import Uploads
 
-EXTENSION = "speech_emotion_gateway"
+log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -22,20 +25,22 @@ def create_app(
 ) -> Flask:
     """The gateway, with real collaborators where none are given; call after the fork.
 
-    Without a predictor the probes' server is started too; `app.extensions[EXTENSION]` has it.
+    Without a predictor the probes' server and the read deadlines are started too; `app.extensions[EXTENSION]`
+    has what runs and must be closed.
     """
     settings = settings or Settings()
     metrics = metrics or Metrics()
+    reading = ReadDeadlines(settings.read_timeout_s)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's labels
     if predictor is None:
         predictor = Predictor.connect(settings, metrics)
-        probes = ProbeServer(settings.host, settings.probe_port, predictor, metrics)
-        probes.start()
-        app.extensions[EXTENSION] = probes
-    app.register_blueprint(predict.blueprint(settings, predictor, metrics))
-    errors.register(app, settings.retry_after_s)
+        app.extensions[EXTENSION] = Runtime.start(settings, predictor, metrics, reading)
+    uploads = Uploads(settings, reading)
+    admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
+    app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
+    errors.register(app, settings.retry_after_s, metrics.shed)
     _observe(app, metrics)
     return app
 
@@ -43,7 +48,9 @@ def create_app(
 def _observe(app: Flask, metrics: Metrics) -> None:
     @app.before_request
     def begin() -> None:
-        g.request_id = uuid.uuid4().hex
+        g.trace = tracing.Trace.of(request.headers.get("X-Request-ID"), request.headers.get("traceparent"))
+        g.token = tracing.current.set(g.trace)
+        g.request_id = g.trace.request_id
         g.begun = time.perf_counter()
         metrics.in_progress.inc()
 
@@ -51,11 +58,15 @@ def _observe(app: Flask, metrics: Metrics) -> None:
     def finish(response: Response) -> Response:
         # The rule, not the path: a stranger's paths would make series without end.
         route = request.url_rule.rule if request.url_rule else "other"
+        seconds = time.perf_counter() - g.begun
         metrics.requests.labels(route, str(response.status_code)).inc()
-        metrics.request_duration.labels(route).observe(time.perf_counter() - g.begun)
+        metrics.request_duration.labels(route).observe(seconds)
         response.headers["X-Request-ID"] = g.request_id
+        line = {"route": route, "method": request.method, "status": response.status_code}
+        log.info("answered", extra={**line, "duration_s": round(seconds, 4), "code": g.get("error_code")})
         return response
 
     @app.teardown_request
     def end(_error: BaseException | None) -> None:
         metrics.in_progress.dec()
+        tracing.current.reset(g.token)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from speech_emotion import errors as ground
 
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
 log = logging.getLogger(__name__)
+ShedReason = Literal["queue_full", "queue_timeout", "memory", "model_server"]
 
 
 class GatewayError(ground.SpeechEmotionError):
@@ -26,10 +30,40 @@ class MissingFileError(GatewayError):
     code, status = "missing_file", 400
 
 
-class NotMultipartError(GatewayError):
-    """The body is not a multipart form."""
+class UnsupportedMediaTypeError(GatewayError):
+    """The body is neither a multipart form nor declared as audio."""
 
-    code, status = "not_multipart", 415
+    code, status = "unsupported_media_type", 415
+
+
+class BadFormError(GatewayError):
+    """The body is no well-formed multipart form."""
+
+    code, status = "bad_form", 400
+
+
+class FormTooLargeError(GatewayError):
+    """The form has too many parts, or too long a text field."""
+
+    code, status = "form_too_large", 413
+
+
+class BodyTooLargeError(GatewayError):
+    """The body has too many bytes."""
+
+    code, status = "body_too_large", 413
+
+
+class IncompleteBodyError(GatewayError):
+    """The body ended before its end."""
+
+    code, status = "incomplete_body", 400
+
+
+class RequestTimeoutError(GatewayError):
+    """The request was sent too slowly."""
+
+    code, status = "request_timeout", 408
 
 
 class BadQueryError(GatewayError):
@@ -45,9 +79,13 @@ class ModelUnavailableError(GatewayError):
 
 
 class OverloadedError(GatewayError):
-    """The model server has no capacity left."""
+    """The gateway or the model server has no capacity left; `reason` names which, for the metrics."""
 
     code, status = "overloaded", 503
+
+    def __init__(self, message: str, *, reason: ShedReason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class DeadlineError(GatewayError):
@@ -68,14 +106,16 @@ STATUS: dict[type[ground.SpeechEmotionError], int] = {
 }
 HTTP_CODES = {
     400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
-    413: "body_too_large", 415: "not_multipart",
+    413: "body_too_large", 415: "unsupported_media_type",
 }  # fmt: skip
 
 
-def register(app: Flask, retry_after_s: int) -> None:
-    """Render every error of `app` as problem+json."""
+def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
+    """Render every error of `app` as problem+json; count in `shed` what was refused for want of capacity."""
 
     def known(error: ground.SpeechEmotionError) -> Response:
+        if isinstance(error, OverloadedError):
+            shed.labels(error.reason).inc()
         status = status_of(error)
         return render_problem(status, error.code, str(error), retry_after_s)
 
@@ -110,6 +150,7 @@ def status_of(error: ground.SpeechEmotionError) -> int:
 
 def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
     """One problem document; 503 says when to come back."""
+    g.error_code = code
     problem = {
         "type": f"/docs#{code}",
         "title": code.replace("_", " ").capitalize(),

@@ -5,34 +5,49 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.base import Worker
 
-from preprocess_gateway.app import EXTENSION
+from preprocess_gateway import logs
 from preprocess_gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from preprocess_gateway.worker import Worker
+
+START_WAIT_S = 5.0  # a worker that takes a dead one's place lets clients wait for the model rather than refuse them
 
 _settings = Settings()
 bind = f"{_settings.host}:{_settings.port}"
-# One worker: metrics and probes live in it; librosa and gRPC release the GIL, replicas bring scale.
-workers = 1
-worker_class = "gthread"
-threads = _settings.threads
+workers = _settings.workers
+worker_class = "preprocess_gateway.worker.Worker"
+threads = _settings.max_connections
+worker_connections = _settings.max_connections + 1  # one more than threads, or none could be kept alive
+keepalive = 75  # longer than a proxy keeps an idle connection (60 s), so that it never sends into a closing one
 graceful_timeout = _settings.grace_s + int(_settings.drain_s) + 1
 timeout = 60
 # Longer than proxies keep idle connections (Go, Traefik: 90 s): who closes first loses the request that crosses it.
 keepalive = 120
 preload_app = False  # a gRPC channel must not cross a fork
 control_socket_disable = True  # it would lie in the home folder, one for all gateways of a user
+logconfig_dict = logs.config(_settings)
+
+# Before prometheus_client is imported, which decides by it: workers share their figures through files.
+_metrics_dir = _settings.metrics_dir or Path(tempfile.mkdtemp(prefix="gateway-metrics-"))
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 
 
 def on_starting(server: Arbiter) -> None:
     """Say which setting names a port that cannot be had, before gunicorn retries and a worker dies of it."""
+    _empty(_metrics_dir)
     ports = (("GATEWAY_PORT", _settings.port), ("GATEWAY_PROBE_PORT", _settings.probe_port))
     taken: list[socket.socket] = []
     try:
@@ -42,6 +57,7 @@ def on_starting(server: Arbiter) -> None:
             except OSError as error:
                 reason = error.strerror or error
                 server.log.error("cannot listen on %s:%d (%s): set %s", _settings.host, port, reason, setting)
+                on_exit(server)
                 sys.exit(1)
     finally:
         for listener in taken:
@@ -50,17 +66,44 @@ def on_starting(server: Arbiter) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """On SIGTERM: readiness goes false, endpoints get `drain_s` to forget this pod, then gunicorn's own exit."""
+    from preprocess_gateway.runtime import EXTENSION
+
     exit_gracefully = worker.handle_exit
-    probes = worker.wsgi.extensions[EXTENSION]
+    runtime = worker.wsgi.extensions[EXTENSION]
+    worker.reading = runtime.reading
 
     def drain(signum: int, frame: FrameType | None) -> None:
-        probes.draining = True
+        runtime.drain()
+        worker.drain()
         threading.Timer(_settings.drain_s, exit_gracefully, (signum, frame)).start()
 
     signal.signal(signal.SIGTERM, drain)
+    runtime.wait_ready(START_WAIT_S)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:
     """Close the channel and the probes when the last request is answered."""
+    from preprocess_gateway.runtime import EXTENSION
+
     if app := getattr(worker, "wsgi", None):  # none if the worker never got that far
         app.extensions[EXTENSION].close()
+
+
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Forget the gauges of a worker that is gone."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Arbiter) -> None:
+    """Leave no file behind."""
+    _empty(_metrics_dir)
+    if _settings.metrics_dir is None:
+        _metrics_dir.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink(missing_ok=True)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from preprocess_gateway.answer import Answer
+from preprocess_gateway.errors import ShedReason
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
-STAGES = ("read", "decode", "features", "serving")
+STAGES = ("read", "admission", "decode", "features", "serving")
+
+
+def multiprocess_dir() -> str | None:
+    """Folder through which the workers of a gunicorn share their figures; none outside of one."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 
 
 class Metrics:
@@ -37,7 +46,25 @@ class Metrics:
             registry=self.registry,
         )
         self.in_progress = Gauge(
-            "speech_emotion_requests_in_progress", "Requests being answered.", registry=self.registry
+            "speech_emotion_requests_in_progress",
+            "Requests being answered.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.shed = Counter(
+            "speech_emotion_shed_requests", "Requests refused for want of capacity.", ["reason"], registry=self.registry
+        )
+        self.retries = Counter(
+            "speech_emotion_retries", "Calls to the model server that were made again.", registry=self.registry
+        )
+        self.canary_fallbacks = Counter(
+            "speech_emotion_canary_fallbacks", "Canary requests answered by stable.", registry=self.registry
+        )
+        self.shadow_comparisons = Counter(
+            "speech_emotion_shadow_comparisons",
+            "Clips heard by both labels.",
+            ["outcome"],
+            registry=self.registry,
         )
         self.audio_seconds = Counter(
             "speech_emotion_audio_seconds", "Seconds of audio answered.", registry=self.registry
@@ -54,11 +81,24 @@ class Metrics:
         self.confidence = Histogram(
             "speech_emotion_confidence_ratio",
             "Probability of the emotion answered.",
+            ["label"],
             buckets=[n / 10 for n in range(1, 11)],
             registry=self.registry,
         )
         for stage in STAGES:
             self.stage_duration.labels(stage)
+        for reason in get_args(ShedReason):
+            self.shed.labels(reason)
+        for outcome in ("agree", "disagree", "failed", "skipped"):
+            self.shadow_comparisons.labels(outcome)
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format; of all workers, where they share their figures."""
+        if multiprocess_dir() is None:
+            return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -79,4 +119,4 @@ class Metrics:
             self.no_speech.labels(*model).inc()
         else:
             self.predictions.labels(answer.emotion, *model).inc()
-            self.confidence.observe(answer.confidence)
+            self.confidence.labels(answer.model.label).observe(answer.confidence)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from preprocess_gateway.answer import Answer, Model, PredictOptions, build_answer
-from preprocess_gateway.errors import DeadlineError
+from preprocess_gateway.context import RequestContext
+from preprocess_gateway.errors import ModelUnavailableError
 from preprocess_gateway.hearing import Heard, hear
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.serving.client import PredictClient, VersionNotFoundError
 from preprocess_gateway.serving.versions import ServedVersion, VersionResolver
 from preprocess_gateway.settings import Settings
+from preprocess_gateway.shadow import Shadow
 from speech_emotion.audio import AudioInfo, decode
 from speech_emotion.contract import Description
 from speech_emotion.errors import ContractError
@@ -23,19 +26,21 @@ Array = npt.NDArray[np.float32]
 
 
 class Predictor:
-    """Answers clips with the version that the label means."""
+    """Answers clips with the version that a client's label means."""
 
     def __init__(self, settings: Settings, client: PredictClient, versions: VersionResolver, metrics: Metrics) -> None:
         self._settings = settings
         self._client = client
         self._versions = versions
         self._metrics = metrics
+        self._traffic = settings.traffic
+        self._shadow = Shadow(settings.shadow_share, metrics)
 
     @classmethod
     def connect(cls, settings: Settings, metrics: Metrics) -> Predictor:
         """A predictor with real collaborators, resolving; call after the fork."""
-        client = PredictClient(settings.model_server, settings.model_name)
-        versions = VersionResolver(client, settings.model_label, settings.resolve_interval_s, _warm)
+        client = PredictClient(settings, metrics)
+        versions = VersionResolver(client, settings.traffic.labels, settings.resolve_interval_s, _warm)
         versions.start()
         return cls(settings, client, versions, metrics)
 
@@ -44,49 +49,90 @@ class Predictor:
         """Whether the model has described itself."""
         return self._versions.ready
 
+    @property
+    def model_name(self) -> str:
+        """The model asked for, as its server names it."""
+        return self._client.model_name
+
+    def served(self) -> tuple[ServedVersion, ...]:
+        """What each label means now. Raises ModelUnavailableError before the first label is resolved."""
+        self._versions.current(self._traffic.stable)
+        return tuple(self._versions.known.values())
+
     def close(self) -> None:
-        """Stop resolving, close the channel."""
+        """Stop comparing and resolving, close the channel."""
+        self._shadow.close()
         self._versions.close()
         self._client.close()
 
-    def predict(self, data: bytes, options: PredictOptions, deadline: float) -> Answer:
-        """Answer one clip before `deadline` (of `time.monotonic`).
+    def predict(self, data: bytes, options: PredictOptions, context: RequestContext) -> Answer:
+        """Answer one clip in the time that `context` leaves.
 
         Raises AudioError for the clip, GatewayError for capacity, dependency or time, ContractError for the model.
         """
-        served = self._versions.current()
+        label = self._traffic.choose(context.client_key, self._versions.known)
+        served = self._versions.current(label)
         with self._metrics.stage("decode"):
             samples, info = decode(data, self._settings.audio_limits)
-        try:
-            return self._answer(samples, info, served, options, deadline)
-        except VersionNotFoundError:
-            # Replicas see a change at different moments: ask what the label means now, once.
-            return self._answer(samples, info, self._versions.resolve(_left(deadline)), options, deadline)
-
-    def _answer(
-        self, samples: Array, info: AudioInfo, served: ServedVersion, options: PredictOptions, deadline: float
-    ) -> Answer:
-        spec, labels = served.description.spec, served.description.labels
-        with self._metrics.stage("features"):
-            heard = hear(samples, info, spec, self._settings.quality_limits)
-            features = _features(heard, spec)
-        with self._metrics.stage("serving"):
-            rows = self._predict_batches(features, served, deadline)
-        model = Model(name=self._client.model_name, version=served.version, label=served.label)
-        answer = build_answer(rows, labels, heard, model, options, self._settings.min_confidence)
+        clip = _Clip(samples, info, options)
+        answer = self._answer_by_label(clip, served, context)
         self._metrics.record(answer)
+        self._compare(clip, answer)
         return answer
 
-    def _predict_batches(self, features: Array, served: ServedVersion, deadline: float) -> Array:
+    def _answer_by_label(self, clip: _Clip, served: ServedVersion, context: RequestContext) -> Answer:
+        try:
+            return self._answer_by_version(clip, served, context)
+        except (ContractError, ModelUnavailableError):
+            if served.label == self._traffic.stable:
+                raise
+            # A canary that fails is the operator's to see, not the client's.
+            self._metrics.canary_fallbacks.inc()
+            return self._answer_by_version(clip, self._versions.current(self._traffic.stable), context)
+
+    def _answer_by_version(self, clip: _Clip, served: ServedVersion, context: RequestContext) -> Answer:
+        try:
+            return self._answer(clip, served, context)
+        except VersionNotFoundError:
+            # Replicas see a change at different moments: ask what the label means now, once.
+            return self._answer(clip, self._versions.resolve(served.label, context.left_s()), context)
+
+    def _answer(self, clip: _Clip, served: ServedVersion, context: RequestContext) -> Answer:
+        spec, labels = served.description.spec, served.description.labels
+        with self._metrics.stage("features"):
+            heard = hear(clip.samples, clip.info, spec, self._settings.quality_limits)
+            features = _features(heard, spec)
+        with self._metrics.stage("serving"):
+            rows = self._predict_batches(features, served, context)
+        model = Model(name=self._client.model_name, version=served.version, label=served.label)
+        return build_answer(rows, labels, heard, model, clip.options, self._settings.min_confidence)
+
+    def _predict_batches(self, features: Array, served: ServedVersion, context: RequestContext) -> Array:
         """Probabilities `[windows, labels]`, in batches of at most `max_batch`; no window, no call."""
         width = len(served.description.labels)
         rows = [np.empty((0, width), np.float32)]
         for start in range(0, len(features), self._settings.max_batch):
             batch = features[start : start + self._settings.max_batch]
-            rows.append(self._client.predict(batch, served.version, _left(deadline)))
+            rows.append(self._client.predict(batch, served.version, context))
             if rows[-1].shape[1] != width:
                 raise ContractError(f"version {served.version} answers {rows[-1].shape[1]} values for {width} labels")
         return np.concatenate(rows)
+
+    def _compare(self, clip: _Clip, answer: Answer) -> None:
+        """Let the other label hear a share of the clips, after the answer."""
+        others = [served for label, served in self._versions.known.items() if label != answer.model.label]
+        if others and self._shadow.wanted():
+            context = RequestContext(time.monotonic() + self._settings.deadline_s)
+            self._shadow.compare(answer.emotion, lambda: self._answer(clip, others[0], context).emotion)
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A decoded clip, and what is asked of it."""
+
+    samples: Array
+    info: AudioInfo
+    options: PredictOptions
 
 
 def _features(heard: Heard, spec: FeatureSpec) -> Array:
@@ -99,10 +145,3 @@ def _features(heard: Heard, spec: FeatureSpec) -> Array:
 def _warm(description: Description) -> None:
     spec = description.spec
     extract(np.zeros(spec.sample_rate, np.float32), spec)  # librosa compiles on its first call
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise DeadlineError("the request took too long")
-    return left

@@ -5,20 +5,27 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.predictor import Predictor
 
 
+class _Server(ThreadingHTTPServer):
+    # Each worker listens on the one port, and the kernel shares probes out: one that hangs is found out,
+    # one that is not ready is seen. Metrics are those of all workers, whoever answers.
+    allow_reuse_port = True
+    daemon_threads = True
+
+
 class ProbeServer:
-    """`/healthz`, `/readyz`, `/metrics`."""
+    """`/healthz`, `/readyz`, `/metrics` of one worker."""
 
     def __init__(self, host: str, port: int, predictor: Predictor, metrics: Metrics) -> None:
         self._predictor = predictor
         self._metrics = metrics
         self.draining = False
-        self._server = ThreadingHTTPServer((host, port), self._handler())
+        self._server = _Server((host, port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
 
     def start(self) -> None:
@@ -26,10 +33,9 @@ class ProbeServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving, and close the predictor."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
-        self._predictor.close()
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Status, content type and body for a path."""
@@ -43,7 +49,7 @@ class ProbeServer:
             case "/readyz":
                 return 200, "text/plain", b"ready\n"
             case "/metrics":
-                return 200, CONTENT_TYPE_LATEST, generate_latest(self._metrics.registry)
+                return 200, CONTENT_TYPE_PLAIN_0_0_4, self._metrics.exposition()
             case _:
                 return 404, "text/plain", b"not found\n"
 

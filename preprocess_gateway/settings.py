@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from preprocess_gateway.serving.traffic import Traffic
 from speech_emotion.audio import Limits, QualityLimits
 
 
@@ -19,26 +23,56 @@ class Settings(BaseSettings):
     """Port of the service."""
     probe_port: int = Field(default=9090, ge=1, le=65_535)
     """Port of probes and metrics; never routed by an ingress."""
-    threads: int = Field(default=8, ge=1, le=256)
-    """Requests that the worker answers at once."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes; limits on what happens at once count for each. Replicas bring scale more evenly."""
+    max_connections: int = Field(default=512, ge=8, le=4096)
+    """Connections that are read or answered at once; each has a thread, which a slow upload may hold."""
+    concurrency: int = Field(default=2, ge=1, le=256)
+    """Predictions that are computed at once; about one for each core."""
+    queue: int = Field(default=4, ge=0, le=1024)
+    """Requests that may wait for one of these; one more is refused at once."""
+    queue_s: float = Field(default=0.5, ge=0, le=60)
+    """Seconds that a request may wait for it."""
+    read_timeout_s: float = Field(default=20.0, gt=0, le=600)
+    """Seconds that a client may take to send a request, headers and body."""
     drain_s: float = Field(default=3.0, ge=0, le=120)
     """Seconds between readiness going false and the listener closing, on SIGTERM."""
     grace_s: int = Field(default=30, ge=1, le=600)
     """Seconds that requests in flight may take to finish after that."""
     model_server: str = "127.0.0.1:8500"
     """gRPC target of the model server: host:port, or any target that gRPC resolves."""
+    model_server_ca_file: Path | None = None
+    """Certificates (PEM) that the model server's is checked against; without it the connection is plain."""
+    model_server_client_cert_file: Path | None = None
+    """The gateway's own certificate (PEM), where the model server asks for one."""
+    model_server_client_key_file: Path | None = None
+    """Key (PEM) of that certificate."""
     model_name: str = "speech_emotion"
     """Model asked for."""
     model_label: str = "stable"
     """Version label asked for."""
+    canary_label: str = "canary"
+    """Version label of the canary; no version needs to have it."""
+    canary_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of clients that the canary answers while there is one; a client always gets the same label."""
+    shadow_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of answered clips that the other label hears too, for the metrics only."""
     resolve_interval_s: float = Field(default=1.0, ge=0.1, le=60)
-    """Seconds between resolutions of the label."""
+    """Seconds between resolutions of the labels."""
     deadline_s: float = Field(default=10.0, gt=0, le=300)
-    """Seconds that a request may take; what is left of them goes to the model server."""
+    """Seconds that an answer may take once the request is read; what is left of them goes to the model server."""
+    retry_ratio: float = Field(default=0.1, ge=0, le=1)
+    """Retries of unanswered calls to the model server, as a share of all requests."""
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Windows sent to the model server at once."""
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, le=1024**3)
     """Size of a request's body."""
+    max_held_bytes: int = Field(default=128 * 1024 * 1024, ge=1024, le=64 * 1024**3)
+    """Bytes of bodies that all requests hold in memory together."""
+    max_form_parts: int = Field(default=10, ge=1, le=1000)
+    """Parts of a multipart form."""
+    max_form_field_bytes: int = Field(default=500_000, ge=131_072, le=16 * 1024 * 1024)
+    """Size of a text field of a form."""
     max_duration_s: float = Field(default=60.0, gt=0, le=3600)
     """Length of a clip."""
     min_sample_rate: int = Field(default=4_000, ge=1, le=384_000)
@@ -59,8 +93,19 @@ class Settings(BaseSettings):
     """Loudest level (200 to 4000 Hz) in dBFS under which a clip gets the warning `very_quiet`."""
     clipped_ratio: float = Field(default=0.001, gt=0, le=1)
     """Share of samples at full scale above which a clip gets the warning `clipped`."""
+    log_format: Literal["json", "text"] = "json"
+    """How log lines look."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe lines that are written; INFO has one for each request."""
+    metrics_dir: Path | None = None
+    """Folder through which workers share their metrics, emptied at start; default: a new temporary one."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """What a 503 tells clients to wait."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """Which labels answer, and whom."""
+        return Traffic(self.model_label, self.canary_label, self.canary_share)
 
     @property
     def audio_limits(self) -> Limits:

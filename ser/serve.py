@@ -116,6 +116,7 @@ def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subpro
         "GATEWAY_PORT": str(port),
         "GATEWAY_PROBE_PORT": str(probe_port),
         "GATEWAY_MODEL_SERVER": f"127.0.0.1:{model_server_port}",
+        "GATEWAY_LOG_FORMAT": "text",
     }
     return _start([sys.executable, *gunicorn.split()], settings)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
 
 from preprocess_gateway.errors import ModelUnavailableError
-from preprocess_gateway.serving.client import PredictClient
+from preprocess_gateway.serving.client import PredictClient, VersionNotFoundError
 from speech_emotion.contract import Description
 
 log = logging.getLogger(__name__)
@@ -26,16 +26,20 @@ class ServedVersion:
 
 
 class VersionResolver:
-    """Asks for a label's version at an interval, in a thread of its own; requests read from memory."""
+    """Asks what labels mean at an interval, in a thread of its own; requests read from memory.
+
+    The first label is the one that must be there; a further one (a canary's) may come and go.
+    """
 
     def __init__(
-        self, client: PredictClient, label: str, interval_s: float, warm: Callable[[Description], object]
+        self, client: PredictClient, labels: Sequence[str], interval_s: float, warm: Callable[[Description], object]
     ) -> None:
         self._client = client
-        self._label = label
+        self._labels = tuple(labels)
         self._interval_s = interval_s
         self._warm = warm
-        self._current: ServedVersion | None = None
+        self._known: dict[str, ServedVersion] = {}
+        self._reasons: dict[str, str] = {}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="version-resolver", daemon=True)
 
@@ -50,36 +54,57 @@ class VersionResolver:
 
     @property
     def ready(self) -> bool:
-        """Whether the label was ever resolved."""
-        return self._current is not None
+        """Whether the first label was ever resolved."""
+        return self._labels[0] in self._known
 
-    def current(self) -> ServedVersion:
-        """The version resolved last. Raises ModelUnavailableError before the first."""
-        if self._current is None:
-            raise ModelUnavailableError(f"no version with the label {self._label} has been seen yet")
-        return self._current
+    @property
+    def known(self) -> Mapping[str, ServedVersion]:
+        """What each label meant when last asked."""
+        return self._known
 
-    def resolve(self, timeout_s: float = 2.0) -> ServedVersion:
+    def current(self, label: str) -> ServedVersion:
+        """The version resolved last. Raises ModelUnavailableError if there is none."""
+        try:
+            return self._known[label]
+        except KeyError:
+            raise ModelUnavailableError(f"no version with the label {label} has been seen") from None
+
+    def resolve(self, label: str, timeout_s: float = 2.0) -> ServedVersion:
         """Ask now; raises what `PredictClient.describe` does and keeps the version known before."""
-        version, description = self._client.describe(self._label, timeout_s)
-        if self._current is None or self._current.version != version:
+        version, description = self._client.describe(label, timeout_s)
+        before = self._known.get(label)
+        if before is None or before.version != version:
             self._warm(description)  # before the first request, which would pay for it
-            log.info("label %s means version %d", self._label, version)
-        self._current = ServedVersion(self._label, version, description)
-        return self._current
+            log.info("label %s means version %d", label, version)
+        served = ServedVersion(label, version, description)
+        self._known = {**self._known, label: served}  # readers hold no lock: a new map each time
+        return served
 
     def _run(self) -> None:
-        last = ""
         while not self._closed.is_set():
-            try:
-                self.resolve()
-                last = ""
-            except Exception as error:  # noqa: BLE001 - a version that cannot even be warmed must not end the thread
-                reason = _reason(error)
-                if reason != last:
-                    log.warning("label %s cannot be resolved: %s", self._label, reason)
-                last = reason
+            for label in self._labels:
+                self._try(label)
             self._closed.wait(self._interval_s)
+
+    def _try(self, label: str) -> None:
+        try:
+            self.resolve(label)
+            reason = ""
+        except VersionNotFoundError as error:
+            reason = _reason(error)
+            if label != self._labels[0]:
+                self._forget(label)
+                return
+        except Exception as error:  # noqa: BLE001 - a version that cannot even be warmed must not end the thread
+            reason = _reason(error)
+        if reason and reason != self._reasons.get(label):
+            log.warning("label %s cannot be resolved: %s", label, reason)
+        self._reasons[label] = reason
+
+    def _forget(self, label: str) -> None:
+        if label in self._known:
+            log.info("label %s means no version any more", label)
+            self._known = {name: served for name, served in self._known.items() if name != label}
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ import pytest
 
 from preprocess_gateway.answer import PredictOptions
 from preprocess_gateway.app import create_app
+from preprocess_gateway.context import RequestContext
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.predictor import Predictor
 from preprocess_gateway.serving.client import PredictClient
@@ -67,9 +68,9 @@ def warm() -> None:
 @contextmanager
 def connected(address: str, model: str = "speech_emotion") -> Iterator[tuple[PredictClient, VersionResolver]]:
     """A client and a resolver that asks only when told."""
-    client = PredictClient(address, model)
+    client = PredictClient(Settings(model_server=address, model_name=model), Metrics())
     try:
-        yield client, VersionResolver(client, "stable", 60, lambda _: None)
+        yield client, VersionResolver(client, ("stable",), 60, lambda _: None)
     finally:
         client.close()
 
@@ -89,7 +90,7 @@ def test_a_faulty_model_is_a_problem_with_a_code(
     settings, metrics = Settings(deadline_s=3.0), Metrics()
     with connected(faulty_server.address, model) as (client, versions):
         if model in FAULTS:
-            versions.resolve(timeout_s=10)
+            versions.resolve("stable", timeout_s=10)
         app = create_app(settings, Predictor(settings, client, versions, metrics), metrics)
         response = app.test_client().post("/predict", data={"file": (io.BytesIO(clips.tone()), "clip")})
     assert (response.status_code, response.json["code"]) == (status, code), response.text
@@ -108,14 +109,18 @@ def test_a_version_that_went_away_is_resolved_and_asked_once_more(store: Path) -
         server.wait_for_version(1)
         server.wait_for_version(2)
         server.reload(parse_config(both))
-        assert versions.resolve(timeout_s=10).version == 1
+        assert versions.resolve("stable", timeout_s=10).version == 1
         predictor = Predictor(Settings(), client, versions, Metrics())
-        assert predictor.predict(clips.tone(), PredictOptions(), time.monotonic() + 20).model.version == 1
+        assert (
+            predictor.predict(clips.tone(), PredictOptions(), RequestContext(time.monotonic() + 20)).model.version == 1
+        )
         server.reload(parse_config(only_2))
         server.wait_for_version(1, END)
-        assert versions.current().version == 1  # nobody has told the gateway
-        assert predictor.predict(clips.tone(), PredictOptions(), time.monotonic() + 20).model.version == 2
-        assert versions.current().version == 2
+        assert versions.current("stable").version == 1  # nobody has told the gateway
+        assert (
+            predictor.predict(clips.tone(), PredictOptions(), RequestContext(time.monotonic() + 20)).model.version == 2
+        )
+        assert versions.current("stable").version == 2
 
 
 def test_the_resolver_outlives_a_version_that_cannot_be_warmed(model_server: ModelServer) -> None:
@@ -126,8 +131,8 @@ def test_the_resolver_outlives_a_version_that_cannot_be_warmed(model_server: Mod
         if len(warmed) == 1:
             raise ValueError("no such filter bank")
 
-    client = PredictClient(model_server.address, "speech_emotion")
-    versions = VersionResolver(client, "stable", 0.1, warm)
+    client = PredictClient(Settings(model_server=model_server.address), Metrics())
+    versions = VersionResolver(client, ("stable",), 0.1, warm)
     versions.start()
     try:
         deadline = time.monotonic() + 20
@@ -155,5 +160,5 @@ def test_a_taken_port_is_said_with_its_setting(setting: str) -> None:
         )
     assert done.returncode == 1
     assert f"127.0.0.1:{port}" in done.stderr
-    assert f"set {setting}\n" in done.stderr
+    assert f": set {setting}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,26 @@
+"""What belongs to one request on its way through the gateway, and is no part of the clip."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from preprocess_gateway.errors import DeadlineError
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """When a request must be answered (of `time.monotonic`), whose it is, and what its calls carry along."""
+
+    deadline: float
+    client_key: str = ""
+    metadata: Metadata = ()
+
+    def left_s(self) -> float:
+        """Seconds left. Raises DeadlineError if there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineError("the request took too long")
+        return left

@@ -1,0 +1,37 @@
+"""Whether the model server can be reached, from gRPC's own connectivity state."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import grpc
+
+GRACE_S = 0.3  # a connection on loopback or inside a cluster takes milliseconds
+
+
+class Connectivity:
+    """Follows a channel. gRPC refuses calls at once only while connecting has failed; while it connects,
+    calls wait, and a host that went away without a word makes that seconds."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._lock = threading.Lock()
+        self._away_since: float | None = None
+        self._channel = channel
+        channel.subscribe(self._changed)
+
+    def close(self) -> None:
+        """Stop following."""
+        self._channel.unsubscribe(self._changed)
+
+    def away(self) -> bool:
+        """Whether there has been no connection for longer than it takes to make one."""
+        with self._lock:
+            return self._away_since is not None and time.monotonic() - self._away_since > GRACE_S
+
+    def _changed(self, state: grpc.ChannelConnectivity) -> None:
+        with self._lock:
+            if state in (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE):
+                self._away_since = None
+            elif self._away_since is None:
+                self._away_since = time.monotonic()
