@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ser import models
+from ser import models, pipeline
 
 app = typer.Typer(help="Speech Emotion Serving.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
+app.add_typer(pipeline.app, name="pipeline")
 
 Data = Annotated[Path, typer.Option(envvar="RAVDESS_DIR", help="A manifest (CSV) or a folder of RAVDESS.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]

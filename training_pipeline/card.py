@@ -22,9 +22,20 @@ INTENDED_USE = (
 
 
 def make_card(
-    network: Network, examples: Examples, trained: Trained, seed: int, data: str, licence: str, metrics: dict[str, Any]
+    network: Network,
+    examples: Examples,
+    trained: Trained,
+    seed: int,
+    data: str,
+    licence: str,
+    metrics: dict[str, Any],
+    folds: list[list[str]] | None = None,
 ) -> dict[str, Any]:
-    """Everything that a reader of the model should know, as JSON."""
+    """Everything that a reader of the model should know, as JSON.
+
+    `examples` are those trained on; `folds` the test speakers of each fold behind `metrics`, left out where these are
+    the folds of `examples`.
+    """
     x, _ = examples.windows()
     return {
         "model": network.name,
@@ -39,7 +50,7 @@ def make_card(
         },
         "licences": {"data": licence, "weights": licence, "code": "Apache-2.0"},
         "evaluation": metrics,
-        "folds": _folds(examples) if metrics else [],
+        "folds": folds if folds is not None else fold_speakers(examples) if metrics else [],
         "calibration": {"method": "temperature, on held-out training speakers", "temperature": trained.temperature},
         "feature_statistics": {
             "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
@@ -48,16 +59,17 @@ def make_card(
         "feature_fingerprint": network.spec.fingerprint,
         "intended_use": INTENDED_USE,
         "software": {"python": platform.python_version(), **{name: version(name) for name in SOFTWARE}},
-        "revision": _revision(),
+        "revision": revision(),
     }
 
 
-def _folds(examples: Examples) -> list[list[str]]:
+def fold_speakers(examples: Examples, count: int = 5) -> list[list[str]]:
     """The test speakers of each fold that the figures on unheard speakers come from."""
-    return [sorted({examples.clips[i].speaker for i in fold.test}) for fold in speaker_folds(examples.clips)]
+    return [sorted({examples.clips[i].speaker for i in fold.test}) for fold in speaker_folds(examples.clips, count)]
 
 
-def _revision() -> str:
+def revision() -> str:
+    """The git revision of this code; `unknown` in an image without git."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603

@@ -15,3 +15,9 @@ class UnknownModelError(SpeechEmotionError):
     """The registry has no network of that name."""
 
     code = "unknown_model"
+
+
+class FailedCheckError(SpeechEmotionError):
+    """A published version does not answer as it did in training."""
+
+    code = "failed_check"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,21 @@ class Predictions:
 
 
 def cross_validate(
-    network: Network, examples: Examples, folds: Sequence[Fold], seed: int, progress: Callable[[], None] = lambda: None
+    network: Network,
+    examples: Examples,
+    folds: Sequence[Fold],
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+    checkpoints: Path | None = None,
 ) -> Predictions:
-    """Train on each fold's training clips, predict its test clips; nothing is chosen on the latter."""
+    """Train on each fold's training clips, predict its test clips; nothing is chosen on the latter.
+
+    With the folder `checkpoints`, an interrupted call goes on where it was.
+    """
     probabilities = np.zeros((len(examples.clips), len(examples.labels)))
     which = np.zeros(len(examples.clips), np.intp)
     for number, fold in enumerate(folds):
-        trained = train(network, examples.subset(fold.train), seed)
+        trained = train(network, examples.subset(fold.train), seed, checkpoints and checkpoints / f"fold-{number}")
         probabilities[fold.test] = trained.predict(examples.subset(fold.test).features)
         which[fold.test] = number
         progress()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +23,34 @@ Array = npt.NDArray[np.float32]
 
 
 def extract_all(
-    clips: Sequence[Clip], spec: FeatureSpec, cache: Path | None = None, progress: Callable[[], None] = lambda: None
+    clips: Sequence[Clip],
+    spec: FeatureSpec,
+    cache: Path | None = None,
+    progress: Callable[[], None] = lambda: None,
+    workers: int = 1,
 ) -> list[Array]:
-    """Features `[windows, frames, bins]` of each clip. Raises DataError naming a clip that cannot be read."""
-    features = []
-    for clip in clips:
-        try:
-            features.append(_cached(clip.path.read_bytes(), spec, cache))
-        except AudioError as error:
-            raise DataError(f"{clip.path}: {error}") from error
-        progress()
+    """Features `[windows, frames, bins]` of each clip, in so many processes.
+
+    Raises DataError naming a clip that cannot be read.
+    """
+    if workers <= 1:
+        return [_counted(_features(clip, spec, cache), progress) for clip in clips]
+    # Spawned, not forked: TensorFlow's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        found = pool.map(_features, clips, repeat(spec), repeat(cache), chunksize=8)
+        return [_counted(features, progress) for features in found]
+
+
+def _counted(features: Array, progress: Callable[[], None]) -> Array:
+    progress()
     return features
+
+
+def _features(clip: Clip, spec: FeatureSpec, cache: Path | None) -> Array:
+    try:
+        return _cached(clip.path.read_bytes(), spec, cache)
+    except AudioError as error:
+        raise DataError(f"{clip.path}: {error}") from error
 
 
 def _cached(data: bytes, spec: FeatureSpec, cache: Path | None) -> Array:

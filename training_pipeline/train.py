@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,23 @@ class Examples:
         counts = [len(feature) for feature in self.features]
         return np.concatenate(self.features), np.repeat(self.targets, counts)
 
+    def save(self, folder: Path) -> None:
+        """Write clips and features to `folder`, which `load` reads without the audio."""
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [{**asdict(clip), "path": str(clip.path)} for clip in self.clips]
+        (folder / "examples.json").write_text(json.dumps({"labels": self.labels, "clips": rows}))
+        counts = np.array([len(feature) for feature in self.features])
+        np.savez(folder / "features.npz", features=np.concatenate(self.features), counts=counts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Examples:
+        """What `save` wrote."""
+        kept = json.loads((folder / "examples.json").read_text())
+        clips = [Clip(**{**row, "path": Path(row["path"])}) for row in kept["clips"]]
+        with np.load(folder / "features.npz", allow_pickle=False) as arrays:
+            features = np.split(arrays["features"], np.cumsum(arrays["counts"])[:-1])
+        return cls.of(clips, features, tuple(kept["labels"]))
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -57,9 +75,13 @@ class Trained:
     def predict(self, features: Sequence[Array]) -> npt.NDArray[np.float64]:
         """Calibrated probabilities `[clips, labels]`, averaged over each clip's windows as in serving."""
         logits = np.asarray(self.model(np.concatenate(features), training=False))
-        probabilities = softmax(logits / self.temperature)
-        ends = np.cumsum([len(feature) for feature in features])
-        return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])
+        return per_clip(softmax(logits / self.temperature), features)
+
+
+def per_clip(probabilities: npt.NDArray[Any], features: Sequence[Array]) -> npt.NDArray[np.float64]:
+    """Windows' probabilities `[windows, labels]` to the mean over each clip's windows `[clips, labels]`."""
+    ends = np.cumsum([len(feature) for feature in features])
+    return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])
 
 
 def train(network: Network, examples: Examples, seed: int, checkpoints: Path | None = None) -> Trained:

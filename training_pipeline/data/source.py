@@ -12,6 +12,25 @@ from training_pipeline.errors import DataError
 _log = logging.getLogger(__name__)
 
 
+def local_copy(source: str, folder: Path) -> Path:
+    """The data set as a local path: `source` itself, or a bucket's folder or manifest copied to `folder`.
+
+    A manifest in a bucket brings the folder it lies in. Raises DataError.
+    """
+    if "://" not in source:
+        return Path(source)
+    import fsspec
+
+    parent, _, name = source.rstrip("/").rpartition("/")
+    is_manifest = name.endswith(".csv")
+    try:
+        files, root = fsspec.core.url_to_fs(parent if is_manifest else source)
+        files.get(f"{root.rstrip('/')}/", f"{folder}/", recursive=True)
+    except (OSError, ImportError, ValueError) as error:
+        raise DataError(f"{source} cannot be fetched: {error}") from error
+    return folder / name if is_manifest else folder
+
+
 def read_data(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
     """Clips and labels of a CSV manifest or a RAVDESS folder. Raises DataError."""
     if source.is_file():

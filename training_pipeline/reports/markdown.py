@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 from typing import Any
 
 
@@ -39,3 +41,46 @@ def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
             f"Accuracy by sex: {sexes or 'not known'}.\n\n![confusion matrix of {model}](confusion-{model}.png)\n",
         ]
     return "\n".join(parts)
+
+
+def card_page(card: dict[str, Any]) -> str:
+    """A model card as a page."""
+    data, held_out = card["data"], card["evaluation"].get("held_out", {})
+    folds = card["evaluation"].get("unheard_speakers")
+    lines = [
+        f"# Model card: `{card['model']}`\n",
+        f"{card['intended_use']}\n",
+        "| what | value |\n|---|---|",
+        f"| trained on | {data['name']}: {data['clips']} clips of {len(data['speakers'])} speakers |",
+        f"| parameters | {card['parameters']} |",
+        f"| temperature | {card['calibration']['temperature']:.3f}, {card['calibration']['method']} |",
+        f"| feature fingerprint | `{card['feature_fingerprint']}` |",
+        f"| created | {card['created']}, revision {card['revision']}, seed {card['seed']} |",
+        f"| licence of the data and the weights | {card['licences']['weights']} |",
+    ]
+    if held_out:
+        lines += [
+            f"| held-out speakers, never trained on | {', '.join(held_out['speakers'])} |",
+            f"| accuracy, UAR on them | {held_out['accuracy']:.1%}, {held_out['uar']:.1%} |",
+            f"| ECE on them | {held_out['ece']:.1%} |",
+            f"| ECE on them without temperature | {held_out['ece_uncalibrated']:.1%} |",
+        ]
+    if folds:
+        lines.append(
+            f"| {len(card['folds'])} folds of unheard speakers | accuracy {folds['accuracy']:.1%} "
+            f"(spread {folds['accuracy_std']:.1%}), UAR {folds['uar']:.1%}, ECE {folds['ece']:.1%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def html_page(title: str, pictures: dict[str, bytes], text: str) -> str:
+    """One file with PNG pictures inside, as a pipeline's page shows it."""
+    shown = "".join(
+        f'<figure><img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+        f"<figcaption>{html.escape(name)}</figcaption></figure>"
+        for name, data in pictures.items()
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<h1>{html.escape(title)}</h1>{shown}<pre>{html.escape(text)}</pre></html>\n"
+    )

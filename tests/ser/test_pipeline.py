@@ -1,0 +1,171 @@
+"""`ser pipeline run` as a process, on a store with a running model server and gateway."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from speech_emotion.features import SEED_SPEC
+from speech_emotion.store.folder import FolderStore
+from speech_emotion.store.labels import promote
+from speech_emotion.store.publish import publish
+from tests.preprocess_gateway.conftest import FLAGS
+from tests.support import savedmodels
+from tests.support.clips import tone
+from tests.support.gateway import Gateway
+from tests.support.load import Report, post_file, run_load
+from tests.support.model_server import ModelServer
+from training_pipeline.data.synthetic import LABELS, write_synthetic
+
+ROOT = Path(__file__).parents[2]
+NAME = "speech_emotion"
+
+
+def ser(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ser.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+
+
+def retrain(data: Path, store: Path, work: Path, *more: object) -> subprocess.CompletedProcess[str]:
+    return ser("pipeline", "run", "--data", data, "--store", store, "--work", work, "--folds", 0, "--json", *more)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_synthetic(tmp_path_factory.mktemp("data"), speakers=5, takes=4)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store whose stable version has weights by chance, and never heard anyone."""
+    root = tmp_path / "store"
+    root.mkdir()
+    (root / "models.config").write_text(
+        f'model_config_list {{ config {{ name: "{NAME}" base_path: "{root / NAME}" model_platform: "tensorflow" '
+        f"model_version_policy {{ all {{}} }} }} }}"
+    )
+    card = {"data": {"speakers": ["nobody"]}}
+    version = savedmodels.write_linear(tmp_path / "chance", SEED_SPEC.to_json(), LABELS, bins=SEED_SPEC.bins, card=card)
+    promote(FolderStore(root), NAME, publish(FolderStore(root), NAME, version))
+    return root
+
+
+@dataclass
+class Load:
+    """Constant load in the background, until it is stopped."""
+
+    gateway: Gateway
+    report: Report | None = None
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="load")
+        self._thread.start()
+
+    def _run(self) -> None:
+        records = []
+        wall_s = 0.0
+        while not self._stop.is_set():
+            part = run_load(post_file(f"{self.gateway.url}/predict", tone(0.5)), clients=2, seconds=2)
+            records += part.records
+            wall_s += part.wall_s
+        self.report = Report(records, wall_s)
+
+    def stop(self) -> Report:
+        self._stop.set()
+        self._thread.join()
+        assert self.report
+        return self.report
+
+
+@pytest.fixture
+def serving(store: Path) -> Iterator[tuple[ModelServer, Gateway]]:
+    with ModelServer(*FLAGS, config_file=store / "models.config") as server, Gateway(server.address) as gateway:
+        yield server, gateway
+
+
+def seconds_until_version(gateway: Gateway, version: int) -> float:
+    begun = time.monotonic()
+    while time.monotonic() - begun < 60:
+        response = gateway.predict(tone(0.5))
+        assert response.status_code == 200, response.text
+        if response.json()["model"]["version"] == version:
+            return time.monotonic() - begun
+        time.sleep(0.05)
+    raise AssertionError(f"version {version} never answered")
+
+
+def test_a_retrained_model_is_canary_then_stable_then_rolled_back_under_load(
+    data: Path, store: Path, serving: tuple[ModelServer, Gateway], tmp_path: Path
+) -> None:
+    server, gateway = serving
+    load = Load(gateway)
+    try:
+        done = retrain(data, store, tmp_path / "work", "--server", server.address, "--model", "mlp")
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        assert (result["version"], result["label"]) == (2, "canary"), result
+        assert result["decision"]["figures"]["stable_accuracy"] < result["decision"]["figures"]["accuracy"]
+        assert result["golden_gap"] <= 1e-4
+        assert FolderStore(store).read_config().labels(NAME) == {"stable": 1, "canary": 2}
+        assert ser("models", "promote", "--store", store, "--server", server.address).returncode == 0
+        promoted_s = seconds_until_version(gateway, 2)
+        assert ser("models", "rollback", "--store", store, "--server", server.address).returncode == 0
+        rolled_back_s = seconds_until_version(gateway, 1)
+    finally:
+        report = load.stop()
+    assert report.failed == []
+    assert len(report.records) > 20
+    print(
+        f"promote -> first answer {promoted_s:.2f} s, rollback -> first answer {rolled_back_s:.2f} s, "
+        f"{len(report.records)} requests, {len(report.failed)} failed"
+    )
+    shown = json.loads(ser("models", "show", 2, "--store", store, "--json").stdout)
+    assert shown["card"]["evaluation"]["held_out"]["speakers"] == ["00"]
+
+
+def test_a_candidate_of_shuffled_labels_is_refused(data: Path, store: Path, tmp_path: Path) -> None:
+    with data.open() as file:
+        rows = list(csv.DictReader(file))
+    for n, row in enumerate(rows):
+        row["path"] = str(data.parent / row["path"])
+        row["label"] = LABELS[(n * 7 + n // 5) % 3]
+    shuffled = tmp_path / "shuffled.csv"
+    with shuffled.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    done = retrain(shuffled, store, tmp_path / "work", "--label", "stable", "--offline")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["decision"]["verdict"], result["version"]) == ("refuse", None), result
+    assert FolderStore(store).versions(NAME) == [1]
+    assert FolderStore(store).read_config().labels(NAME) == {"stable": 1}
+
+
+def test_a_broken_data_set_stops_the_run_with_the_files_named(data: Path, store: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data.parent, copy)
+    broken = sorted(copy.glob("*.wav"))[3]
+    broken.write_bytes(b"RIFF")
+    done = retrain(copy / "manifest.csv", store, tmp_path / "work", "--offline")
+    assert done.returncode == 7
+    assert f"unreadable: {broken}" in done.stderr
+    assert broken.name in (tmp_path / "work" / "validation.md").read_text()
+    assert FolderStore(store).versions(NAME) == [1]
+
+
+def test_a_label_without_servers_is_a_usage_error(data: Path, store: Path, tmp_path: Path) -> None:
+    done = retrain(data, store, tmp_path / "work")
+    assert done.returncode == 2
+    assert "--offline" in done.stderr

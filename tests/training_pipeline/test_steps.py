@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speech_emotion.store.folder import FolderStore
+from speech_emotion.store.publish import publish
+from training_pipeline import steps
+from training_pipeline.check import check
+from training_pipeline.data.manifest import read_manifest
+from training_pipeline.data.validate import digest_of
+from training_pipeline.errors import DataError, FailedCheckError
+from training_pipeline.golden import PATH
+from training_pipeline.savedmodel import ServableModel, load_trained
+from training_pipeline.train import Examples
+
+NAME = "speech_emotion"
+
+
+@pytest.fixture(scope="module")
+def work(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features, a trained network and a candidate of the synthetic set."""
+    work = tmp_path_factory.mktemp("work")
+    steps.make_features(manifest, digest_of(read_manifest(manifest)), "mlp", work / "examples")
+    steps.train_model(work / "examples", "mlp", 0, work / "trained")
+    steps.evaluate_model(
+        work / "examples",
+        work / "trained",
+        "mlp",
+        0,
+        work / "candidate",
+        work / "report",
+        folds=2,
+        data_name="synthetic",
+    )
+    return work
+
+
+def test_features_in_processes_and_in_shards_are_the_same(manifest: Path, work: Path, tmp_path: Path) -> None:
+    digest = digest_of(read_manifest(manifest))
+    for shard in range(2):
+        steps.make_features(manifest, digest, "mlp", tmp_path / f"{shard}", shard=shard, shards=2, workers=2)
+    steps.gather_features([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
+    whole, gathered = Examples.load(work / "examples"), Examples.load(tmp_path / "all")
+    assert [clip.path for clip in gathered.clips] == [clip.path for clip in whole.clips]
+    assert gathered.labels == whole.labels
+    np.testing.assert_array_equal(np.concatenate(gathered.features), np.concatenate(whole.features))
+
+
+def test_a_data_set_that_changed_meanwhile_is_refused(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has changed since it was validated"):
+        steps.make_features(manifest, "another", "mlp", tmp_path / "examples")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_inputs_give_the_same_network(work: Path, tmp_path: Path) -> None:
+    steps.train_model(work / "examples", "mlp", 0, tmp_path / "again")
+    features = Examples.load(work / "examples").features
+    first, second = load_trained(work / "trained"), load_trained(tmp_path / "again")
+    np.testing.assert_array_equal(first.predict(features), second.predict(features))
+    assert first.temperature == second.temperature
+
+
+def test_a_candidate_carries_card_and_golden_set_and_answers_as_trained(work: Path) -> None:
+    model, examples = ServableModel(work / "candidate"), Examples.load(work / "examples")
+    np.testing.assert_allclose(
+        model.predict(examples.features), load_trained(work / "trained").predict(examples.features), atol=1e-5
+    )
+    card = model.description.card
+    assert card["data"]["speakers"] == ["01", "02", "03", "04"]
+    assert card["evaluation"]["held_out"]["speakers"] == ["00"]
+    assert card["evaluation"]["unheard_speakers"]["clips"] == len(examples.clips)
+    assert card == json.loads((work / "candidate" / steps.CARD_JSON).read_text())
+    assert "| held-out speakers, never trained on | 00 |" in (work / "candidate" / steps.CARD_PAGE).read_text()
+    assert {path.name for path in (work / "report").iterdir()} == {
+        "README.md",
+        "confusion.png",
+        "evaluation.json",
+        "report.html",
+    }
+
+
+def test_the_check_passes_over_grpc_and_quarantines_what_answers_otherwise(work: Path, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    good = publish(store, NAME, work / "candidate")
+    assert check(store, NAME, good, (), timeout_s=90) <= 1e-4
+    golden = store.root / NAME / str(good) / PATH
+    with np.load(golden) as arrays:
+        features, probabilities = arrays["features"], arrays["probabilities"]
+    np.savez_compressed(golden, features=features, probabilities=probabilities[::-1])
+    (store.root / NAME / str(good) / "manifest.json").unlink()
+    with pytest.raises(FailedCheckError, match="in quarantine"):
+        check(store, NAME, good, (), timeout_s=90)
+    assert store.versions(NAME) == []
+    assert "off what training saw" in (store.root / NAME / ".quarantine" / f"{good}.json").read_text()
+
+
+def test_a_version_that_no_server_can_load_is_quarantined(work: Path, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    number = publish(store, NAME, work / "candidate")
+    version = store.root / NAME / str(number)
+    (version / "saved_model.pb").write_bytes(b"\xffnot a saved model")
+    (version / "manifest.json").unlink()
+    with pytest.raises(FailedCheckError, match="in quarantine"):
+        check(store, NAME, number, (), timeout_s=15)
+    assert store.versions(NAME) == []

@@ -1,0 +1,117 @@
+"""Does the serving path answer as training did? A version's golden set, through gRPC, on every server."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from speech_emotion import contract
+from speech_emotion.errors import StoreError
+from speech_emotion.protos import model_server_config_pb2, predict_pb2, prediction_service_pb2_grpc
+from speech_emotion.store.base import Store
+from speech_emotion.store.config import write_config
+from speech_emotion.store.errors import NotServedError
+from speech_emotion.store.servers import addresses, require_available
+from training_pipeline.errors import FailedCheckError
+from training_pipeline.golden import PATH, TOLERANCE, read_golden
+
+CALL_TIMEOUT_S = 30.0
+Array = npt.NDArray[np.float32]
+
+
+def check(store: Store, name: str, number: int, servers: Sequence[str], timeout_s: float) -> float:
+    """Replay the golden set on every server (none: on one of our own, for this moment); returns the largest gap.
+
+    Raises FailedCheckError if an answer is further than 1e-4 off, NotServedError if a server does not load the version
+    within `timeout_s`. A version that failed goes to quarantine, where no label can name it; one that a server did not
+    load stays without a label, as the fault may be the server's.
+    """
+    try:
+        features, expected = read_golden(store.read(name, number, PATH))
+        if servers:
+            return _check_all(servers, name, number, features, expected, timeout_s)
+        with _own_server(store, name, number) as server:
+            return _check_all([server], name, number, features, expected, timeout_s)
+    except NotServedError as error:
+        if servers:
+            raise
+        raise _quarantined(store, name, number, error) from error
+    except (FailedCheckError, StoreError) as error:
+        raise _quarantined(store, name, number, error) from error
+
+
+def _quarantined(store: Store, name: str, number: int, error: Exception) -> FailedCheckError:
+    store.quarantine(name, number, str(error))
+    return FailedCheckError(f"version {number} of {name} is in quarantine: {error}")
+
+
+def _check_all(
+    servers: Sequence[str], name: str, number: int, features: Array, expected: Array, timeout_s: float
+) -> float:
+    require_available(servers, name, number, timeout_s)
+    worst = 0.0
+    for address in [address for server in servers for address in addresses(server)]:
+        answer = _predict(address, name, number, features)
+        gap = float(np.abs(answer - expected).max()) if answer.shape == expected.shape else float("inf")
+        if not gap <= TOLERANCE:
+            raise FailedCheckError(f"{address} answers up to {gap:.2g} off what training saw, {TOLERANCE:g} is allowed")
+        worst = max(worst, gap)
+    return worst
+
+
+def _predict(address: str, name: str, number: int, features: Array) -> Array:
+    request = predict_pb2.PredictRequest(inputs={contract.INPUT_FEATURES: tf.make_tensor_proto(features)})
+    request.model_spec.name = name
+    request.model_spec.signature_name = contract.SIGNATURE_PREDICT
+    request.model_spec.version.value = number
+    with grpc.insecure_channel(address) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        try:
+            answer = stub.Predict(request, timeout=CALL_TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise FailedCheckError(f"{address}: {error.details()}") from error
+    return np.asarray(tf.make_ndarray(answer.outputs[contract.OUTPUT_PROBABILITIES]), np.float32)
+
+
+@contextmanager
+def _own_server(store: Store, name: str, number: int) -> Iterator[str]:
+    """A model server with this version alone, on loopback; yields its address."""
+    with tempfile.TemporaryDirectory(prefix="check-") as temporary:
+        folder = store.fetch(name, number, Path(temporary) / name / str(number))
+        config = model_server_config_pb2.ModelServerConfig()
+        entry = config.model_config_list.config.add(
+            name=name, base_path=str(folder.parent.resolve()), model_platform="tensorflow"
+        )
+        entry.model_version_policy.specific.versions.append(number)
+        write_config(Path(temporary) / "models.config", config)
+        port = _free_port()
+        command = [
+            sys.executable,
+            "-m",
+            "model_server",
+            f"--port={port}",
+            f"--model_config_file={temporary}/models.config",
+        ]
+        with (Path(temporary) / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,151 @@
+"""What the components call: kfp's strings and paths to `training_pipeline.steps`, and its artifacts back."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speech_emotion.store.open import open_store
+from speech_emotion.store.publish import publish as bring_in
+from training_pipeline import check as checking
+from training_pipeline import steps
+from training_pipeline.compare import Decision
+from training_pipeline.data.source import local_copy
+
+if TYPE_CHECKING:
+    from kfp.dsl import ClassificationMetrics, Metrics
+
+
+def validate(data: str, report: str) -> str:
+    """See steps.validate_data; the page is written also where the set is refused."""
+    with tempfile.TemporaryDirectory() as copy:
+        found = steps.validate_data(local_copy(data, Path(copy)))
+    _write(report, found.to_markdown())
+    found.require()
+    return found.digest
+
+
+def features(data: str, digest: str, model: str, shard: int, shards: int, examples: str) -> None:
+    """See steps.make_features."""
+    workers = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as copy:
+        steps.make_features(
+            local_copy(data, Path(copy)), digest, model, Path(examples), workers=workers, shard=shard, shards=shards
+        )
+
+
+def gather(shards: Sequence[str], examples: str) -> None:
+    """See steps.gather_features."""
+    steps.gather_features([Path(shard) for shard in shards], Path(examples))
+
+
+def train(examples: str, model: str, seed: int, checkpoints: str, trained: str) -> None:
+    """See steps.train_model."""
+    steps.train_model(Path(examples), model, seed, Path(trained), _kept(checkpoints, examples, model, seed))
+
+
+def evaluate(
+    examples: str, trained: str, model: str, seed: int, checkpoints: str, candidate: str, options: dict[str, Any]
+) -> dict[str, Any]:
+    """See steps.evaluate_model; the report's files come back as text."""
+    with tempfile.TemporaryDirectory() as report:
+        found = steps.evaluate_model(
+            Path(examples),
+            Path(trained),
+            model,
+            seed,
+            Path(candidate),
+            Path(report),
+            checkpoints=_kept(checkpoints, examples, model, seed, "folds"),
+            **options,
+        )
+        return {
+            **found,
+            "card": (Path(candidate) / steps.CARD_PAGE).read_text(),
+            "html": (Path(report) / "report.html").read_text(),
+        }
+
+
+def show(found: dict[str, Any], metrics: Metrics, confusion: ClassificationMetrics, card: str, report: str) -> None:
+    """Fill the artifacts that the Kubeflow page shows."""
+    held_out = found["held_out"]
+    for name in ("accuracy", "uar", "ece", "ece_uncalibrated"):
+        metrics.log_metric(f"held_out_{name}", held_out[name])
+    for name in ("accuracy", "accuracy_std", "uar", "ece"):
+        if "unheard_speakers" in found:
+            metrics.log_metric(f"folds_{name}", found["unheard_speakers"][name])
+    for name, value in found["serving"].items():
+        metrics.log_metric(name, value)
+    confusion.log_confusion_matrix(list(found["labels"]), held_out["confusion"])
+    _write(card, found["card"])
+    _write(report, found["html"])
+
+
+def compare(
+    examples: str, candidate: str, store: str, name: str, margin: float, confidence: float, seed: int, report: str
+) -> str:
+    """See steps.compare_with_stable; the decision travels as JSON."""
+    with tempfile.TemporaryDirectory() as work:
+        decision = steps.compare_with_stable(
+            Path(examples),
+            Path(candidate),
+            open_store(store),
+            name,
+            Path(work),
+            margin=margin,
+            confidence=confidence,
+            seed=seed,
+        )
+    text = json.dumps(decision.to_json(), indent=1)
+    _write(report, f"# {decision.verdict}\n\n{decision.reason}\n\n```json\n{text}\n```\n")
+    return json.dumps(decision.to_json())
+
+
+def publish(candidate: str, store: str, name: str, decision: str) -> int:
+    """The version, 0 where the candidate was refused."""
+    return 0 if _decision(decision).verdict == "refuse" else bring_in(open_store(store), name, Path(candidate))
+
+
+def check(store: str, name: str, version: int, servers: str, timeout_s: float) -> float:
+    """The largest gap, 0 where nothing was published."""
+    return checking.check(open_store(store), name, version, _list(servers), timeout_s) if version else 0.0
+
+
+def promote(
+    store: str, name: str, version: int, label: str, decision: str, servers: str, timeout_s: float
+) -> tuple[str, str]:
+    """The label given and why another; `none` where nothing was published.
+
+    Raises ValueError for a label without servers, unless `servers` is `offline`: none runs on this store.
+    """
+    decided = _decision(decision)
+    if not version:
+        return "none", decided.reason
+    if label != "none" and not servers:
+        raise ValueError("a label needs `servers` (host:port, separated by commas), or `offline` where none is running")
+    return steps.label_version(open_store(store), name, version, label, decided, _list(servers), timeout_s)
+
+
+def _decision(text: str) -> Decision:
+    return Decision(**json.loads(text))
+
+
+def _list(servers: str) -> list[str]:
+    return [] if servers == "offline" else [server.strip() for server in servers.split(",") if server.strip()]
+
+
+def _kept(checkpoints: str, examples: str, *parts: object) -> Path | None:
+    """A folder for the checkpoints of this very training; none without a volume that outlives the task."""
+    if not checkpoints:
+        return None
+    digest = steps.digest_of_folder(Path(examples))
+    return Path(checkpoints) / "-".join([digest[:16], *map(str, parts)])
+
+
+def _write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text, encoding="utf-8")
