@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 RAVDESS_DIR ?= ../shared/data/ravdess
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit evaluate eda chart cluster-test cluster-pictures images kind lock audit clean
+.PHONY: help run test lint unit evaluate pipeline eda chart cluster-test cluster-pictures images kind lock audit clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,15 @@ unit: $(INSTALLED)  ## the test suite
 
 evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings of RAVDESS_DIR
 	$(BIN)/ser evaluate --data $(RAVDESS_DIR) --output reports/evaluation
+
+pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store of its own, without servers
+	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) --data-name "RAVDESS speech" --licence "CC BY-NC-SA 4.0" \
+		--model mlp --store .cache/pipeline/store --offline
+	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) --data-name "RAVDESS speech" --licence "CC BY-NC-SA 4.0" \
+		--model ann --store .cache/pipeline/store --offline
+
+k8s/pipeline.yaml: $(INSTALLED) training_pipeline/kubeflow/components.py training_pipeline/kubeflow/pipeline.py  ## compile the Kubeflow pipeline
+	$(BIN)/ser pipeline compile --output $@
 
 eda: $(INSTALLED)  ## pictures of the recordings of RAVDESS_DIR
 	$(BIN)/ser eda --data $(RAVDESS_DIR) --output reports/eda

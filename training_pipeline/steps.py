@@ -96,12 +96,13 @@ def make_features(
 
 
 def gather_features(shards: Sequence[Path], folder: Path) -> None:
-    """Shards of one data set to one, in the order of an unsharded one."""
+    """Shards of one data set, first one first, to what a single shard would be."""
     parts = [Examples.load(path) for path in shards]
-    pairs = [pair for part in parts for pair in zip(part.clips, part.features, strict=True)]
-    pairs.sort(key=lambda pair: str(pair[0].path))
+    # Shard n has every so manieth clip from the nth on.
+    places = [(i, part) for part in range(len(parts)) for i in range(len(parts[part].clips))]
+    clips = [parts[part].clips[i] for i, part in sorted(places)]
+    features = [parts[part].features[i] for i, part in sorted(places)]
     with whole(folder) as temporary:
-        clips, features = [clip for clip, _ in pairs], [feature for _, feature in pairs]
         Examples.of(clips, features, parts[0].labels).save(temporary)
 
 
