@@ -28,7 +28,7 @@ class PredictOptions:
 class _Part(BaseModel):
     """A part of the JSON body: what was not set is left out of it."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class Model(_Part):
@@ -60,7 +60,7 @@ class Verdict(_Part):
 
     emotion: str | None
     """Most probable label; null where there is no speech."""
-    confidence: float | None = Field(ge=0, le=1.000_001)
+    confidence: float | None = Field(ge=0, le=1)
     """Its probability; null where there is no speech."""
     probabilities: dict[str, float] | None
     """Probability of each label in the model's order, or of the `top` most probable; null where there is no speech."""
@@ -136,6 +136,6 @@ def _verdict(row: npt.NDArray[np.floating[Any]] | None, labels: tuple[str, ...],
     shown = range(len(labels)) if top is None else ranked[:top]
     return {
         "emotion": labels[ranked[0]],
-        "confidence": float(row[ranked[0]]),
+        "confidence": min(1.0, float(row[ranked[0]])),  # a float32 softmax may end above 1
         "probabilities": {labels[n]: float(row[n]) for n in shown},
     }

@@ -12,7 +12,7 @@ from preprocess_gateway.admission import Admission
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.predictor import Predictor
 from preprocess_gateway.reading import ReadDeadlines
-from preprocess_gateway.routes import predict
+from preprocess_gateway.routes import docs, models, predict
 from preprocess_gateway.runtime import EXTENSION, Runtime
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.uploads import Uploads
@@ -40,6 +40,8 @@ def create_app(
     uploads = Uploads(settings, reading)
     admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
     app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
+    app.register_blueprint(models.blueprint(predictor))
+    app.register_blueprint(docs.blueprint(settings))
     errors.register(app, settings.retry_after_s, metrics.shed)
     _observe(app, metrics)
     return app

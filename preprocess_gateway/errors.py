@@ -79,7 +79,10 @@ class ModelUnavailableError(GatewayError):
 
 
 class OverloadedError(GatewayError):
-    """The gateway or the model server has no capacity left; `reason` names which, for the metrics."""
+    """The gateway or the model server has no capacity left.
+
+    `reason` names which, for the metrics.
+    """
 
     code, status = "overloaded", 503
 
@@ -143,9 +146,14 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
 
 def status_of(error: ground.SpeechEmotionError) -> int:
     """HTTP status of an error: its own, or that of its nearest class in `STATUS`."""
-    if isinstance(error, GatewayError):
-        return error.status
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    return status_of_class(type(error))
+
+
+def status_of_class(kind: type[ground.SpeechEmotionError]) -> int:
+    """HTTP status of a class of errors."""
+    if issubclass(kind, GatewayError):
+        return kind.status
+    return next((STATUS[parent] for parent in kind.__mro__ if parent in STATUS), 500)
 
 
 def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
