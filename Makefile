@@ -33,7 +33,7 @@ unit: $(INSTALLED)  ## the test suite
 	$(BIN)/python -m pytest
 
 evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings of RAVDESS_DIR
-	$(BIN)/ser evaluate --data $(RAVDESS_DIR) --output reports/evaluation
+	$(BIN)/ser evaluate --retrain --model ann --model mlp --data $(RAVDESS_DIR) --output reports/evaluation
 
 pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store of its own, without servers
 	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) --data-name "RAVDESS speech" --licence "CC BY-NC-SA 4.0" \

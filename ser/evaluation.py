@@ -1,44 +1,88 @@
-"""`ser evaluate`: cross-validations, written as JSON, pictures and a page."""
+"""`ser evaluate`: cross-validations, written as predictions, JSON, pictures and a page, or read back."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from ser.output import progress
-from training_pipeline.data.folds import random_folds, speaker_folds
+from training_pipeline.data.folds import Fold, random_folds, speaker_folds
 from training_pipeline.data.source import read_data
-from training_pipeline.evaluate import cross_validate, measure
+from training_pipeline.errors import DataError
+from training_pipeline.evaluate import Predictions, cross_validate, measure
 from training_pipeline.features import extract_all
-from training_pipeline.networks.registry import NETWORKS, find
+from training_pipeline.networks.registry import NETWORKS, Network, find
+from training_pipeline.predictions import Run, measure_runs, read_predictions, write_predictions
 from training_pipeline.reports import markdown, pictures
 from training_pipeline.train import Examples
 
 FOLDS = 5
+UNHEARD, RANDOM = "unheard_speakers", "random_split"
+PREDICTIONS = "predictions.csv"
 
 
-def run(data: Path, models: list[str] | None, output: Path, seed: int, cache: Path, *, as_json: bool) -> str:
-    """Evaluate `models` (default: all) on `data`; returns the table, or JSON, to print."""
+def table(folder: Path, models: list[str] | None, *, as_json: bool) -> str:
+    """The table, or JSON, of what `folder/<model>/predictions.csv` hold. Raises DataError if one is not there."""
+    names = models or sorted(path.parent.name for path in folder.glob(f"*/{PREDICTIONS}"))
+    missing = [name for name in names if not (folder / name / PREDICTIONS).is_file()]
+    if missing or not names:
+        raise DataError(f"{folder}: no predictions of {', '.join(missing) or 'any model'}; --retrain makes them")
+    results = {name: measure_runs(read_predictions(folder / name / PREDICTIONS)) for name in names}
+    return json.dumps(results) if as_json else markdown.predictions_table(results)
+
+
+def run(
+    data: Path,
+    models: list[str] | None,
+    output: Path,
+    seed: int,
+    cache: Path,
+    *,
+    random_split: bool,
+    as_json: bool,
+) -> str:
+    """Train and test `models` (default: all) on `data`; returns the table, or JSON, to print.
+
+    An interrupted call goes on where it was, a finished one starts anew.
+    """
     clips, labels = read_data(data)
     networks = [find(name) for name in models or sorted(NETWORKS)]
-    splits = {"unheard_speakers": speaker_folds(clips, FOLDS), "random_split": random_folds(clips, FOLDS, seed)}
+    splits = {UNHEARD: speaker_folds(clips, FOLDS)}
+    splits |= {RANDOM: random_folds(clips, FOLDS, seed)} if random_split else {}
     results: dict[str, dict[str, Any]] = {}
-    output.mkdir(parents=True, exist_ok=True)
     for network in networks:
         with progress(f"features of {network.name}", len(clips)) as step:
             examples = Examples.of(clips, extract_all(clips, network.spec, cache, step), labels)
-        with progress(f"training {network.name}", FOLDS * len(splits)) as step:
-            results[network.name] = {
-                protocol: measure(cross_validate(network, examples, folds, seed, step), examples)
-                for protocol, folds in splits.items()
-            }
+        predicted = _cross_validate_all(network, examples, splits, seed, cache.parent / "training")
+        results[network.name] = {protocol: measure(p, examples) for protocol, p in predicted.items()}
+        _write(output / network.name / PREDICTIONS, Run(seed, examples, predicted[UNHEARD]))
         figure = output / f"confusion-{network.name}.png"
-        pictures.confusion(
-            results[network.name]["unheard_speakers"], labels, f"{network.name}, unheard speakers", figure
-        )
+        pictures.confusion(results[network.name][UNHEARD], labels, f"{network.name}, unheard speakers", figure)
     (output / "results.json").write_text(
         json.dumps({"seed": seed, "labels": labels, "models": results}, indent=1) + "\n"
     )
     (output / "README.md").write_text(markdown.page(results, f"{len(clips)} clips", seed))
     return json.dumps(results) if as_json else markdown.summary_table(results)
+
+
+def _cross_validate_all(
+    network: Network, examples: Examples, splits: dict[str, list[Fold]], seed: int, work: Path
+) -> dict[str, Predictions]:
+    heard = hashlib.sha256("".join(f"{clip.path.stem} {clip.label} " for clip in examples.clips).encode())
+    folder = work / f"{network.name}-{network.spec.fingerprint[:8]}-{heard.hexdigest()[:8]}-{seed}"
+    with progress(f"training {network.name}", FOLDS * len(splits)) as step:
+        predicted = {
+            protocol: cross_validate(network, examples, folds, seed, step, folder / protocol)
+            for protocol, folds in splits.items()
+        }
+    shutil.rmtree(folder, ignore_errors=True)
+    return predicted
+
+
+def _write(path: Path, run: Run) -> None:
+    """Write a run's predictions beside those of other seeds."""
+    kept = [other for other in read_predictions(path) if other.seed != run.seed] if path.is_file() else []
+    write_predictions(path, [*kept, run])

@@ -117,20 +117,28 @@ def manifest(
 
 @app.command()
 def evaluate(
-    data: Data,
-    model: Annotated[list[str] | None, typer.Option(help="A registered model; default: all.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for JSON, pictures and a page.")] = Path(
+    model: Annotated[list[str] | None, typer.Option(help="A model; default: all.")] = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train anew, on --data.")] = False,
+    data: Annotated[Path | None, typer.Option(envvar="RAVDESS_DIR", help="A manifest or a folder of RAVDESS.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what --retrain writes.")] = Path(
         "reports/evaluation"
     ),
+    random_split: Annotated[bool, typer.Option(help="Beside it, a split that shares speakers.")] = True,
     seed: Seed = 0,
+    predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Train and test models on speakers they never heard, and on a random split beside it."""
+    """How well models do on speakers they never heard: from kept predictions, or with --retrain by training."""
     from ser import evaluation
     from speech_emotion.errors import SpeechEmotionError
 
     try:
-        typer.echo(evaluation.run(data, model, output, seed, CACHE, as_json=as_json))
+        if not retrain:
+            typer.echo(evaluation.table(predictions, model, as_json=as_json))
+        elif data is None:
+            raise fail("--retrain needs --data or RAVDESS_DIR")
+        else:
+            typer.echo(evaluation.run(data, model, output, seed, CACHE, random_split=random_split, as_json=as_json))
     except SpeechEmotionError as error:
         raise fail(str(error)) from None
 

@@ -48,10 +48,16 @@ def test_evaluate_and_eda_write_their_reports(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     manifest = str(write_synthetic(tmp_path / "data", speakers=5, takes=1))
     runner = CliRunner()
-    done = runner.invoke(app, ["evaluate", "--data", manifest, "--model", "mlp", "-o", "out", "--json"])
+    done = runner.invoke(app, ["evaluate", "--retrain", "--data", manifest, "--model", "mlp", "-o", "out", "--json"])
     assert done.exit_code == 0, done.output
     assert set(json.loads(done.stdout)["mlp"]) == {"unheard_speakers", "random_split"}
-    assert {path.name for path in Path("out").iterdir()} == {"README.md", "results.json", "confusion-mlp.png"}
+    assert {path.name for path in Path("out").iterdir()} == {"README.md", "results.json", "confusion-mlp.png", "mlp"}
+    done = runner.invoke(app, ["evaluate", "--predictions", "out"])
+    assert done.exit_code == 0, done.output
+    assert "| `mlp` | 0 |" in done.output
+    done = runner.invoke(app, ["evaluate", "--predictions", "out", "--model", "ann"])
+    assert done.exit_code == 1
+    assert "no predictions of ann" in done.output
     done = runner.invoke(app, ["eda", "--data", manifest, "--output", "eda"])
     assert done.exit_code == 0, done.output
     expected = {"class-balance.png", "durations.png", "clip-calm.png", "clip-happy.png", "clip-angry.png"}
@@ -71,7 +77,7 @@ def test_manifest_of_ravdess_reads_back_as_its_clips(tmp_path: Path) -> None:
 
 
 def test_bad_data_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["evaluate", "--data", str(tmp_path / "nowhere")])
+    done = CliRunner().invoke(app, ["evaluate", "--retrain", "--data", str(tmp_path / "nowhere")])
     assert done.exit_code == 1
     assert "no such file or folder" in done.output
 

@@ -54,11 +54,19 @@ def read_ravdess(folder: Path, *, all_actors: bool = True, song: bool = False) -
     return Found(sorted(clips.values(), key=lambda clip: clip.path.stem), skipped)
 
 
-def _clip(path: Path, *, song: bool) -> Clip | None:
+def clip_of(path: Path) -> Clip | None:
+    """The clip that a name of RAVDESS tells of, none if it is no such name; the file is not looked at."""
     match = _NAME.fullmatch(path.stem)
     if match is None or not 1 <= int(match[7]) <= ACTORS:
-        raise DataError(f"{path}: not a RAVDESS name (seven two-digit fields, actors 01 to {ACTORS})")
-    modality, channel, emotion, *_, actor = match.groups()
-    if modality != AUDIO_ONLY or channel not in ((SPEECH, SONG) if song else (SPEECH,)):
         return None
+    emotion, actor = match[3], match[7]
     return Clip(path, LABELS[int(emotion) - 1], actor, "male" if int(actor) % 2 else "female")
+
+
+def _clip(path: Path, *, song: bool) -> Clip | None:
+    clip = clip_of(path)
+    if clip is None:
+        raise DataError(f"{path}: not a RAVDESS name (seven two-digit fields, actors 01 to {ACTORS})")
+    modality, channel, *_ = path.stem.split("-")
+    wanted = modality == AUDIO_ONLY and channel in ((SPEECH, SONG) if song else (SPEECH,))
+    return clip if wanted else None

@@ -22,6 +22,23 @@ def summary_table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def predictions_table(results: dict[str, dict[str, Any]]) -> str:
+    """One row for each model, from kept predictions: means over seeds, calibration of each seed's run."""
+    lines = [
+        "| model | seeds | accuracy | spread over folds | UAR | by sex | ECE, debiased (95 % over speakers) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for model, m in results.items():
+        sexes = ", ".join(f"{sex} {v:.1%}" for sex, v in m["per_sex"].items()) or "not known"
+        accuracy, spread = m["accuracy"], m["accuracy_std"]
+        ece = "; ".join(
+            f"{c['ece_debiased']:.1%} ({c['interval'][0]:.1%} to {c['interval'][1]:.1%})" for c in m["calibration"]
+        )
+        seeds = ", ".join(map(str, m["seeds"]))
+        lines.append(f"| `{model}` | {seeds} | {accuracy:.1%} | {spread:.1%} | {m['uar']:.1%} | {sexes} | {ece} |")
+    return "\n".join(lines) + "\n"
+
+
 def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
     """The whole report: summary, then each model's labels, sexes and confusion matrix."""
     parts = [

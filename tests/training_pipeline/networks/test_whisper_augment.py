@@ -8,7 +8,7 @@ from training_pipeline.networks.whisper.augment import DB, RANGE, Augmentation
 
 @pytest.fixture
 def window() -> np.ndarray:
-    values = np.random.default_rng(0).normal(0, 0.3, (200, 80)).astype(np.float32)
+    values = np.random.default_rng(0).uniform(-0.8, 0.8, (200, 80)).astype(np.float32)
     values[150:] = values[:150].max() - RANGE  # the silence behind a short clip
     return values
 

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training_pipeline.calibrate import calibration_interval, debiased_calibration_error
+from training_pipeline.data.ravdess import ACTORS, LABELS, clip_of
+from training_pipeline.errors import DataError
+from training_pipeline.evaluate import Predictions
+from training_pipeline.predictions import Run, measure_runs, read_predictions, write_predictions
+from training_pipeline.train import Examples
+
+
+@pytest.fixture
+def run() -> Run:
+    names = [f"03-01-{e:02d}-01-01-01-{actor:02d}" for actor in range(1, ACTORS + 1) for e in range(1, 9)]
+    clips = [clip for name in names if (clip := clip_of(Path(name)))]
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(8), len(clips))
+    return Run(0, Examples.of(clips, [], LABELS), Predictions(probabilities, np.arange(len(clips)) % 5))
+
+
+def test_predictions_read_back_as_they_were_written(run: Run, tmp_path: Path) -> None:
+    other = Run(7, run.examples, Predictions(run.predictions.probabilities[:, ::-1], run.predictions.fold))
+    path = tmp_path / "whisper" / "predictions.csv"
+    write_predictions(path, [other, run])
+    header = path.read_text().splitlines()[0].split(",")
+    assert header == ["clip", "fold", "seed", "label", "predicted", *(f"p_{label}" for label in LABELS)]
+    read = read_predictions(path)
+    assert [one.seed for one in read] == [0, 7]
+    for one, written in zip(read, (run, other), strict=True):
+        np.testing.assert_allclose(one.predictions.probabilities, written.predictions.probabilities, atol=1e-6)
+        np.testing.assert_array_equal(one.predictions.fold, written.predictions.fold)
+        assert [(c.label, c.speaker, c.sex) for c in one.examples.clips] == [
+            (c.label, c.speaker, c.sex) for c in run.examples.clips
+        ]
+
+
+def test_figures_of_runs_are_means_over_seeds(run: Run) -> None:
+    right = Predictions(np.eye(8)[run.examples.targets], run.predictions.fold)
+    wrong = Predictions(np.roll(right.probabilities, 1, axis=1), run.predictions.fold)
+    figures = measure_runs([Run(0, run.examples, right), Run(1, run.examples, wrong)])
+    assert (figures["accuracy"], figures["uar"], figures["accuracy_std_over_seeds"]) == (0.5, 0.5, 0.5)
+    assert figures["per_sex"] == {"female": 0.5, "male": 0.5}
+    assert [c["ece_debiased"] for c in figures["calibration"]] == pytest.approx([0, 1])
+
+
+@pytest.mark.parametrize("text", ["", "clip,fold\n", "clip,fold,seed,label,predicted,p_a,p_b\n"])
+def test_what_is_no_predictions_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match="not predictions"):
+        read_predictions(path)
+
+
+def test_a_clip_twice_in_a_run_is_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, [run])
+    path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
+    with pytest.raises(DataError, match="a clip twice"):
+        read_predictions(path)
+
+
+def calibrated(clips: int, seed: int, excess: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Confidences and outcomes of a model that is `excess` too sure of itself."""
+    random = np.random.default_rng(seed)
+    confidence = random.uniform(0.4, 0.95, clips)
+    return confidence, random.random(clips) < confidence - excess
+
+
+def plain_error(confidence: np.ndarray, correct: np.ndarray) -> float:
+    parts = np.array_split(np.argsort(confidence), 15)
+    return sum(abs(confidence[p].mean() - correct[p].mean()) * len(p) for p in parts) / len(confidence)
+
+
+def test_what_chance_adds_is_taken_off() -> None:
+    drawn = [calibrated(600, seed) for seed in range(50)]
+    plain = np.mean([plain_error(*one) for one in drawn])
+    debiased = np.mean([debiased_calibration_error(*one) for one in drawn])
+    assert debiased < 0.5 * plain  # of a perfect model: what is left comes from not going below 0
+
+
+def test_a_real_gap_stays_and_its_interval_holds_it() -> None:
+    confidence, correct = calibrated(6000, 0, excess=0.1)
+    assert debiased_calibration_error(confidence, correct) == pytest.approx(0.1, abs=0.02)
+    low, high = calibration_interval(confidence, correct, np.arange(6000) % 24, draws=200)
+    assert low < 0.1 < high < 0.16
+
+
+def test_perfect_certainty_has_no_calibration_error() -> None:
+    assert debiased_calibration_error(np.ones(50), np.ones(50, bool)) == 0

@@ -1,0 +1,106 @@
+"""Held-out predictions as a CSV, and every figure that can be made of them without training anything."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training_pipeline.calibrate import calibration_interval, debiased_calibration_error
+from training_pipeline.data.manifest import Clip
+from training_pipeline.data.ravdess import clip_of
+from training_pipeline.errors import DataError
+from training_pipeline.evaluate import Predictions, measure
+from training_pipeline.train import Examples
+
+FIXED = ("clip", "fold", "seed", "label", "predicted")
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cross-validation: every clip held out once, with one seed."""
+
+    seed: int
+    examples: Examples
+    predictions: Predictions
+
+
+def write_predictions(path: Path, runs: Sequence[Run]) -> None:
+    """Write `clip, fold, seed, label, predicted` and `p_<label>` for each label; folds count from 1."""
+    labels = runs[0].examples.labels
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*FIXED, *(f"p_{label}" for label in labels)])
+        for run in sorted(runs, key=lambda run: run.seed):
+            for clip, row, fold in zip(
+                run.examples.clips, run.predictions.probabilities, run.predictions.fold, strict=True
+            ):
+                predicted = labels[int(row.argmax())]
+                shown = [f"{value:.{DIGITS}f}" for value in row]
+                writer.writerow([clip.path.stem, fold + 1, run.seed, clip.label, predicted, *shown])
+
+
+def read_predictions(path: Path) -> list[Run]:
+    """Read what `write_predictions` wrote, a run for each seed.
+
+    Raises DataError for a missing column, a label without its column, or a clip twice in a run.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns = list(reader.fieldnames or ())
+        rows = list(reader)
+    labels = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_"))
+    missing = [name for name in FIXED if name not in columns]
+    if missing or len(labels) < 2 or not rows:
+        raise DataError(f"{path}: not predictions, no column {', '.join(missing) or 'p_<label>, or no row'}")
+    seeds = sorted({int(row["seed"]) for row in rows})
+    return [_run(path, seed, [row for row in rows if int(row["seed"]) == seed], labels) for seed in seeds]
+
+
+def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
+    """Means over seeds of what `measure` says, and the calibration of each run, as JSON."""
+    measured = [measure(run.predictions, run.examples) for run in runs]
+    names = ("accuracy", "accuracy_std", "uar")
+    return {
+        "seeds": [run.seed for run in runs],
+        **{name: float(np.mean([m[name] for m in measured])) for name in names},
+        "accuracy_std_over_seeds": float(np.std([m["accuracy"] for m in measured])),
+        "per_sex": {sex: float(np.mean([m["per_sex"][sex] for m in measured])) for sex in measured[0]["per_sex"]},
+        "calibration": [_calibration(run) for run in runs],
+        "runs": measured,
+    }
+
+
+def _calibration(run: Run) -> dict[str, Any]:
+    confidence, correct = _confidence(run)
+    speakers = np.array([clip.speaker for clip in run.examples.clips])
+    low, high = calibration_interval(confidence, correct, speakers)
+    return {"ece_debiased": debiased_calibration_error(confidence, correct), "interval": [low, high]}
+
+
+def _confidence(run: Run) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    probabilities = run.predictions.probabilities
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == run.examples.targets
+
+
+def _run(path: Path, seed: int, rows: Sequence[dict[str, str]], labels: tuple[str, ...]) -> Run:
+    clips = [_clip(row) for row in rows]
+    unknown = sorted({clip.label for clip in clips} - set(labels))
+    if unknown or len({row["clip"] for row in rows}) != len(rows):
+        raise DataError(f"{path}: seed {seed} has {'label ' + unknown[0] if unknown else 'a clip twice'}")
+    probabilities = np.array([[float(row[f"p_{label}"]) for label in labels] for row in rows])
+    fold = np.array([int(row["fold"]) - 1 for row in rows])
+    return Run(seed, Examples.of(clips, [], labels), Predictions(probabilities, fold))
+
+
+def _clip(row: dict[str, str]) -> Clip:
+    """A clip from its name alone: its speaker is known where the name is one of RAVDESS."""
+    known = clip_of(Path(row["clip"]))
+    return known if known is not None else Clip(Path(row["clip"]), row["label"], row["clip"])
