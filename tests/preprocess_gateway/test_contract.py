@@ -1,0 +1,71 @@
+"""The OpenAPI description against a real gunicorn and a real model server."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi import checks
+
+from tests.support import clips
+from tests.support.gateway import Gateway
+
+CHECKED = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.unsupported_method,
+]
+"""Not `positive_data_acceptance`: no schema can say that bytes are a clip, so a body that fits it may be refused."""
+BOUNDED = settings(
+    max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture(scope="module")
+def described(gateway: Gateway) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_url(f"{gateway.url}/openapi.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "mode"),
+    [
+        ("/predict", "POST", GenerationMode.POSITIVE),
+        ("/predict", "POST", GenerationMode.NEGATIVE),
+        ("/v1/models", "GET", GenerationMode.POSITIVE),
+    ],
+)
+def test_whatever_is_sent_is_answered_as_described(
+    described: schemathesis.BaseSchema, path: str, method: str, mode: GenerationMode
+) -> None:
+    @BOUNDED
+    @given(case=described[path][method].as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:
+        case.call_and_validate(checks=CHECKED)
+
+    check()
+
+
+def test_a_clip_is_answered_as_described_under_any_query(described: schemathesis.BaseSchema) -> None:
+    seen = set()
+
+    @BOUNDED
+    @given(case=described["/predict"]["POST"].as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def check(case: schemathesis.Case) -> None:
+        response = case.call(files={"file": clips.tone()})
+        case.validate_response(response, checks=CHECKED)
+        seen.add(response.status_code)
+
+    check()
+    assert 200 in seen
+
+
+def test_the_description_is_stable(gateway: Gateway) -> None:
+    first, second = (requests.get(f"{gateway.url}/openapi.json", timeout=10) for _ in range(2))
+    assert first.content == second.content
+    assert first.json()["openapi"].startswith("3.1")
+    assert set(first.json()["paths"]) == {"/predict", "/v1/models"}
