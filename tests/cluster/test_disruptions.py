@@ -42,7 +42,7 @@ def delete_pod(release: Release, component: str) -> None:
     settled(release)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1200, func_only=True)
 def test_operations_cost_no_request(release: Release, report: Callable[[str, object], None]) -> None:
     settings = ("gateway.settings.max_duration_s=30", "gateway.settings.retry_after_s=3")
     with Traffic(release) as traffic:
@@ -81,7 +81,7 @@ def spread(release: Release) -> None:
     assert len(nodes) == 4, nodes
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900, func_only=True)
 def test_a_dead_node_costs_requests_until_it_is_noticed(
     release: Release, report: Callable[[str, object], None]
 ) -> None:

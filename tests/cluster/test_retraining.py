@@ -73,7 +73,7 @@ def answering(release: Release) -> int:
     return int(body["model"]["version"])
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900, func_only=True)
 def test_a_version_comes_and_goes_without_a_failed_request(
     release: Release, report: Callable[[str, object], None]
 ) -> None:

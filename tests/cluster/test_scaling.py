@@ -14,7 +14,7 @@ from tests.cluster.traffic import Traffic
 SHORT = ("gateway.autoscaling.scaleDownAfterSeconds=10", "modelServer.autoscaling.scaleDownAfterSeconds=10")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600, func_only=True)
 def test_load_scales_gateways_up_and_down_again(cluster: Cluster, report: Callable[[str, object], None]) -> None:
     values = CHART / "ci" / "autoscaling-values.yaml"
     with Release(cluster, "scaled", values=values, sets=SHORT) as release:
