@@ -118,3 +118,11 @@ def test_the_store_s_claim_outlives_the_release() -> None:
     claim = one(render("modelStore.type=pvc"), "PersistentVolumeClaim")
     assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert "PersistentVolumeClaim" not in kinds(render("modelStore.type=pvc", "modelStore.pvc.existingClaim=mine"))
+
+
+def test_each_revision_spreads_over_nodes_by_itself() -> None:
+    for component in ("gateway", "model-server"):
+        spec = one(render(), "Deployment", f"-{component}")["spec"]["template"]["spec"]
+        (constraint,) = spec["topologySpreadConstraints"]
+        assert constraint["matchLabelKeys"] == ["pod-template-hash"]
+        assert constraint["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == component

@@ -79,6 +79,8 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- with $values.topologySpread }}
 topologySpreadConstraints:
   - {{- toYaml . | nindent 4 }}
+    # Of one revision: in a rollout the old pods, soon gone, would push all new ones to the other node.
+    matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels: {{- include "speech-emotion.selectorLabels" (list $ $component) | nindent 8 }}
 {{- end }}
