@@ -31,11 +31,9 @@ workers = _settings.workers
 worker_class = "preprocess_gateway.worker.Worker"
 threads = _settings.max_connections
 worker_connections = _settings.max_connections + 1  # one more than threads, or none could be kept alive
-keepalive = 75  # longer than a proxy keeps an idle connection (60 s), so that it never sends into a closing one
+keepalive = 120  # longer than a proxy keeps an idle connection (Traefik: 90 s), so that it never sends into a closing one
 graceful_timeout = _settings.grace_s + int(_settings.drain_s) + 1
 timeout = 60
-# Longer than proxies keep idle connections (Go, Traefik: 90 s): who closes first loses the request that crosses it.
-keepalive = 120
 preload_app = False  # a gRPC channel must not cross a fork
 control_socket_disable = True  # it would lie in the home folder, one for all gateways of a user
 logconfig_dict = logs.config(_settings)

@@ -13,7 +13,12 @@ from tests.cluster.kit import CHART, Cluster, wait_for
 from tests.support.clips import tone
 
 # Two cores carry two nodes: what pods ask for must fit beside each other twice during a rollout.
-SMALL = ("gateway.resources.requests.cpu=50m", "modelServer.resources.requests.cpu=50m")
+SMALL = (
+    "gateway.resources.requests.cpu=50m",
+    "modelServer.resources.requests.cpu=50m",
+    # Two cores carry everything here: to wait is no failure, to be turned away would be one.
+    "gateway.settings.queue_s=10",
+)
 
 
 class Release:
