@@ -68,6 +68,7 @@ def test_operations_cost_no_request(release: Release, report: Callable[[str, obj
             wait_for("enough requests", lambda: traffic.sent >= REQUESTS, 500)
     report("operations", traffic.figures())
     assert len(traffic.report.records) >= REQUESTS
+    assert traffic.unheard == 0
     assert [(record.status, record.body) for record in traffic.report.failed] == []
 
 

@@ -91,4 +91,5 @@ def test_a_version_comes_and_goes_without_a_failed_request(
             ser(release, "models", "rollback")
             wait_for("the old version", lambda: answering(release) == 1, 60)
     report("retraining", traffic.figures())
+    assert traffic.unheard == 0
     assert [(record.status, record.body) for record in traffic.report.failed] == []

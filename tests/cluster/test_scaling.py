@@ -29,4 +29,5 @@ def test_load_scales_gateways_up_and_down_again(cluster: Cluster, report: Callab
         down_s = time.monotonic() - begun
         summary = traffic.report.summary()
         report("scaling", {"seconds_up_to_3": round(up_s, 1), "seconds_down_to_1": round(down_s, 1), **summary})
+        assert traffic.unheard == 0
         assert [(record.status, record.body) for record in traffic.report.failed] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Traffic:
         self._stop = threading.Event()
         self._sent = 0
         self.phases: list[Phase] = []
-        clip = tone(0.25)
+        clip = tone(0.5)  # a shorter one would not count as speech, and never reach a model server
 
         def send(session: requests.Session) -> requests.Response:
             self._sent += 1
@@ -69,6 +70,11 @@ class Traffic:
             for record in self.report.records
             if record.started_s < phase.ended_s and record.started_s + record.latency_s > phase.begun_s
         ]
+
+    @property
+    def unheard(self) -> int:
+        """Answers without an emotion: no model server was asked for them."""
+        return sum(r.status == 200 and json.loads(r.body)["emotion"] is None for r in self.report.records)
 
     def figures(self) -> dict[str, object]:
         """What clients saw, as data for a report and a plot."""
