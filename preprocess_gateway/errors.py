@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter
 
 log = logging.getLogger(__name__)
-ShedReason = Literal["queue_full", "queue_timeout", "memory", "model_server"]
+ShedReason = Literal["queue_full", "queue_timeout", "memory", "decoders", "model_server"]
 
 
 class GatewayError(ground.SpeechEmotionError):
@@ -105,6 +105,8 @@ STATUS: dict[type[ground.SpeechEmotionError], int] = {
     ground.DurationError: 413,
     ground.SampleRateError: 422,
     ground.ChannelsError: 422,
+    ground.SamplesError: 413,
+    ground.DecoderFailedError: 422,
     ground.ContractError: 503,
 }
 HTTP_CODES = {

@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 from preprocess_gateway.answer import Answer, Model, PredictOptions, build_answer
 from preprocess_gateway.context import RequestContext
-from preprocess_gateway.errors import ModelUnavailableError
+from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, OverloadedError
 from preprocess_gateway.hearing import Heard, hear
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.serving.client import PredictClient, VersionNotFoundError
 from preprocess_gateway.serving.versions import ServedVersion, VersionResolver
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.shadow import Shadow
-from speech_emotion.audio import AudioInfo, decode
+from speech_emotion.audio import AudioInfo, DecoderPool, decode
 from speech_emotion.contract import Description
-from speech_emotion.errors import ContractError
+from speech_emotion.errors import ContractError, DecoderBusyError, DecoderDeadlineError
 from speech_emotion.features import FeatureSpec, extract
 
 Array = npt.NDArray[np.float32]
@@ -28,11 +28,20 @@ Array = npt.NDArray[np.float32]
 class Predictor:
     """Answers clips with the version that a client's label means."""
 
-    def __init__(self, settings: Settings, client: PredictClient, versions: VersionResolver, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: PredictClient,
+        versions: VersionResolver,
+        metrics: Metrics,
+        decoders: DecoderPool | None = None,
+    ) -> None:
+        """Without `decoders` clips are decoded in this process."""
         self._settings = settings
         self._client = client
         self._versions = versions
         self._metrics = metrics
+        self._decoders = decoders
         self._traffic = settings.traffic
         self._shadow = Shadow(settings.shadow_share, metrics)
 
@@ -42,7 +51,8 @@ class Predictor:
         client = PredictClient(settings, metrics)
         versions = VersionResolver(client, settings.traffic.labels, settings.resolve_interval_s, _warm)
         versions.start()
-        return cls(settings, client, versions, metrics)
+        decoders = DecoderPool(settings.decoders, settings.decoder_options).start()
+        return cls(settings, client, versions, metrics, decoders)
 
     @property
     def ready(self) -> bool:
@@ -60,8 +70,10 @@ class Predictor:
         return tuple(self._versions.known.values())
 
     def close(self) -> None:
-        """Stop comparing and resolving, close the channel."""
+        """Stop comparing and resolving, close the decoders and the channel."""
         self._shadow.close()
+        if self._decoders:
+            self._decoders.close()
         self._versions.close()
         self._client.close()
 
@@ -73,12 +85,22 @@ class Predictor:
         label = self._traffic.choose(context.client_key, self._versions.known)
         served = self._versions.current(label)
         with self._metrics.stage("decode"):
-            samples, info = decode(data, self._settings.audio_limits)
+            samples, info = self._decode(data, context)
         clip = _Clip(samples, info, options)
         answer = self._answer_by_label(clip, served, context)
         self._metrics.record(answer)
         self._compare(clip, answer)
         return answer
+
+    def _decode(self, data: bytes, context: RequestContext) -> tuple[Array, AudioInfo]:
+        if self._decoders:
+            try:
+                return self._decoders.decode(data, context.deadline)
+            except DecoderBusyError as error:
+                raise OverloadedError(str(error), reason="decoders") from error
+            except DecoderDeadlineError as error:
+                raise DeadlineError(str(error)) from error
+        return decode(data, self._settings.audio_limits)
 
     def _answer_by_label(self, clip: _Clip, served: ServedVersion, context: RequestContext) -> Answer:
         try:

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from preprocess_gateway.serving.traffic import Traffic
-from speech_emotion.audio import Limits, QualityLimits
+from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
 
 
 class Settings(BaseSettings):
@@ -81,6 +81,14 @@ class Settings(BaseSettings):
     """Highest sample rate in Hz."""
     max_channels: int = Field(default=8, ge=1, le=64)
     """Channels of a clip."""
+    max_decoded_samples: int = Field(default=12_000_000, ge=1_000, le=2**30)
+    """Samples of a clip in all its channels together: four bytes of memory each, whatever the file's size."""
+    decoders: int = Field(default=2, ge=1, le=64)
+    """Processes that decode clips (all but 16-bit PCM in WAV); 50 MB each, half of them shared."""
+    decoder_cpu_s: int = Field(default=5, ge=1, le=300)
+    """CPU seconds that decoding a clip may take before its process is ended."""
+    decoder_memory_bytes: int = Field(default=128 * 1024 * 1024, ge=32 * 1024 * 1024, le=2**34)
+    """Memory that a decoder may take for a clip, the clip's own bytes twice included."""
     min_confidence: float = Field(default=0.5, ge=0, le=1)
     """Confidence under which an answer is `uncertain`; under the default it is more likely wrong than right."""
     silence_dbfs: float = Field(default=-70.0, ge=-130, le=-10)
@@ -110,7 +118,18 @@ class Settings(BaseSettings):
     @property
     def audio_limits(self) -> Limits:
         """The bounds that apply to a clip."""
-        return Limits(self.max_duration_s, self.min_sample_rate, self.max_sample_rate, self.max_channels)
+        return Limits(
+            self.max_duration_s,
+            self.min_sample_rate,
+            self.max_sample_rate,
+            self.max_channels,
+            self.max_decoded_samples,
+        )
+
+    @property
+    def decoder_options(self) -> DecoderOptions:
+        """What a decoder process may take for a clip."""
+        return DecoderOptions(self.audio_limits, self.decoder_cpu_s, self.decoder_memory_bytes)
 
     @property
     def quality_limits(self) -> QualityLimits:

@@ -74,6 +74,30 @@ class ChannelsError(LimitError):
     code = "too_many_channels"
 
 
+class SamplesError(LimitError):
+    """The clip has too many samples, all channels together."""
+
+    code = "too_many_samples"
+
+
+class DecoderFailedError(AudioError):
+    """The decoder crashed on the clip, or took more time or memory than a clip may take."""
+
+    code = "decoder_failed"
+
+
+class DecoderBusyError(SpeechEmotionError):
+    """Every decoder was at work until the deadline."""
+
+    code = "overloaded"
+
+
+class DecoderDeadlineError(SpeechEmotionError):
+    """The deadline passed while the clip was being decoded."""
+
+    code = "deadline_exceeded"
+
+
 class ContractError(SpeechEmotionError):
     """A SavedModel does not keep what `speech_emotion.contract` promises."""
 

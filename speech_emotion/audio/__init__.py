@@ -3,10 +3,22 @@
 Must not know: features, models, HTTP.
 """
 
-from speech_emotion.audio.decode import decode, load
+from speech_emotion.audio.decode import decode, load, probe
+from speech_emotion.audio.decoder import DecoderOptions
 from speech_emotion.audio.limits import Limits
-from speech_emotion.audio.probe import AudioInfo, probe
+from speech_emotion.audio.pool import DecoderPool
+from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.audio.quality import QualityLimits
 from speech_emotion.audio.signal import prepare
 
-__all__ = ["AudioInfo", "Limits", "QualityLimits", "decode", "load", "prepare", "probe"]
+__all__ = [
+    "AudioInfo",
+    "DecoderOptions",
+    "DecoderPool",
+    "Limits",
+    "QualityLimits",
+    "decode",
+    "load",
+    "prepare",
+    "probe",
+]

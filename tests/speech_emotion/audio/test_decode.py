@@ -47,7 +47,7 @@ def test_probe_reads_the_header_alone() -> None:
         (b"\x7fELF" + bytes(200), errors.UnsupportedFormatError),
         (b"PK\x03\x04" + bytes(200), errors.UnsupportedFormatError),
         (bytes(1000), errors.UnsupportedFormatError),
-        (encode(tone())[:20], errors.UnsupportedFormatError),
+        (encode(tone())[:20], errors.CorruptAudioError),
         (encode(np.empty(0, np.float32)), errors.EmptyAudioError),
         (encode(np.array([0.0, np.nan], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
         (encode(np.array([0.0, np.inf], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),

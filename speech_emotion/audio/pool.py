@@ -1,0 +1,72 @@
+"""A bounded pool of decoder processes: a crash or an endless loop in a native decoder costs one clip."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from speech_emotion.audio.decoder import Decoder, DecoderOptions
+from speech_emotion.audio.kinds import kind_of
+from speech_emotion.audio.plain import decode_plain
+from speech_emotion.audio.probe import AudioInfo
+from speech_emotion.errors import DecoderBusyError
+
+
+class DecoderPool:
+    """Decodes clips for many threads; started and closed by its owner, after a fork."""
+
+    def __init__(self, size: int, options: DecoderOptions) -> None:
+        self._options = options
+        self._decoders = [Decoder(options) for _ in range(size)]
+        # The one used last comes first: its memory is warm.
+        self._idle: queue.LifoQueue[Decoder] = queue.LifoQueue()
+        self._closing = threading.Lock()
+
+    def start(self) -> Self:
+        """Start every process. Raises OSError."""
+        for decoder in self._decoders:
+            decoder.start()
+            self._idle.put(decoder)
+        return self
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that are there now."""
+        return [decoder.pid for decoder in self._decoders if decoder.pid]
+
+    def decode(self, data: bytes, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
+        """As `audio.decode`, before `deadline` (of `time.monotonic`).
+
+        16-bit PCM in WAV is read here, by Python's own module; all else in a process of the pool.
+        Raises AudioError; DecoderBusyError if no process was free in time; DecoderDeadlineError if one was.
+        """
+        if plain := decode_plain(data, self._options.limits):
+            return plain
+        kind_of(data)
+        try:
+            decoder = self._idle.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise DecoderBusyError("every decoder is at work") from None
+        try:
+            return decoder.decode(data, deadline)
+        finally:
+            self._idle.put(decoder)
+
+    def close(self) -> None:
+        """End every process, once the clips in work are answered."""
+        with self._closing:
+            while self._decoders:
+                decoder = self._idle.get()
+                decoder.stop()
+                self._decoders.remove(decoder)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

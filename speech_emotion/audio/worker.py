@@ -1,0 +1,101 @@
+"""A decoder process: `python -m speech_emotion.audio.worker FD OPTIONS`, started by `pool`.
+
+Reads clips from the socket FD until it is closed. What a clip may take of CPU time and memory is bounded by
+the kernel, so that a library's endless loop ends this process, and its crash nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import socket
+import sys
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
+
+from speech_emotion.audio import wire
+from speech_emotion.audio.limits import Limits
+from speech_emotion.audio.source import open_source
+from speech_emotion.errors import AudioError, DecoderFailedError
+
+
+def main() -> None:
+    """Serve clips one after the other."""
+    sock, options = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
+    limits = Limits(**options["limits"])
+    log = _own_stderr()
+    _bound_memory(options["memory_bytes"])
+    while (data := _next_clip(sock)) is not None:
+        _bound_cpu(options["cpu_s"])
+        try:
+            answer(sock, data, limits)
+        except AudioError as error:
+            wire.send(sock, wire.ERROR, wire.pack_error(error))
+        except MemoryError:
+            _fail(sock, "the clip takes more memory to decode than a clip may take")
+        except OSError:
+            return  # the gateway is gone
+        except Exception:  # noqa: BLE001  # whatever a library raises is about this clip alone
+            traceback.print_exc(file=log)
+            _fail(sock, "the decoder failed on the clip")
+
+
+def answer(sock: socket.socket, data: bytes, limits: Limits) -> None:
+    """Send a clip's header and blocks as they are decoded. Raises AudioError."""
+    with ExitStack() as stack:
+        source = open_source(data, stack)
+        limits.check(source.info)
+        wire.send(sock, wire.INFO, wire.pack_info(source.info))
+        frames = 0
+        for block in source.blocks:
+            frames += block.shape[0]
+            limits.check_length(frames, source.info)
+            wire.send(sock, wire.BLOCK, block.data.cast("B"))
+    wire.send(sock, wire.END)
+
+
+def _next_clip(sock: socket.socket) -> bytes | None:
+    try:
+        _, length = wire.receive_header(sock, lambda: None)
+        clip = bytearray(length)
+        wire.receive_into(sock, memoryview(clip), lambda: None)
+    except (EOFError, OSError):
+        return None
+    return bytes(clip)
+
+
+def _fail(sock: socket.socket, detail: str) -> None:
+    wire.send(sock, wire.ERROR, wire.pack_error(DecoderFailedError(detail)))
+
+
+def _own_stderr() -> TextIO:
+    """Keep stderr for this module: libraries write there about every broken file, and strangers send these."""
+    log = os.fdopen(os.dup(2), "w", buffering=1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    return log
+
+
+def _bound_memory(more_bytes: int) -> None:
+    """Let the address space grow by this much; everything is imported by now. Linux only, elsewhere unbounded."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        now = int(statm.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + more_bytes, now + more_bytes))
+
+
+def _bound_cpu(seconds: int) -> None:
+    """Die by SIGXCPU when the next clip takes longer; the kernel counts whole seconds."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime) + seconds, hard))
+
+
+if __name__ == "__main__":
+    main()

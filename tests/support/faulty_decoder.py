@@ -1,0 +1,29 @@
+"""The decoder process with faults: a clip whose bytes end in a word crashes, spins, hangs, hoards or raises."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from contextlib import ExitStack
+
+from speech_emotion.audio import worker
+from speech_emotion.audio.source import Source, open_source
+
+
+def faulty(data: bytes, stack: ExitStack) -> Source:
+    if data.endswith(b"CRASH"):
+        ctypes.string_at(0)
+    while data.endswith(b"SPIN"):
+        pass
+    if data.endswith(b"HANG"):
+        time.sleep(3600)
+    if data.endswith(b"HOARD"):
+        bytearray(2**30)
+    if data.endswith(b"RAISE"):
+        raise RuntimeError("a bug")
+    return open_source(data, stack)
+
+
+if __name__ == "__main__":
+    worker.open_source = faulty  # type: ignore[attr-defined]
+    worker.main()
