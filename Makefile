@@ -44,6 +44,9 @@ pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store
 k8s/pipeline.yaml: $(INSTALLED) training_pipeline/kubeflow/components.py training_pipeline/kubeflow/pipeline.py  ## compile the Kubeflow pipeline
 	$(BIN)/ser pipeline compile --output $@
 
+fuzz: $(INSTALLED)  ## 100,000 hostile files through the decoders, within an hour
+	$(BIN)/python -m tests.fuzz.run --inputs 100000 --seconds 3600
+
 eda: $(INSTALLED)  ## pictures of the recordings of RAVDESS_DIR
 	$(BIN)/ser eda --data $(RAVDESS_DIR) --output reports/eda
 

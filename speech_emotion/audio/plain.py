@@ -24,6 +24,8 @@ def decode_plain(data: bytes, limits: Limits) -> tuple[npt.NDArray[np.float32], 
             rate, channels, frames = file.getframerate(), file.getnchannels(), file.getnframes()
             if file.getsampwidth() != 2 or not rate or not channels or not frames:
                 return None
+            if 2 * channels * frames > len(data):
+                return None  # the header lies, or was written before the length was known
             info = AudioInfo("WAV", "PCM_16", rate, channels, frames)
             limits.check(info)
             pcm = file.readframes(frames)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 
 from speech_emotion import errors
 from speech_emotion.audio import Limits, decode, load, prepare, probe
+from speech_emotion.audio.plain import decode_plain
 from tests.support.clips import RATE, encode
+from tests.support.hostile import without_length
 
 
 def tone(seconds: float = 0.5, rate: int = RATE, hz: float = 440.0) -> np.ndarray:
@@ -89,3 +94,27 @@ def test_load_takes_bytes_and_paths(tmp_path) -> None:
     path = tmp_path / "clip.wav"
     path.write_bytes(encode(tone()))
     np.testing.assert_array_equal(load(path, RATE), load(path.read_bytes(), RATE))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_plain_wav_is_read_without_libsndfile_and_gives_its_numbers(channels: int) -> None:
+    clip = encode(np.random.default_rng(0).uniform(-1, 1, (1000, channels)))
+    plain = decode_plain(clip, Limits())
+    assert plain
+    np.testing.assert_array_equal(plain[0], soundfile.read(io.BytesIO(clip), dtype="float32", always_2d=True)[0].T)
+    assert plain[1] == probe(clip)
+
+
+@pytest.mark.parametrize("promised", [0x7FFFFFF0, 0xFFFFFFFF])
+def test_a_wav_that_promises_more_is_answered_for_what_is_there(promised: int) -> None:
+    clip = encode(tone(0.5))
+    streamed = clip[:40] + promised.to_bytes(4, "little") + clip[44:]
+    np.testing.assert_array_equal(decode(streamed, Limits())[0], decode(clip, Limits())[0])
+
+
+def test_a_flac_of_unknown_length_is_read_to_its_end() -> None:
+    clip = encode(tone(2.0), format="FLAC")
+    samples, info = decode(without_length(clip), Limits())
+    np.testing.assert_array_equal(samples, decode(clip, Limits())[0])
+    assert info.frames == 32_000
+    assert probe(without_length(clip)).frames == 0

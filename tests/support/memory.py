@@ -1,0 +1,35 @@
+"""Peak resident memory of a process and its children, from the kernel (`VmHWM`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def family(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += family(int(child))
+    return found
+
+
+class Peak:
+    """Peak of each process above what it held when this was made; a process that came later counts whole."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._idle = {}
+        for member in family(pid):
+            Path(f"/proc/{member}/clear_refs").write_text("5")  # VmHWM begins anew
+            self._idle[member] = _kilobytes(member, "VmRSS")
+
+    def above_idle_bytes(self) -> int:
+        """The sum of the processes' own peaks: no less than the peak of their sum."""
+        more = (_kilobytes(pid, "VmHWM") - self._idle.get(pid, 0) for pid in family(self._pid))
+        return 1024 * sum(more)
+
+
+def _kilobytes(pid: int, field: str) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0])
