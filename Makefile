@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 RAVDESS_DIR ?= ../shared/data/ravdess
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit evaluate pipeline eda chart cluster-test cluster-pictures images kind lock audit clean
+.PHONY: help run test lint unit evaluate pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -23,13 +23,22 @@ run: $(INSTALLED)  ## serve the shipped model on 127.0.0.1 until Ctrl-C
 
 test: lint unit  ## lint, types, import rules and the whole test suite
 
-lint: $(INSTALLED)  ## ruff, mypy, import-linter
+lint: $(INSTALLED) node  ## ruff, mypy, import-linter; types and lint of the page where node is there
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v npm >/dev/null; then npm run --silent types && npm run --silent lint && echo "page: types and lint pass"; fi
 
-unit: $(INSTALLED)  ## the test suite
+node:  ## the tools that check the page (node_modules), where npm is there
+	@if ! command -v npm >/dev/null; then echo "no npm: the page's types, lint and accessibility are not checked"; \
+	elif [ ! -e node_modules/.installed ] || [ package-lock.json -nt node_modules/.installed ]; then \
+	npm ci --silent && touch node_modules/.installed; fi
+
+screenshots: $(INSTALLED)  ## pictures of the page for docs/page.md (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots docs/pictures
+
+unit: $(INSTALLED) node  ## the test suite
 	$(BIN)/python -m pytest
 
 evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings of RAVDESS_DIR

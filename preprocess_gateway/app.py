@@ -12,7 +12,7 @@ from preprocess_gateway.admission import Admission
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.predictor import Predictor
 from preprocess_gateway.reading import ReadDeadlines
-from preprocess_gateway.routes import docs, models, predict
+from preprocess_gateway.routes import docs, models, page, predict
 from preprocess_gateway.runtime import EXTENSION, Runtime
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.uploads import Uploads
@@ -42,6 +42,8 @@ def create_app(
     app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
     app.register_blueprint(models.blueprint(predictor))
     app.register_blueprint(docs.blueprint(settings))
+    if settings.page:
+        app.register_blueprint(page.blueprint(settings))
     errors.register(app, settings.retry_after_s, metrics.shed)
     _observe(app, metrics)
     return app

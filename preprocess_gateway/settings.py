@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """Least severe lines that are written; INFO has one for each request."""
     metrics_dir: Path | None = None
     """Folder through which workers share their metrics, emptied at start; default: a new temporary one."""
+    page: bool = True
+    """Whether `/` answers with the page for people."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """What a 503 tells clients to wait."""
 

@@ -1,0 +1,163 @@
+/** The page: three ways to a clip, one way to its answer. */
+
+import { Player } from "./player.js";
+import { Problem, wordsFor } from "./problems.js";
+import { decode, record } from "./recorder.js";
+import { element, showResult, showTimeline } from "./result.js";
+import { SAMPLE_RATE, makeSample } from "./sample.js";
+import { predict } from "./service.js";
+import { encodeWav } from "./wav.js";
+import { duration } from "./words.js";
+
+const SHORTEST_S = 0.5;
+const maxSeconds = limit("max-duration-s");
+const maxBytes = limit("max-body-bytes");
+const player = new Player();
+let asking = new AbortController();
+/** @type {import("./recorder.js").Recording | null} */
+let recording = null;
+/** @type {() => void} */
+let again = () => {};
+
+/** @param {string} name */
+function limit(name) {
+  const value = Number(document.querySelector(`meta[name="${name}"]`)?.getAttribute("content"));
+  return value > 0 ? value : Infinity;
+}
+
+/**
+ * @param {string} text
+ * @param {boolean} [seen] whether it stands on the page already: then only for those who listen
+ */
+function say(text, seen = false) {
+  element("status").textContent = text;
+  element("status").classList.toggle("hidden", seen);
+}
+
+/** @param {unknown} error */
+function showProblem(error) {
+  if (error instanceof DOMException && error.name === "AbortError") return; // another clip took its place
+  const problem = error instanceof Problem ? error : new Problem("internal_error", { detail: String(error) });
+  const words = wordsFor(problem.code);
+  const wait = problem.retryAfterS ? ` The service asks to wait ${problem.retryAfterS} s.` : "";
+  say("");
+  element("problem-title").textContent = words.title;
+  element("problem-advice").textContent = words.advice + wait;
+  const detail = problem.detail && `The service said: ${problem.detail}.`;
+  element("problem-detail").textContent = [detail, problem.requestId && `Request ${problem.requestId}`].filter(Boolean).join(" ");
+  element("retry").hidden = !words.again;
+  element("problem").hidden = false;
+  element("problem-title").focus();
+}
+
+function clear() {
+  asking.abort();
+  asking = new AbortController();
+  player.audio.pause();
+  for (const id of ["problem", "result", "timeline", "now"]) element(id).hidden = true;
+}
+
+/**
+ * Show a clip, ask for its emotion, show the answer.
+ * @param {string} name
+ * @param {Blob} file
+ * @param {Float32Array | null} samples
+ */
+async function answer(name, file, samples) {
+  clear();
+  const { signal } = asking;
+  again = () => void answer(name, file, samples);
+  player.load(name, file, samples);
+  say("Listening to the clip…");
+  try {
+    if (file.size > maxBytes) throw new Problem("body_too_large");
+    const { answer: got, tookMs } = await predict(file, name, signal);
+    player.follow = showTimeline(got, player.seconds || got.audio.duration_s, (at) => player.seek(at));
+    player.update();
+    say(showResult(got, tookMs), true);
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+/** @param {File} file */
+async function open(file) {
+  if (recording) await stopRecording(false);
+  clear();
+  say("Reading the file…");
+  await answer(file.name, file, file.size > maxBytes ? null : await decode(file));
+}
+
+async function playSample() {
+  if (recording) await stopRecording(false);
+  const samples = makeSample();
+  const answered = answer("Sample, made by a computer", encodeWav(samples, SAMPLE_RATE), samples);
+  void player.play();
+  await answered;
+}
+
+async function startRecording() {
+  clear();
+  say("Waiting for the microphone…");
+  again = () => void startRecording();
+  try {
+    recording = await record((samples, rate) => {
+      player.drawLive(samples, rate);
+      watchLength();
+    });
+    player.startLive();
+    document.body.classList.add("recording");
+    element("record-label").textContent = "Stop and listen";
+    say(`Recording. At most ${duration(maxSeconds)}.`);
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+function watchLength() {
+  if (!recording) return;
+  element("clip-title").textContent = `Recording, ${duration(recording.seconds)}`;
+  if (recording.seconds >= maxSeconds - 0.5) void stopRecording(true); // a little less than what is allowed
+}
+
+/** @param {boolean} use whether to ask for its emotion */
+async function stopRecording(use) {
+  const stopped = recording;
+  recording = null;
+  if (!stopped) return;
+  document.body.classList.remove("recording");
+  element("record-label").textContent = "Record";
+  const samples = await stopped.stop();
+  if (!use) return;
+  if (samples.length < SHORTEST_S * SAMPLE_RATE) showProblem(new Problem("recording_too_short"));
+  else await answer("Recording", encodeWav(samples, SAMPLE_RATE), samples);
+}
+
+function listen() {
+  const file = /** @type {HTMLInputElement} */ (element("file"));
+  element("limit").textContent = Number.isFinite(maxSeconds) ? duration(maxSeconds) : "what the service allows";
+  element("record").addEventListener("click", () => void (recording ? stopRecording(true) : startRecording()));
+  element("choose").addEventListener("click", () => file.click());
+  element("sample").addEventListener("click", () => void playSample());
+  element("retry").addEventListener("click", () => again());
+  file.addEventListener("change", () => {
+    const chosen = file.files?.[0];
+    file.value = ""; // so that the same file can be chosen again
+    if (chosen) void open(chosen);
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("dropping");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    const dropped = event.dataTransfer?.files[0];
+    if (dropped) void open(dropped);
+  });
+}
+
+listen();

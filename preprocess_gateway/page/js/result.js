@@ -1,0 +1,156 @@
+/** The answer for the whole clip, and the timeline's segments, as elements. */
+
+import { duration, percent, segments, took, verdict, warning } from "./words.js";
+
+/** @typedef {import("./service.js").Answer} Answer */
+
+const HUES = 10;
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+export function element(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`no element ${id}`);
+  return found;
+}
+
+/**
+ * @param {Answer} answer
+ * @param {number} tookMs
+ * @returns {string} a sentence for those who listen
+ */
+export function showResult(answer, tookMs) {
+  const words = verdict(answer);
+  element("eyebrow").textContent = words.eyebrow;
+  const heading = element("verdict");
+  heading.textContent = words.verdict;
+  if (answer.uncertain) heading.append(make("span", "uncertain", "badge"));
+  element("explanation").textContent = words.explanation;
+  const warnings = (answer.warnings ?? []).map((code) => make("li", warning(code)));
+  element("warnings").replaceChildren(...warnings);
+  element("warnings").hidden = !warnings.length;
+  element("bars").replaceChildren(...bars(answer));
+  element("facts").replaceChildren(...facts(answer, tookMs));
+  element("result").hidden = false;
+  return `${words.eyebrow} ${words.verdict}. ${words.explanation}`;
+}
+
+/**
+ * @param {Answer} answer
+ * @param {number} seconds the width's
+ * @param {(at: number) => void} seek
+ * @returns {(at: number) => void} call it with the playhead's position
+ */
+export function showTimeline(answer, seconds, seek) {
+  const list = element("timeline");
+  const parts = segments(answer.timeline ?? []);
+  list.hidden = !parts.length;
+  const hues = hueOf(answer);
+  const buttons = parts.map(({ from, to, window }) => {
+    const item = make("li", "");
+    const name = window.emotion ?? "no speech";
+    const share = window.confidence === null ? "" : percent(window.confidence);
+    const button = make("button", "");
+    button.setAttribute("type", "button");
+    button.setAttribute("aria-label", `${duration(window.start_s)} to ${duration(window.end_s)}: ${name} ${share}`.trim());
+    button.append(make("span", name), make("small", share));
+    button.addEventListener("click", () => seek(from));
+    item.append(button);
+    item.style.left = `${(100 * from) / seconds}%`;
+    item.style.width = `${(100 * (to - from)) / seconds}%`;
+    item.style.setProperty("--hue", hues(window.emotion));
+    item.classList.toggle("none", window.emotion === null);
+    list.append(item);
+    return button;
+  });
+  list.replaceChildren(...buttons.map((button) => /** @type {HTMLElement} */ (button.parentElement)));
+  return (at) => follow(parts, buttons, at);
+}
+
+/**
+ * @param {ReturnType<typeof segments>} parts
+ * @param {HTMLElement[]} buttons
+ * @param {number} at
+ */
+function follow(parts, buttons, at) {
+  const last = parts.length - 1;
+  const current = parts.findIndex(({ to }, index) => at < to || index === last);
+  buttons.forEach((button, index) => {
+    if (index === current) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  });
+  const now = element("now");
+  const window = parts[current]?.window;
+  now.hidden = !window;
+  if (!window) return;
+  const share = window.confidence === null ? "" : ` ${percent(window.confidence)}`;
+  now.replaceChildren(`At ${duration(at)}: `, make("strong", (window.emotion ?? "no speech") + share));
+}
+
+/**
+ * The most probable first.
+ * @param {Answer} answer
+ */
+function bars(answer) {
+  const hues = hueOf(answer);
+  const sorted = Object.entries(answer.probabilities ?? {}).sort(([, a], [, b]) => b - a);
+  return sorted.map(([label, share]) => {
+    const item = make("li", "");
+    item.style.setProperty("--hue", hues(label));
+    const track = make("span", "", "track");
+    track.setAttribute("aria-hidden", "true");
+    const bar = make("div", "", "bar");
+    bar.style.width = `${100 * share}%`;
+    track.append(bar);
+    item.append(make("span", label), track, make("span", percent(share), "percent"));
+    return item;
+  });
+}
+
+/**
+ * @param {Answer} answer
+ * @param {number} tookMs
+ */
+function facts({ model, audio, request_id: id }, tookMs) {
+  const kilohertz = `${audio.sample_rate / 1000} kHz`;
+  const channels = audio.channels === 1 ? "mono" : `${audio.channels} channels`;
+  const shown = {
+    Model: `${model.name}, version ${model.version} (${model.label})`,
+    Heard: [duration(audio.duration_s), kilohertz, channels, audio.format].filter(Boolean).join(", "),
+    "Time taken": took(tookMs),
+    Request: id,
+  };
+  return Object.entries(shown).map(([name, value]) => {
+    const group = make("div", "");
+    group.append(make("dt", name), make("dd", value));
+    return group;
+  });
+}
+
+/**
+ * A colour for each of the model's labels, whatever they are.
+ * @param {Answer} answer
+ * @returns {(label: string | null) => string}
+ */
+function hueOf(answer) {
+  const labels = Object.keys(answer.probabilities ?? {});
+  return (label) => {
+    const index = label === null ? -1 : labels.indexOf(label);
+    return index < 0 ? "var(--line)" : `var(--hue-${index % HUES})`;
+  };
+}
+
+/**
+ * @param {string} kind
+ * @param {string} text
+ * @param {string} [style]
+ * @returns {HTMLElement}
+ */
+function make(kind, text, style) {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  if (style) made.className = style;
+  return made;
+}

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import CHROMIUM, chromium
+from tests.support.gateway import Gateway
+from training_pipeline.data.synthetic import write_sample
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic clip, which is what the microphone hears too."""
+    path = tmp_path_factory.mktemp("microphone") / "clip.wav"
+    write_sample(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(clip: Path) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install Debian's package `chromium`, or set CHROMIUM to the program")
+    with chromium(clip) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, service: Gateway) -> Iterator[Page]:
+    """The page, opened; fails the test if it breaks its own policy or a script throws."""
+    context = browser.new_context(permissions=["microphone"])
+    opened = context.new_page()
+    complaints: list[str] = []
+
+    def strangers(url: str) -> None:
+        if not url.startswith((service.url, "blob:")):
+            complaints.append(url)
+
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    opened.on("request", lambda asked: strangers(asked.url))
+    opened.goto(service.url)
+    yield opened
+    context.close()
+    assert complaints == []
