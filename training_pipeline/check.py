@@ -16,11 +16,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from speech_emotion import contract
-from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2, predict_pb2, prediction_service_pb2_grpc
 from speech_emotion.store.base import Store
 from speech_emotion.store.config import write_config
-from speech_emotion.store.errors import NotServedError
+from speech_emotion.store.errors import DamagedVersionError, LoadFailedError
 from speech_emotion.store.servers import addresses, require_available
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.golden import PATH, TOLERANCE, read_golden
@@ -32,9 +31,9 @@ Array = npt.NDArray[np.float32]
 def check(store: Store, name: str, number: int, servers: Sequence[str], timeout_s: float) -> float:
     """Replay the golden set on every server (none: on one of our own, for this moment); returns the largest gap.
 
-    Raises FailedCheckError if an answer is further than 1e-4 off, NotServedError if a server does not load the version
-    within `timeout_s`. A version that failed goes to quarantine, where no label can name it; one that a server did not
-    load stays without a label, as the fault may be the server's.
+    Raises FailedCheckError if an answer is further than 1e-4 off or a server cannot load the version, which then goes
+    to quarantine, where no label can name it; NotServedError if a server has not loaded it within `timeout_s` or cannot
+    be reached: the fault may be the server's, so the version stays, without a label.
     """
     try:
         features, expected = read_golden(store.read(name, number, PATH))
@@ -42,11 +41,7 @@ def check(store: Store, name: str, number: int, servers: Sequence[str], timeout_
             return _check_all(servers, name, number, features, expected, timeout_s)
         with _own_server(store, name, number) as server:
             return _check_all([server], name, number, features, expected, timeout_s)
-    except NotServedError as error:
-        if servers:
-            raise
-        raise _quarantined(store, name, number, error) from error
-    except (FailedCheckError, StoreError) as error:
+    except (FailedCheckError, LoadFailedError, DamagedVersionError) as error:
         raise _quarantined(store, name, number, error) from error
 
 

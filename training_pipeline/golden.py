@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from speech_emotion.errors import StoreError
+from training_pipeline.errors import FailedCheckError
 from training_pipeline.train import Examples, Trained
 
 PATH = "assets.extra/golden.npz"
@@ -28,11 +28,11 @@ def write_golden(folder: Path, trained: Trained, examples: Examples) -> None:
 
 
 def read_golden(data: bytes | None) -> tuple[Array, Array]:
-    """Features `[n, frames, bins]` and probabilities `[n, labels]`. Raises StoreError if there are none."""
+    """Features `[n, frames, bins]` and probabilities `[n, labels]`. Raises FailedCheckError if there are none."""
     if data is None:
-        raise StoreError(f"the version has no {PATH}")
+        raise FailedCheckError(f"the version has no {PATH}")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return arrays["features"], arrays["probabilities"]
     except (ValueError, KeyError, OSError) as error:
-        raise StoreError(f"{PATH} cannot be read: {error}") from error
+        raise FailedCheckError(f"{PATH} cannot be read: {error}") from error

@@ -33,3 +33,7 @@ class NotServedError(StoreError):
     """A model server does not say AVAILABLE for the version."""
 
     code = "not_served"
+
+
+class LoadFailedError(NotServedError):
+    """A model server tried to load the version and cannot."""

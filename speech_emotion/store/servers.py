@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import grpc
 
 from speech_emotion.protos import get_model_status_pb2, model_service_pb2_grpc
-from speech_emotion.store.errors import NotServedError
+from speech_emotion.store.errors import LoadFailedError, NotServedError
 
 _State = get_model_status_pb2.ModelVersionStatus.State
 CALL_TIMEOUT_S = 5.0
@@ -33,26 +33,28 @@ def addresses(server: str) -> list[str]:
 def require_available(servers: Sequence[str], name: str, number: int, timeout_s: float) -> None:
     """Return once every server says AVAILABLE for the version.
 
-    Raises NotServedError, in the server's own words, if one does not within `timeout_s`.
+    Raises NotServedError, in the server's own words, if one does not within `timeout_s`; LoadFailedError as soon as one
+    says that it cannot load the version, for that is a server's last word.
     """
     deadline = time.monotonic() + timeout_s
     for server in servers:
-        while said := _unavailable(server, name, number):
-            if time.monotonic() >= deadline:
-                raise NotServedError(f"{server} does not serve version {number} of {name}: {said}")
+        while (found := _unavailable(server, name, number)) is not None:
+            if isinstance(found, LoadFailedError) or time.monotonic() >= deadline:
+                raise type(found)(f"{server} does not serve version {number} of {name}: {found}")
             time.sleep(POLL_S)
 
 
-def _unavailable(server: str, name: str, number: int) -> str:
-    """Why not every address behind the name serves the version; empty: all do."""
+def _unavailable(server: str, name: str, number: int) -> NotServedError | None:
+    """Why not every address behind the name serves the version; none: all do."""
     try:
-        found = addresses(server)
+        for address in addresses(server):
+            _require(address, name, number)
     except NotServedError as error:
-        return str(error)
-    return next((said for address in found if (said := _state(address, name, number))), "")
+        return error
+    return None
 
 
-def _state(address: str, name: str, number: int) -> str:
+def _require(address: str, name: str, number: int) -> None:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = name
     request.model_spec.version.value = number
@@ -60,11 +62,11 @@ def _state(address: str, name: str, number: int) -> str:
         try:
             answer = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=CALL_TIMEOUT_S)
         except grpc.RpcError as error:
-            return f"{address}: {error.details()}"
-    states = {status.version: status for status in answer.model_version_status}
-    status = states.get(number)
+            raise NotServedError(f"{address}: {error.details()}") from error
+    status = next((status for status in answer.model_version_status if status.version == number), None)
     if status is None:
-        return f"{address}: not loaded"
+        raise NotServedError(f"{address}: not loaded")
     if status.state != _State.AVAILABLE:
-        return f"{address}: {_State.Name(status.state)} {status.status.error_message}".rstrip()
-    return ""
+        failed = status.state == _State.END and status.status.error_code
+        said = f"{address}: {_State.Name(status.state)} {status.status.error_message}".rstrip()
+        raise (LoadFailedError if failed else NotServedError)(said)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,17 @@ def test_sync_once(store: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "+speech_emotion/1" in done.stdout
     assert labels(tmp_path / "mirror") == labels(store)
+
+
+def test_two_publishers_at_once_lose_nothing(store: Path, tmp_path: Path) -> None:
+    sources = [write_version(tmp_path / f"at-once-{n}", f"at once {n}") for n in range(2)]
+    before = labels(store)
+    commands = [[sys.executable, "-m", "ser.main", "models", "publish", str(s), "--store", str(store)] for s in sources]
+    for process in [subprocess.Popen(command, cwd=SHIPPED.parent) for command in commands]:
+        assert process.wait(120) == 0
+    after = labels(store)
+    new = sorted(after.keys() - before.keys())
+    assert new == [max(before) + 1, max(before) + 2]
+    held = {(store / "speech_emotion" / str(number) / "saved_model.pb").read_text() for number in new}
+    assert held == {"at once 0", "at once 1"}
+    assert {number: after[number] for number in before} == before

@@ -169,3 +169,57 @@ def test_a_label_without_servers_is_a_usage_error(data: Path, store: Path, tmp_p
     done = retrain(data, store, tmp_path / "work")
     assert done.returncode == 2
     assert "--offline" in done.stderr
+
+
+def test_a_run_killed_while_it_trains_goes_on_and_publishes_once(data: Path, store: Path, tmp_path: Path) -> None:
+    arguments = [
+        "--data",
+        data,
+        "--store",
+        store,
+        "--work",
+        tmp_path / "work",
+        "--folds",
+        0,
+        "--model",
+        "ann",
+        "--offline",
+    ]
+    command = [sys.executable, "-m", "ser.main", "pipeline", "run", *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not (kept := list((tmp_path / "work").glob("*/checkpoints/train/*/last.npz"))):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert FolderStore(store).versions(NAME) == [1]
+    assert kept
+    done = retrain(data, store, tmp_path / "work", "--model", "ann", "--offline")
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["version"], json.loads(done.stdout)["label"]) == (2, "canary")
+    again = retrain(data, store, tmp_path / "work", "--model", "ann", "--offline")
+    assert json.loads(again.stdout)["version"] == 2
+    assert FolderStore(store).versions(NAME) == [1, 2]
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_leaves_the_store_whole(
+    data: Path, store: Path, tmp_path: Path
+) -> None:
+    limited = "ulimit -f 200; trap '' XFSZ; exec \"$@\""  # kilobytes: features pass, a SavedModel does not
+    command = [sys.executable, "-m", "ser.main", "pipeline", "run", "--data", data, "--store", store]
+    more = ["--work", tmp_path / "work", "--folds", 0, "--offline"]
+    done = subprocess.run(
+        ["bash", "-c", limited, "bash", *map(str, command), *map(str, more)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert FolderStore(store).versions(NAME) == [1]
+    assert FolderStore(store).read_config().labels(NAME) == {"stable": 1}
