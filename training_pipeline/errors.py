@@ -21,3 +21,9 @@ class FailedCheckError(SpeechEmotionError):
     """A published version does not answer as it did in training."""
 
     code = "failed_check"
+
+
+class WorkFolderError(SpeechEmotionError):
+    """What a step makes cannot be written, mostly for a full disk."""
+
+    code = "work_folder"

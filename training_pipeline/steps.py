@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from speech_emotion.store.base import Store
 from speech_emotion.store.labels import CANARY, STABLE, promote, set_canary
@@ -26,7 +27,7 @@ from training_pipeline.data.folds import speaker_folds
 from training_pipeline.data.source import read_data
 from training_pipeline.data.split import held_out
 from training_pipeline.data.validate import Findings, digest_of, validate
-from training_pipeline.errors import DataError
+from training_pipeline.errors import DataError, WorkFolderError
 from training_pipeline.evaluate import Predictions, cross_validate, measure
 from training_pipeline.export import export
 from training_pipeline.features import extract_all
@@ -46,7 +47,10 @@ def _nothing() -> None:
 
 @contextmanager
 def whole(folder: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` once everything is in it; what was there before goes."""
+    """A temporary folder that becomes `folder` once everything is in it; what was there before goes.
+
+    Raises WorkFolderError if it cannot be written.
+    """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,9 +58,11 @@ def whole(folder: Path) -> Iterator[Path]:
         yield temporary
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
-    except BaseException:
+    except (OSError, tf.errors.OpError) as error:
+        said = str(error).splitlines()[0]
+        raise WorkFolderError(f"{folder} cannot be written: {said}") from error
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def digest_of_folder(folder: Path) -> str:
@@ -188,6 +194,9 @@ def compare_with_stable(
     def features_of(other: ServableModel) -> Sequence[Any]:
         if other.description.spec == model.description.spec:
             return test.features
+        away = next((clip.path for clip in test.clips if not clip.path.is_file()), None)
+        if away is not None:
+            raise DataError(f"{away} is not there: stable hears other features, which need the recordings")
         return extract_all(test.clips, other.description.spec, cache)
 
     return decide(model, test, majority, stable, features_of, margin=margin, confidence=confidence, seed=seed)
