@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from ser.serve import ConfigMirror, ServeError
+from speech_emotion.store.config import read_config
+from speech_emotion.store.folder import FolderStore
+from speech_emotion.store.labels import promote, rollback
+from speech_emotion.store.publish import publish
+from tests.support.stores import write_version
+
+NAME = "speech_emotion"
+
+
+def test_the_mirror_follows_the_labels_of_its_store(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    for n in range(2):
+        publish(store, NAME, write_version(tmp_path / f"v{n}", f"{n}"))
+    promote(store, NAME, 1)
+    mirror = ConfigMirror(store.root, tmp_path / "models.config")
+    for move, expected in ((lambda: promote(store, NAME, 2), 2), (lambda: rollback(store, NAME), 1)):
+        time.sleep(0.02)  # a clock tick of the file system
+        move()
+        mirror.refresh()
+        (model,) = read_config(mirror.target).model_config_list.config
+        assert dict(model.version_labels) == {"stable": expected}
+        assert model.base_path == str(store.root.resolve() / NAME)
+
+
+def test_a_config_that_cannot_be_read_leaves_the_mirror_as_it_was(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    publish(store, NAME, write_version(tmp_path / "v"))
+    mirror = ConfigMirror(store.root, tmp_path / "models.config")
+    before = mirror.target.read_text()
+    time.sleep(0.02)
+    (store.root / "models.config").write_text("nonsense")
+    mirror.refresh()
+    assert mirror.target.read_text() == before
+    with pytest.raises(ServeError, match="cannot be read"):
+        ConfigMirror(store.root, tmp_path / "other.config")
