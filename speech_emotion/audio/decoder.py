@@ -24,8 +24,9 @@ from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import DecoderDeadlineError, DecoderFailedError, LimitError
 
 log = logging.getLogger(__name__)
-# One thread, one arena: both would count against the memory that a clip may take.
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+# One thread, one arena: both would count against the memory that a clip may take. A fixed threshold lets glibc hand
+# a big clip's memory back when it is done; by default it keeps it after the first.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "1048576"}
 DYING_S = 1.0  # between a process closing its socket and its exit code
 
 

@@ -19,10 +19,12 @@ class Peak:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._idle = {}
-        for member in family(pid):
-            Path(f"/proc/{member}/clear_refs").write_text("5")  # VmHWM begins anew
-            self._idle[member] = _kilobytes(member, "VmRSS")
+        self._idle = {member: _kilobytes(member, "VmRSS") for member in family(pid)}
+
+    def reset(self) -> None:
+        """Forget the peaks so far, not what was held when idle: memory that a file left behind counts for the next."""
+        for member in family(self._pid):
+            Path(f"/proc/{member}/clear_refs").write_text("5")
 
     def above_idle_bytes(self) -> int:
         """The sum of the processes' own peaks: no less than the peak of their sum."""
