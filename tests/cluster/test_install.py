@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.cluster.forward import reachable
 from tests.cluster.kit import Cluster, run, wait_for
 from tests.cluster.release import Release
 from tests.support.clips import tone
@@ -38,6 +39,14 @@ def release(cluster: Cluster, report: Callable[[str, object], None]) -> Iterator
 def test_helm_test_passes(release: Release) -> None:
     printed = release.cluster.helm("test", release.name, "-n", release.namespace)
     assert "Phase:          Succeeded" in printed
+
+
+def test_helm_test_passes_through_the_ingress_too(release: Release) -> None:
+    host, port = release.cluster.address.split(":")
+    with reachable(host, int(port)) as url:
+        release.helm("upgrade", sets=[f"tests.ingressUrl={url}"])
+        printed = release.cluster.helm("test", release.name, "-n", release.namespace)
+    assert printed.count("Phase:          Succeeded") == 2
 
 
 def test_originals_are_answered_through_the_ingress(release: Release, originals_dir: Path) -> None:
