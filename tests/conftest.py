@@ -41,11 +41,17 @@ def originals_dir(ravdess_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """The shipped model behind a real model server and a real gateway."""
+def service_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    """The shipped model behind a real model server."""
     config = ConfigMirror(ROOT / "models", tmp_path_factory.mktemp("config") / "models.config").target
-    flags = "--allow_version_labels_for_unavailable_models=true"
-    with ModelServer(flags, config_file=config) as server, Gateway(server.address) as gateway:
+    with ModelServer("--allow_version_labels_for_unavailable_models=true", config_file=config) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service(service_models: ModelServer) -> Iterator[Gateway]:
+    """A real gateway in front of it."""
+    with Gateway(service_models.address) as gateway:
         yield gateway
 
 

@@ -54,8 +54,8 @@ export function showTimeline(answer, seconds, seek) {
     const share = window.confidence === null ? "" : percent(window.confidence);
     const button = make("button", "");
     button.setAttribute("type", "button");
-    button.setAttribute("aria-label", `${duration(window.start_s)} to ${duration(window.end_s)}: ${name} ${share}`.trim());
-    button.append(make("span", name), make("small", share));
+    const span = `, from ${duration(window.start_s)} to ${duration(window.end_s)}`;
+    button.append(make("span", name), " ", make("small", share), make("span", span, "hidden"));
     button.addEventListener("click", () => seek(from));
     item.append(button);
     item.style.left = `${(100 * from) / seconds}%`;
