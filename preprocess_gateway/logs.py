@@ -9,6 +9,7 @@ from preprocess_gateway import tracing
 from preprocess_gateway.settings import Settings
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+TEXT_FIELDS = ("method", "route", "status", "code", "duration_s", "request_id")
 JSON_FIELDS = "{asctime}{levelname}{name}{message}"
 
 
@@ -24,6 +25,18 @@ class TraceFilter(logging.Filter):
         return True
 
 
+class TextFormatter(logging.Formatter):
+    """One line a record with the fields that people look for; none of them is free text of a client."""
+
+    def __init__(self) -> None:
+        super().__init__(TEXT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The message, then `name=value` for each field that the record has."""
+        fields = ((name, getattr(record, name, None)) for name in TEXT_FIELDS)
+        return " ".join([super().formatMessage(record), *(f"{name}={value}" for name, value in fields if value)])
+
+
 def config(settings: Settings) -> dict[str, Any]:
     """For `logging.config.dictConfig`: everything goes to standard error, gunicorn's own lines too."""
     json_lines = {
@@ -37,7 +50,7 @@ def config(settings: Settings) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"trace": {"()": TraceFilter}},
-        "formatters": {"json": json_lines, "text": {"format": TEXT}},
+        "formatters": {"json": json_lines, "text": {"()": TextFormatter}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": settings.log_format, "filters": ["trace"]}
         },

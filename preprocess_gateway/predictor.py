@@ -103,11 +103,11 @@ class Predictor:
         return decode(data, self._settings.audio_limits)
 
     def _answer_by_label(self, clip: _Clip, served: ServedVersion, context: RequestContext) -> Answer:
-        try:
+        if served.label == self._traffic.stable:
             return self._answer_by_version(clip, served, context)
-        except (ContractError, ModelUnavailableError):
-            if served.label == self._traffic.stable:
-                raise
+        try:
+            return self._answer_by_version(clip, served, context.half())
+        except (ContractError, DeadlineError, ModelUnavailableError, OverloadedError):
             # A canary that fails is the operator's to see, not the client's.
             self._metrics.canary_fallbacks.inc()
             return self._answer_by_version(clip, self._versions.current(self._traffic.stable), context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from preprocess_gateway.metrics import Metrics
 from speech_emotion.errors import SpeechEmotionError
 
+log = logging.getLogger(__name__)
 MAX_WAITING = 4  # comparisons that may hold a clip in memory; more are skipped
 
 
@@ -38,10 +40,11 @@ class Shadow:
         self._executor.submit(self._compare, answered, other)
 
     def _compare(self, answered: str | None, other: Callable[[], str | None]) -> None:
+        outcome = "failed"
         try:
             outcome = "agree" if other() == answered else "disagree"
-        except SpeechEmotionError:
-            outcome = "failed"
+        except SpeechEmotionError as error:
+            log.warning("a comparison failed: %s", error)
         finally:
             self._places.release()
-        self._metrics.shadow_comparisons.labels(outcome).inc()
+            self._metrics.shadow_comparisons.labels(outcome).inc()

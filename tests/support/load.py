@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import requests
@@ -104,6 +106,54 @@ def run_load(
 def post_file(url: str, data: bytes, timeout_s: float = 30.0) -> Send:
     """A `send` that posts a clip as the multipart field `file`."""
     return lambda session: session.post(url, files={"file": ("clip.wav", data)}, timeout=timeout_s)
+
+
+def post_raw(url: str, data: bytes, timeout_s: float = 30.0, **headers: str) -> Send:
+    """A `send` that posts a clip as the body itself."""
+    named = {"Content-Type": "application/octet-stream", **headers}
+    return lambda session: session.post(url, data=data, headers=named, timeout=timeout_s)
+
+
+class SlowClients:
+    """Connections that promise a body and send a byte of it each `interval_s`, as a context manager.
+
+    A connection that the server closes is opened anew, so that there are always `count`.
+    """
+
+    def __init__(self, port: int, count: int, interval_s: float = 1.0, path: str = "/predict") -> None:
+        self._address = ("127.0.0.1", port)
+        self._interval_s = interval_s
+        head = f"POST {path} HTTP/1.1\r\nHost: gateway\r\nContent-Type: audio/wav\r\nContent-Length: 100000\r\n\r\n"
+        self._head = head.encode()
+        self._sockets = [self._open() for _ in range(count)]
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="slow-clients")
+        self.reopened = 0
+
+    def _open(self) -> socket.socket:
+        opened = socket.create_connection(self._address, timeout=10)
+        opened.sendall(self._head)
+        return opened
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval_s):
+            for number, each in enumerate(self._sockets):
+                try:
+                    each.sendall(b"x")
+                except OSError:
+                    each.close()
+                    self._sockets[number] = self._open()
+                    self.reopened += 1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        for each in self._sockets:
+            each.close()
 
 
 def _once(send: Send, session: requests.Session, begun: float) -> Record:
