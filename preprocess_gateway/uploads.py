@@ -82,6 +82,9 @@ class Uploads:
             raise IncompleteBodyError("the body ended before its end") from error
         if self._reading.end(request.environ.get("gunicorn.socket")):
             raise RequestTimeoutError(f"the request was not complete after {self._reading.timeout_s:g} s")
+        # gunicorn hands over what a client sent that went away as if it were all.
+        if request.content_length is not None and held.bytes < request.content_length:
+            raise IncompleteBodyError("the body ended before its end")
         return b"".join(chunks)
 
     def _parse_form(self, body: bytes, request: Request) -> bytes:

@@ -1,0 +1,37 @@
+"""Results with what they were measured on, in a section of benchmarks/README.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+PAGE = Path(__file__).parent / "README.md"
+HEAD = "# Benchmarks\nRatios within one run; absolute times are those of the machine named.\n"
+
+
+def write_section(title: str, command: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Replace the section `title` of the page by a table of `rows`, under machine, date and revision."""
+    rows = list(rows)
+    names = list(rows[0])
+    table = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+    table += [f"| {' | '.join(str(row[name]) for name in names)} |" for row in rows]
+    section = "\n".join([f"## {title}", f"{_circumstances()}; `{command}`", "", *table, ""])
+    page = PAGE.read_text() if PAGE.exists() else HEAD
+    kept = re.sub(rf"\n## {re.escape(title)}\n.*?(?=\n## |\Z)", "", page, flags=re.DOTALL).rstrip()
+    PAGE.write_text(f"{kept}\n\n{section}")
+
+
+def _circumstances() -> str:
+    git = ["git", "-C", str(PAGE.parent), "describe", "--always", "--dirty"]
+    revision = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown revision"
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    load = os.getloadavg()[0]
+    return (
+        f"{date}, revision {revision}, {os.cpu_count()} cores ({platform.machine()}), "
+        f"Python {platform.python_version()}, load average {load:.1f} at the end"
+    )
