@@ -11,6 +11,7 @@ export const WORDS = {
   bad_form: { title: "The clip did not arrive whole", advice: "The connection may have broken. Try again.", again: true },
   body_too_large: { title: "The file is too large", advice: "Send a shorter clip, or save it as FLAC, MP3 or OGG, which are smaller." },
   corrupt_audio: { title: "The file is damaged", advice: "It begins like a recording but cannot be read to its end. Save or download it again." },
+  decoder_failed: { title: "The file cannot be read", advice: `It is damaged, or takes more work than a clip may. ${ANOTHER_FORMAT}` },
   deadline_exceeded: { title: "It took too long", advice: "The service did not finish in time. Try again, or send a shorter clip.", again: true },
   empty_audio: { title: "There is no sound in the file", advice: "Choose another file, or record again." },
   feature_spec: { title: "The model is not usable", advice: WAIT, again: true },
@@ -32,6 +33,7 @@ export const WORDS = {
   sample_rate_out_of_range: { title: "The file has an unusual sample rate", advice: "Save it with 16, 44.1 or 48 kHz and try that." },
   timeout: { title: "No answer came", advice: "The connection may be slow. Try again, or send a shorter clip.", again: true },
   too_many_channels: { title: "The file has too many channels", advice: "Save it as mono or stereo and try that." },
+  too_many_samples: { title: "The clip is too much at once", advice: "Cut it to the part you want to hear about, or save it as mono at 16, 44.1 or 48 kHz." },
   unreachable: { title: "The service cannot be reached", advice: "Check your connection and try again. If it stays so, the service may be down.", again: true },
   unsupported_format: { title: "This is no audio that can be read here", advice: ANOTHER_FORMAT },
 };
