@@ -29,11 +29,12 @@ from training_pipeline.data.synthetic import LABELS, write_synthetic
 
 ROOT = Path(__file__).parents[2]
 NAME = "speech_emotion"
+pytestmark = pytest.mark.timeout(600)  # several processes, each of which imports TensorFlow
 
 
 def ser(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ser.main", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def retrain(data: Path, store: Path, work: Path, *more: object) -> subprocess.CompletedProcess[str]:
@@ -215,7 +216,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_leaves_the_store_whole(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1, done.stderr

@@ -20,6 +20,7 @@ from training_pipeline.savedmodel import ServableModel, load_trained
 from training_pipeline.train import Examples
 
 NAME = "speech_emotion"
+pytestmark = pytest.mark.timeout(600)  # a model server has to start
 
 
 @pytest.fixture(scope="module")
