@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training_pipeline.networks.whisper import fit as fitting
 from training_pipeline.networks.whisper import optimise
 from training_pipeline.networks.whisper.encoder import WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit
@@ -95,7 +96,7 @@ def test_equal_attention_is_mean_and_deviation() -> None:
 
 def test_the_heads_start_sees_what_the_whole_model_will_hand_it(windows) -> None:
     weights, head = made_up(), build_head(RECIPE, 3)
-    statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), windows[0], 0, None)
+    statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), windows[0], 0, 40, None)
     states = moments(statistics)
     model = build_model(weights, head, RECIPE, states)
     expected = np.asarray(head(head_inputs(statistics, states)))
@@ -104,7 +105,7 @@ def test_the_heads_start_sees_what_the_whole_model_will_hand_it(windows) -> None
 
 def test_moments_are_those_of_all_windows_and_frames(windows) -> None:
     encoder = build_encoder(made_up(), 1)
-    statistics = frozen_statistics(encoder, windows[0], 0, None)
+    statistics = frozen_statistics(encoder, windows[0], 0, 40, None)
     state = np.asarray(encoder(windows[0])[1]).reshape(-1, WIDTH)
     np.testing.assert_allclose(moments(statistics)[1], [state.mean(axis=0), state.std(axis=0)], atol=1e-4)
 
@@ -151,3 +152,13 @@ def test_an_interrupted_fit_ends_at_the_numbers_of_an_unbroken_one(
     monkeypatch.setattr(optimise, "save", save)
     assert [path.name for path in tmp_path.rglob("*.npz")] == ["checkpoint.npz"]
     np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, RECIPE, made_up())(x)), unbroken)
+
+
+def test_a_started_head_is_as_sure_of_crops_as_of_whole_windows(windows) -> None:
+    # Positions make some channels equal in all whole windows; a crop must not be taken for something unheard of.
+    x, y = windows
+    weights = made_up()
+    weights["embed_positions.weight"][:, :9] += np.arange(400)[:, np.newaxis] * 10
+    model = fitting.start(x, y, 3, 0, RECIPE, weights, cached=False)
+    whole, cropped = np.asarray(model(x)), np.asarray(model(x[:, 5:45]))
+    assert np.abs(cropped).max() < 3 * np.abs(whole).max()

@@ -18,6 +18,12 @@ RANGE = 2.0
 """Eight powers of ten, the scale's own limit below a window's maximum."""
 
 
+def crop(window: Array, frames: int, random: np.random.Generator) -> Array:
+    """`frames` frames of a window from a random one on, all of a shorter one."""
+    start = random.integers(0, max(0, len(window) - frames) + 1)
+    return window[start : start + frames]
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """How often each change is made, and how far it goes at most."""

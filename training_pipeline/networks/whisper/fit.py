@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.networks.whisper.augment import Augmentation
+from training_pipeline.networks.whisper.augment import Augmentation, crop
 from training_pipeline.networks.whisper.encoder import build_encoder
 from training_pipeline.networks.whisper.model import build_head, build_model, learning_groups
 from training_pipeline.networks.whisper.optimise import Training, batches_of, load, save, soft_targets
@@ -45,7 +45,7 @@ def fit(
         model = build_model(weights, build_head(recipe, labels), recipe, _unit_states(recipe))
         load(done, model.variables)
         return model
-    model = _start(x, y, labels, seed, recipe, weights, cached=checkpoints is not None)
+    model = start(x, y, labels, seed, recipe, weights, cached=checkpoints is not None)
     _tune(model, x, y, labels, seed, recipe, own)
     if own is not None and done is not None:
         save(done, model.variables, recipe.tuning.epochs)
@@ -53,12 +53,12 @@ def fit(
     return model
 
 
-def _start(
+def start(
     x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, weights: Weights, *, cached: bool
 ) -> keras.Model:
     """The model with its head trained on the frozen encoder's statistics."""
     cache = pretrained_folder() / "statistics" if cached else None
-    statistics = frozen_statistics(build_encoder(weights, recipe.blocks), x, recipe.copies, cache)
+    statistics = frozen_statistics(build_encoder(weights, recipe.blocks), x, recipe.copies, recipe.crop_frames, cache)
     states = moments(statistics)
     inputs = head_inputs(statistics, states)
     head = build_head(recipe, labels)
@@ -74,11 +74,9 @@ def _start(
 def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, own: Path | None) -> None:
     """Train head and upper blocks on crops, augmented anew each time."""
     augment = Augmentation()
-    length = min(recipe.crop_frames, x.shape[1])
 
     def crops(chosen: Targets, random: np.random.Generator) -> Array:
-        starts = random.integers(0, x.shape[1] - length + 1, len(chosen))
-        return np.stack([augment(x[i], random)[s : s + length] for i, s in zip(chosen, starts, strict=True)])
+        return np.stack([crop(augment(x[i], random), recipe.crop_frames, random) for i in chosen])
 
     targets = soft_targets(y, labels, recipe.smoothing)
     steps = len(x) // min(recipe.tuning.batch, len(x))

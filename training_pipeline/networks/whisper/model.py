@@ -12,6 +12,8 @@ from training_pipeline.networks.whisper.encoder import WIDTH, Block, build_encod
 from training_pipeline.networks.whisper.recipe import Recipe
 from training_pipeline.networks.whisper.weights import Weights
 
+SMALLEST_DEVIATION = 0.02
+
 
 class Standardise(keras.layers.Layer):  # type: ignore[misc]
     """(x - mean) / deviation over the last axis, both fixed by `adapt`."""
@@ -26,9 +28,9 @@ class Standardise(keras.layers.Layer):  # type: ignore[misc]
         return (x - self.mean) / self.deviation
 
     def adapt(self, mean: np.ndarray, deviation: np.ndarray) -> None:
-        """Fix both; channels that never vary stay unscaled."""
+        """Fix both; a value that hardly varied where it was measured must not shout once it does."""
         self.mean.assign(mean)
-        self.deviation.assign(np.where(deviation > 1e-6, deviation, 1))
+        self.deviation.assign(np.maximum(deviation, SMALLEST_DEVIATION))
 
 
 class AttentiveStatistics(keras.layers.Layer):  # type: ignore[misc]

@@ -11,21 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training_pipeline.networks.whisper.augment import Augmentation
+from training_pipeline.networks.whisper.augment import Augmentation, crop
 
 Array = npt.NDArray[np.float32]
 
 BATCH = 16
 
 
-def frozen_statistics(encoder: keras.Model, x: Array, copies: int, cache: Path | None) -> Array:
+def frozen_statistics(encoder: keras.Model, x: Array, copies: int, crop_frames: int, cache: Path | None) -> Array:
     """Mean and deviation over time of each state, `[n, 1 + copies, states, 2, width]`: the window, then copies.
 
-    A window's copies depend on the window alone, so that every fold, seed and run can share them.
+    Copies are crops, as in tuning: some channels follow the position in the clip and are the same in all whole
+    windows, but not in crops, and a head that had never seen them vary would be thrown off. A window's copies
+    depend on the window alone, so that every fold, seed and run can share them.
     """
     augment = Augmentation()
     compute = tf.function(lambda batch: _pool(encoder(batch, training=False)))
-    suffix = f"{augment!r} {copies} {len(encoder.outputs)}".encode()
+    suffix = f"{augment!r} {copies} {crop_frames} {len(encoder.outputs)}".encode()
     results = []
     for window in x:
         digest = hashlib.sha256(window.tobytes() + suffix).hexdigest()
@@ -34,8 +36,11 @@ def frozen_statistics(encoder: keras.Model, x: Array, copies: int, cache: Path |
             results.append(np.load(path, allow_pickle=False))
             continue
         random = np.random.default_rng(int(digest[:16], 16))
-        batch = np.stack([window, *(augment(window, random) for _ in range(copies))])
-        results.append(np.asarray(compute(tf.constant(batch))))
+        pooled = [compute(tf.constant(window[np.newaxis]))]
+        if copies:
+            crops = [crop(augment(window, random), crop_frames, random) for _ in range(copies)]
+            pooled.append(compute(tf.constant(np.stack(crops))))
+        results.append(np.concatenate(pooled))
         if path is not None:
             _write(path, results[-1])
     return np.stack(results)
