@@ -42,7 +42,7 @@ def delete_pod(release: Release, component: str) -> None:
     settled(release)
 
 
-@pytest.mark.timeout(1200, func_only=True)
+@pytest.mark.timeout(2000, func_only=True)
 def test_operations_cost_no_request(release: Release, report: Callable[[str, object], None]) -> None:
     settings = ("gateway.settings.max_duration_s=30", "gateway.settings.retry_after_s=3")
     with Traffic(release) as traffic:
@@ -65,7 +65,7 @@ def test_operations_cost_no_request(release: Release, report: Callable[[str, obj
             settled(release)
         release.cluster.kubectl("uncordon", NODE)
         with traffic.phase("quiet"):
-            wait_for("enough requests", lambda: traffic.sent >= REQUESTS, 500)
+            wait_for("enough requests", lambda: traffic.sent >= REQUESTS, 900)
     report("operations", traffic.figures())
     assert len(traffic.report.records) >= REQUESTS
     assert traffic.unheard == 0

@@ -41,7 +41,7 @@ class Traffic:
             return session.post(release.url, files={"file": ("c.wav", clip)}, headers=headers, timeout=timeout_s)
 
         def run() -> None:
-            self.report = run_load(send, clients=clients, seconds=1500, pause_s=pause_s, until=self._stop)
+            self.report = run_load(send, clients=clients, seconds=2400, pause_s=pause_s, until=self._stop)
 
         self.report = Report([], 0.0)
         self._thread = threading.Thread(target=run, name="traffic")
