@@ -65,7 +65,8 @@ def test_operations_cost_no_request(release: Release, report: Callable[[str, obj
             settled(release)
         release.cluster.kubectl("uncordon", NODE)
         with traffic.phase("quiet"):
-            wait_for("enough requests", lambda: traffic.sent >= REQUESTS, 900)
+            while traffic.sent < REQUESTS and traffic.now_s < 1500:
+                time.sleep(1)
     report("operations", traffic.figures())
     assert len(traffic.report.records) >= REQUESTS
     assert traffic.unheard == 0
