@@ -81,6 +81,48 @@ def until(reached: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def test_a_share_of_clients_hears_the_canary_and_each_always_the_same(tmp_path: Path) -> None:
+    with serving(tmp_path, write_other, canary_share=0.5, shadow_share=1) as gateway:
+        until(
+            lambda: (
+                {str(ask(gateway, f"client-{n}")["model"]) for n in range(8)}
+                != {str(ask(gateway, "client-0")["model"])}
+            )
+        )
+        labels = {}
+        for number in range(12):
+            answers = [ask(gateway, f"client-{number}") for _ in range(2)]
+            [label] = {answer["model"]["label"] for answer in answers}
+            labels[number] = label
+            spec, version = (SEED_SPEC, 1) if label == "stable" else (OTHER_SPEC, 2)
+            assert answers[0]["model"] == {"name": "speech_emotion", "version": version, "label": label}
+            np.testing.assert_allclose(list(answers[0]["probabilities"].values()), expected(spec, version), atol=1e-5)
+        assert set(labels.values()) == {"stable", "canary"}
+        predictions = series(gateway, "speech_emotion_predictions_total")
+        assert {'label="stable",version="1"' in name for name in predictions} == {True, False}
+        assert sum(series(gateway, "speech_emotion_confidence_ratio_count").values()) == sum(predictions.values())
+        outcomes = "speech_emotion_shadow_comparisons_total"
+        agree = expected(SEED_SPEC, 1).argmax() == expected(OTHER_SPEC, 2).argmax()
+        wanted = f'{outcomes}{{outcome="{"agree" if agree else "disagree"}"}}'
+        until(lambda: series(gateway, outcomes)[wanted] > 0)
+        assert series(gateway, outcomes)[f'{outcomes}{{outcome="failed"}}'] == 0
+
+
+def test_a_canary_that_fails_is_answered_by_stable_and_counted(tmp_path: Path) -> None:
+    with serving(tmp_path, write_failing, canary_share=1) as gateway:
+        until(lambda: ask(gateway, "me") and series(gateway, "speech_emotion_canary_fallbacks_total").popitem()[1] > 0)
+        answer = ask(gateway, "me")
+        assert answer["model"]["label"] == "stable"
+        np.testing.assert_allclose(list(answer["probabilities"].values()), expected(SEED_SPEC, 1), atol=1e-5)
+
+
+def test_a_canary_that_is_taken_back_leaves_stable(tmp_path: Path) -> None:
+    with serving(tmp_path, write_other, canary_share=1) as gateway:
+        until(lambda: ask(gateway, "me")["model"]["label"] == "canary")
+        (tmp_path / "models.config").write_text(config(tmp_path, stable=1))
+        until(lambda: ask(gateway, "me")["model"]["label"] == "stable")
+
+
 def test_a_growing_share_keeps_the_clients_that_it_had() -> None:
     keys = [f"client-{number}" for number in range(2000)]
     chosen = {

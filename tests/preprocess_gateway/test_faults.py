@@ -123,6 +123,11 @@ def test_a_version_that_went_away_is_resolved_and_asked_once_more(store: Path) -
         assert versions.current("stable").version == 2
 
 
+def version_that_answers(predictor: Predictor) -> int:
+    context = RequestContext(time.monotonic() + 20)
+    return predictor.predict(clips.tone(), PredictOptions(), context).model.version
+
+
 def test_the_resolver_outlives_a_version_that_cannot_be_warmed(model_server: ModelServer) -> None:
     warmed: list[Description] = []
 

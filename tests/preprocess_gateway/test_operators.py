@@ -44,6 +44,14 @@ def workers(gateway: Gateway) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
+def test_the_scrape_and_the_page_name_the_same_metrics(gateway: Gateway) -> None:
+    for clip in (clips.tone(), clips.silence(), clips.tone(rate=8_000)):  # an emotion, none, a warning
+        assert gateway.predict(clip).status_code == 200
+    table = (ROOT / "docs" / "operations.md").read_text()
+    documented = set(re.findall(r"^\| `(speech_emotion_\w+)(?:\{[^`]*\})?` \|", table, re.MULTILINE))
+    assert set(re.findall(r"^# TYPE (speech_emotion_\w+) \w+$", scrape(gateway), re.MULTILINE)) == documented
+
+
 def test_series_with_known_labels_are_there_from_the_start(model_server: ModelServer) -> None:
     with Gateway(model_server.address) as gateway:
         for series in (

@@ -89,6 +89,21 @@ def test_two_hundred_slow_clients_hold_up_neither_requests_nor_probes(model_serv
         assert float(in_progress.split()[-1]) == 200
 
 
+def test_what_all_bodies_hold_together_is_bounded(model_server: ModelServer) -> None:
+    clip = clips.tone()
+    head = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nContent-Length: 90000\r\n\r\n"
+    with Gateway(model_server.address, max_held_bytes=80_000) as gateway:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as holding:
+            holding.sendall(head + bytes(70_000))
+            deadline = time.monotonic() + 30
+            while (refused := gateway_raw(gateway, clip)).status_code == 200:  # not all has arrived yet
+                assert time.monotonic() < deadline
+        assert_problem(refused, 503, "overloaded")
+        while gateway_raw(gateway, clip).status_code != 200:  # that client is gone, and what it held
+            assert time.monotonic() < deadline + 30
+            time.sleep(0.2)
+
+
 def gateway_raw(gateway: Gateway, clip: bytes) -> requests.Response:
     with requests.Session() as session:
         return post_raw(f"{gateway.url}/predict", clip)(session)
