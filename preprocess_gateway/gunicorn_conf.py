@@ -23,7 +23,7 @@ from preprocess_gateway.settings import Settings
 if TYPE_CHECKING:
     from preprocess_gateway.worker import Worker
 
-START_WAIT_S = 5.0  # a worker that takes a dead one's place lets clients wait for the model rather than refuse them
+START_WAIT_S = 45.0  # below `timeout`; a worker that warms up lets clients wait rather than refuse them
 
 _settings = Settings()
 bind = f"{_settings.host}:{_settings.port}"
@@ -76,7 +76,7 @@ def post_worker_init(worker: Worker) -> None:
         threading.Timer(_settings.drain_s, exit_gracefully, (signum, frame)).start()
 
     signal.signal(signal.SIGTERM, drain)
-    runtime.wait_ready(START_WAIT_S)
+    runtime.predictor.wait_asked(START_WAIT_S)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:

@@ -59,6 +59,10 @@ class Predictor:
         """Whether the model has described itself."""
         return self._versions.ready
 
+    def wait_asked(self, timeout_s: float) -> None:
+        """Wait until the model server was asked once: with an answer this is ready, without one it can say so."""
+        self._versions.wait_asked(timeout_s)
+
     @property
     def model_name(self) -> str:
         """The model asked for, as its server names it."""

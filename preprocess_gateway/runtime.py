@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -30,12 +29,6 @@ class Runtime:
         probes.start()
         reading.start()
         return cls(predictor, probes, reading)
-
-    def wait_ready(self, timeout_s: float) -> None:
-        """Wait for the model, but not for ever: without one, clients are told so."""
-        end = time.monotonic() + timeout_s
-        while not self.predictor.ready and time.monotonic() < end:
-            time.sleep(0.05)
 
     def drain(self) -> None:
         """Readiness goes false; requests are still answered."""

@@ -34,6 +34,7 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),  # the budget here is the only one
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
 )
+UNKNOWN_LABEL = "servable version label"  # INVALID_ARGUMENT with these words: the label was taken away
 BATCHING_QUEUE = "batch scheduling queue"  # UNAVAILABLE with these words means full, not away
 
 
@@ -143,6 +144,8 @@ def _translate(error: grpc.RpcError) -> Exception:
     match error.code():
         case grpc.StatusCode.NOT_FOUND:
             return VersionNotFoundError("the model server has no such model version")
+        case grpc.StatusCode.INVALID_ARGUMENT if UNKNOWN_LABEL in (error.details() or ""):
+            return VersionNotFoundError("no model version has this label")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineError("the model server did not answer in time")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -40,6 +40,7 @@ class VersionResolver:
         self._warm = warm
         self._known: dict[str, ServedVersion] = {}
         self._reasons: dict[str, str] = {}
+        self._asked = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="version-resolver", daemon=True)
 
@@ -56,6 +57,10 @@ class VersionResolver:
     def ready(self) -> bool:
         """Whether the first label was ever resolved."""
         return self._labels[0] in self._known
+
+    def wait_asked(self, timeout_s: float) -> None:
+        """Wait until each label was asked for once, with whatever outcome, and what was found is warm."""
+        self._asked.wait(timeout_s)
 
     @property
     def known(self) -> Mapping[str, ServedVersion]:
@@ -84,6 +89,7 @@ class VersionResolver:
         while not self._closed.is_set():
             for label in self._labels:
                 self._try(label)
+            self._asked.set()
             self._closed.wait(self._interval_s)
 
     def _try(self, label: str) -> None:
