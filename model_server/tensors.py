@@ -30,6 +30,8 @@ _FIELDS: dict[int, tuple[np.dtype[Any], str]] = {
     types_pb2.DT_COMPLEX128: (np.dtype(np.complex128), "dcomplex_val"),
     types_pb2.DT_STRING: (np.dtype(object), "string_val"),
 }
+# A few bytes may ask for any size; where memory is overcommitted (as on Kubernetes' nodes) it would be handed out.
+MAX_REPEATED_BYTES = 2**31  # that of a message
 
 
 def type_name(dtype: int) -> str:
@@ -56,6 +58,8 @@ def decode(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
     values = _listed(getattr(proto, field), dtype, field)
     if len(values) >= count:
         return values[:count].reshape(shape)
+    if count * dtype.itemsize > MAX_REPEATED_BYTES:
+        raise ValueError("the shape asks for too many repetitions of a value")
     last = values[-1] if len(values) else (b"" if dtype.kind == "O" else 0)
     result = np.full(count, last, dtype)
     result[: len(values)] = values
