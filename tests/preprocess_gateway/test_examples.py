@@ -30,3 +30,9 @@ def test_every_command_is_answered(gateway: Gateway, tmp_path: Path) -> None:
         assert answer["emotion"] in answer["probabilities"]
         assert ("timeline" in answer) == ("timeline=true" in command)
         assert ("top=2" not in command) or len(answer["probabilities"]) == 2
+    # The last command's answer is printed in the page, and a refusal after it.
+    shown, refused = (json.loads(block) for block in re.findall(r"```json\n(.+?)```", PAGE, re.DOTALL)[:2])
+    assert list(shown) == list(answer)
+    assert list(shown["timeline"][0]) == list(answer["timeline"][0])
+    problem = gateway.predict(PAGE.encode())
+    assert {**problem.json(), "request_id": ""} == {**refused, "request_id": ""}
