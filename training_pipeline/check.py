@@ -19,7 +19,7 @@ from speech_emotion import contract
 from speech_emotion.protos import model_server_config_pb2, predict_pb2, prediction_service_pb2_grpc
 from speech_emotion.store.base import Store
 from speech_emotion.store.config import write_config
-from speech_emotion.store.errors import DamagedVersionError, LoadFailedError
+from speech_emotion.store.errors import DamagedVersionError, LoadFailedError, NotServedError
 from speech_emotion.store.servers import addresses, require_available
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.golden import PATH, TOLERANCE, read_golden
@@ -39,7 +39,7 @@ def check(store: Store, name: str, number: int, servers: Sequence[str], timeout_
         features, expected = read_golden(store.read(name, number, PATH))
         if servers:
             return _check_all(servers, name, number, features, expected, timeout_s)
-        with _own_server(store, name, number) as server:
+        with _own_server(store, name, number, timeout_s) as server:
             return _check_all([server], name, number, features, expected, timeout_s)
     except (FailedCheckError, LoadFailedError, DamagedVersionError) as error:
         raise _quarantined(store, name, number, error) from error
@@ -79,8 +79,12 @@ def _predict(address: str, name: str, number: int, features: Array) -> Array:
 
 
 @contextmanager
-def _own_server(store: Store, name: str, number: int) -> Iterator[str]:
-    """A model server with this version alone, on loopback; yields its address."""
+def _own_server(store: Store, name: str, number: int, timeout_s: float) -> Iterator[str]:
+    """A model server with this version alone, on loopback; yields its address.
+
+    It starts without a model and is then told of the version: a first one that cannot be loaded would end the start,
+    and nobody could be asked why.
+    """
     with tempfile.TemporaryDirectory(prefix="check-") as temporary:
         folder = store.fetch(name, number, Path(temporary) / name / str(number))
         config = model_server_config_pb2.ModelServerConfig()
@@ -88,22 +92,34 @@ def _own_server(store: Store, name: str, number: int) -> Iterator[str]:
             name=name, base_path=str(folder.parent.resolve()), model_platform="tensorflow"
         )
         entry.model_version_policy.specific.versions.append(number)
-        write_config(Path(temporary) / "models.config", config)
-        port = _free_port()
+        path, port = Path(temporary) / "models.config", _free_port()
+        write_config(path, model_server_config_pb2.ModelServerConfig(model_config_list={}))
         command = [
             sys.executable,
             "-m",
             "model_server",
             f"--port={port}",
-            f"--model_config_file={temporary}/models.config",
+            f"--model_config_file={path}",
+            "--model_config_file_poll_wait_seconds=1",
+            "--max_num_load_retries=0",
         ]
         with (Path(temporary) / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         try:
+            _wait_listening(f"127.0.0.1:{port}", timeout_s)
+            write_config(path, config)
             yield f"127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait()
+
+
+def _wait_listening(address: str, timeout_s: float) -> None:
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout_s)
+        except grpc.FutureTimeoutError:
+            raise NotServedError(f"the model server for the check did not start within {timeout_s:g} s") from None
 
 
 def _free_port() -> int:
