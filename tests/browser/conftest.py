@@ -19,8 +19,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(clip: Path) -> Iterator[Browser]:
+    """Not for the session: while playwright runs, no other event loop can start in this thread."""
     if CHROMIUM is None:
         pytest.skip("no Chromium: install Debian's package `chromium`, or set CHROMIUM to the program")
     with chromium(clip) as running:

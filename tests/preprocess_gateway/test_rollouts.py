@@ -100,7 +100,7 @@ def test_a_model_server_restarted_where_two_run(versions: Path) -> None:
                 server.stop()
                 time.sleep(1)
                 server.start()
-                time.sleep(3)  # as a readiness gate would, until the gateway has found it
+                time.sleep(8)  # as a readiness gate would, until the gateway has found it
         assert assert_all_right(reports[0]) == {1}
 
 
