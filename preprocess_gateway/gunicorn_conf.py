@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 # Before numpy is imported. Requests are the parallelism: with threads of BLAS beside them, two workers on two cores
-# answered a ninth of what they answer without.
+# answered a fifth or less of what they answer without.
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
 
 import signal
