@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser.checkpoints import checkpoints
 from ser.output import progress
 from training_pipeline.data.folds import Fold, random_folds, speaker_folds
 from training_pipeline.data.source import read_data
@@ -22,6 +22,15 @@ from training_pipeline.train import Examples
 FOLDS = 5
 UNHEARD, RANDOM = "unheard_speakers", "random_split"
 PREDICTIONS = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is made: a split that shares speakers beside the folds, JSON, checkpoints kept under a folder."""
+
+    random_split: bool = True
+    as_json: bool = False
+    checkpoints: Path | None = None
 
 
 def table(folder: Path, models: list[str] | None, *, as_json: bool) -> str:
@@ -40,23 +49,21 @@ def run(
     output: Path,
     seed: int,
     cache: Path,
-    *,
-    random_split: bool,
-    as_json: bool,
+    options: Options,
 ) -> str:
     """Train and test `models` (default: all) on `data`; returns the table, or JSON, to print.
 
-    An interrupted call goes on where it was, a finished one starts anew.
+    An interrupted call goes on where it was, a finished one starts anew, unless checkpoints are kept.
     """
     clips, labels = read_data(data)
     networks = [find(name) for name in models or sorted(NETWORKS)]
     splits = {UNHEARD: speaker_folds(clips, FOLDS)}
-    splits |= {RANDOM: random_folds(clips, FOLDS, seed)} if random_split else {}
+    splits |= {RANDOM: random_folds(clips, FOLDS, seed)} if options.random_split else {}
     results: dict[str, dict[str, Any]] = {}
     for network in networks:
         with progress(f"features of {network.name}", len(clips)) as step:
             examples = Examples.of(clips, extract_all(clips, network.spec, cache, step), labels)
-        predicted = _cross_validate_all(network, examples, splits, seed, cache.parent / "training")
+        predicted = _cross_validate_all(network, examples, splits, seed, options.checkpoints, cache.parent)
         results[network.name] = {protocol: measure(p, examples) for protocol, p in predicted.items()}
         _write(output / network.name / PREDICTIONS, Run(seed, examples, predicted[UNHEARD]))
         figure = output / f"confusion-{network.name}.png"
@@ -65,21 +72,20 @@ def run(
         json.dumps({"seed": seed, "labels": labels, "models": results}, indent=1) + "\n"
     )
     (output / "README.md").write_text(markdown.page(results, f"{len(clips)} clips", seed))
-    return json.dumps(results) if as_json else markdown.summary_table(results)
+    return json.dumps(results) if options.as_json else markdown.summary_table(results)
 
 
 def _cross_validate_all(
-    network: Network, examples: Examples, splits: dict[str, list[Fold]], seed: int, work: Path
+    network: Network, examples: Examples, splits: dict[str, list[Fold]], seed: int, kept: Path | None, cache: Path
 ) -> dict[str, Predictions]:
-    heard = hashlib.sha256("".join(f"{clip.path.stem} {clip.label} " for clip in examples.clips).encode())
-    folder = work / f"{network.name}-{network.spec.fingerprint[:8]}-{heard.hexdigest()[:8]}-{seed}"
-    with progress(f"training {network.name}", FOLDS * len(splits)) as step:
-        predicted = {
+    with (
+        checkpoints(kept, cache, network, examples, seed) as folder,
+        progress(f"training {network.name}", FOLDS * len(splits)) as step,
+    ):
+        return {
             protocol: cross_validate(network, examples, folds, seed, step, folder / protocol)
             for protocol, folds in splits.items()
         }
-    shutil.rmtree(folder, ignore_errors=True)
-    return predicted
 
 
 def _write(path: Path, run: Run) -> None:

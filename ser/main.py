@@ -16,6 +16,10 @@ app.add_typer(pipeline.app, name="pipeline")
 Data = Annotated[Path, typer.Option(envvar="RAVDESS_DIR", help="A manifest (CSV) or a folder of RAVDESS.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Port = Annotated[int, typer.Option(min=1, max=65_535)]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(help="Keep checkpoints under this folder; default: .cache/training, until all is done."),
+]
 CACHE = Path(".cache/features")
 
 
@@ -125,6 +129,7 @@ def evaluate(
     ),
     random_split: Annotated[bool, typer.Option(help="Beside it, a split that shares speakers.")] = True,
     seed: Seed = 0,
+    checkpoints: Checkpoints = None,
     predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -138,7 +143,8 @@ def evaluate(
         elif data is None:
             raise fail("--retrain needs --data or RAVDESS_DIR")
         else:
-            typer.echo(evaluation.run(data, model, output, seed, CACHE, random_split=random_split, as_json=as_json))
+            options = evaluation.Options(random_split, as_json, checkpoints)
+            typer.echo(evaluation.run(data, model, output, seed, CACHE, options))
     except SpeechEmotionError as error:
         raise fail(str(error)) from None
 
@@ -152,13 +158,14 @@ def train(
     licence: Annotated[str, typer.Option(help="Licence of the data, for the card.")] = "unknown",
     name: Annotated[str, typer.Option(help="Name of the data, for the card.")] = "unnamed",
     seed: Seed = 0,
+    checkpoints: Checkpoints = None,
 ) -> None:
-    """Train a model on every clip and export it as a servable SavedModel."""
+    """Train a model on every clip and export it as a servable SavedModel; an interrupted training goes on."""
     from ser import training
     from speech_emotion.errors import SpeechEmotionError
 
     try:
-        training.run(data, model, export, evaluation, licence, name, seed, CACHE)
+        training.run(data, model, export, evaluation, licence, name, seed, CACHE, checkpoints)
     except (SpeechEmotionError, FileExistsError) as error:
         raise fail(str(error)) from None
     typer.echo(export)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ser.checkpoints import checkpoints
 from ser.output import progress
 from training_pipeline.card import make_card
 from training_pipeline.data.source import read_data
@@ -16,9 +17,22 @@ from training_pipeline.train import Examples, train
 
 
 def run(
-    data: Path, model: str, folder: Path, evaluation: Path | None, licence: str, name: str, seed: int, cache: Path
+    data: Path,
+    model: str,
+    folder: Path,
+    evaluation: Path | None,
+    licence: str,
+    name: str,
+    seed: int,
+    cache: Path,
+    kept: Path | None = None,
 ) -> None:
-    """Train `model` on all of `data` and write a SavedModel to `folder`."""
+    """Train `model` on all of `data` and write a SavedModel to `folder`, which must not exist (FileExistsError).
+
+    An interrupted call goes on where it was; see `checkpoints` for `kept`.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} is there already")
     network = find(model)
     clips, labels = read_data(data)
     metrics = {}
@@ -28,6 +42,7 @@ def run(
             raise DataError(f"{evaluation} has no figures of {model}")
     with progress("features", len(clips)) as step:
         examples = Examples.of(clips, extract_all(clips, network.spec, cache, step), labels)
-    trained = train(network, examples, seed)
-    card = make_card(network, examples, trained, seed, name, licence, metrics)
-    export(trained, network.spec, labels, card, folder)
+    with checkpoints(kept, cache.parent, network, examples, seed) as work:
+        trained = train(network, examples, seed, work)
+        card = make_card(network, examples, trained, seed, name, licence, metrics)
+        export(trained, network.spec, labels, card, folder)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -23,6 +24,7 @@ from speech_emotion.store.errors import DamagedVersionError, LoadFailedError, No
 from speech_emotion.store.servers import addresses, require_available
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.golden import PATH, TOLERANCE, read_golden
+from training_pipeline.windows import in_batches
 
 CALL_TIMEOUT_S = 30.0
 Array = npt.NDArray[np.float32]
@@ -56,7 +58,7 @@ def _check_all(
     require_available(servers, name, number, timeout_s)
     worst = 0.0
     for address in [address for server in servers for address in addresses(server)]:
-        answer = _predict(address, name, number, features)
+        answer = in_batches(partial(_predict, address, name, number), features)
         gap = float(np.abs(answer - expected).max()) if answer.shape == expected.shape else float("inf")
         if not gap <= TOLERANCE:
             raise FailedCheckError(f"{address} answers up to {gap:.2g} off what training saw, {TOLERANCE:g} is allowed")

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from speech_emotion import contract
-from training_pipeline.train import Array, Trained, per_clip
+from training_pipeline.train import Array, Trained
+from training_pipeline.windows import in_batches, per_clip
 
 _TRAINED = "trained.json"
 LATENCY_CALLS = 30
@@ -68,7 +69,7 @@ class ServableModel:
 
     def predict(self, features: Sequence[Array]) -> npt.NDArray[np.float64]:
         """Probabilities `[clips, labels]`, averaged over each clip's windows."""
-        return per_clip(self.windows(np.concatenate(features)), features)
+        return per_clip(in_batches(self.windows, np.concatenate(features)), features)
 
     def latency_s(self) -> float:
         """Median seconds of one window, after the first calls."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from training_pipeline.calibrate import fit_temperature, softmax
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.data.manifest import Clip
 from training_pipeline.networks.registry import Network
+from training_pipeline.windows import in_batches, per_clip
 
 if TYPE_CHECKING:
     import keras
@@ -74,14 +76,8 @@ class Trained:
 
     def predict(self, features: Sequence[Array]) -> npt.NDArray[np.float64]:
         """Calibrated probabilities `[clips, labels]`, averaged over each clip's windows as in serving."""
-        logits = np.asarray(self.model(np.concatenate(features), training=False))
+        logits = in_batches(partial(self.model, training=False), np.concatenate(features))
         return per_clip(softmax(logits / self.temperature), features)
-
-
-def per_clip(probabilities: npt.NDArray[Any], features: Sequence[Array]) -> npt.NDArray[np.float64]:
-    """Windows' probabilities `[windows, labels]` to the mean over each clip's windows `[clips, labels]`."""
-    ends = np.cumsum([len(feature) for feature in features])
-    return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])
 
 
 def train(network: Network, examples: Examples, seed: int, checkpoints: Path | None = None) -> Trained:
@@ -94,5 +90,5 @@ def train(network: Network, examples: Examples, seed: int, checkpoints: Path | N
     count = len(examples.labels)
     probe = network.fit(*examples.subset(inner.train).windows(), count, seed, checkpoints and checkpoints / "probe")
     x, y = held_out.windows()
-    temperature = fit_temperature(np.asarray(probe(x, training=False)), y)
+    temperature = fit_temperature(in_batches(partial(probe, training=False), x), y)
     return Trained(network.fit(*examples.windows(), count, seed, checkpoints and checkpoints / "final"), temperature)

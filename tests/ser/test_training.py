@@ -1,0 +1,65 @@
+"""`ser train` and `ser evaluate` as processes that are killed and started again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speech_emotion.features import SEED_SPEC
+from training_pipeline.data.synthetic import write_synthetic
+from training_pipeline.savedmodel import ServableModel
+
+COMMAND = [sys.executable, "-m", "ser.main"]
+pytestmark = pytest.mark.timeout(600)  # several processes, each of which imports TensorFlow
+
+
+def ser(cwd: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def kill_at(cwd: Path, pattern: str, *arguments: object) -> None:
+    """Start the command, and kill it once a file of that pattern is there."""
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 200
+    while not list(cwd.glob(pattern)):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_model(tmp_path: Path) -> None:
+    data = write_synthetic(tmp_path / "data", speakers=5, takes=2)
+    command = ("train", "--data", data, "--model", "ann", "--export")
+    kill_at(tmp_path, ".cache/training/ann-*/final/last.npz", *command, "killed")
+    assert not (tmp_path / "killed").exists()
+    assert "going on from the checkpoints" in ser(tmp_path, *command, "resumed").stderr
+    assert list((tmp_path / ".cache" / "training").iterdir()) == []
+    assert "going on" not in ser(tmp_path, *command, "whole").stderr
+    x = np.random.default_rng(0).normal(0, 10, (4, SEED_SPEC.frames, SEED_SPEC.bins)).astype(np.float32)
+    resumed, whole = (ServableModel(tmp_path / name).windows(x) for name in ("resumed", "whole"))
+    np.testing.assert_array_equal(resumed, whole)
+
+
+def test_an_evaluation_keeps_named_checkpoints_and_goes_on_from_them(tmp_path: Path) -> None:
+    data = write_synthetic(tmp_path / "data", speakers=5, takes=1)
+    command = ("evaluate", "--retrain", "--data", data, "--model", "ann", "--no-random-split", "--checkpoints", "kept")
+    kill_at(tmp_path, "kept/ann-*/unheard_speakers/fold-0/final/last.npz", *command, "-o", "out")
+    (first,) = tmp_path.glob("kept/*/unheard_speakers/fold-0/probe/last.npz")
+    inode = first.stat().st_ino
+    assert "going on from the checkpoints" in ser(tmp_path, *command, "-o", "out").stderr
+    assert first.stat().st_ino == inode
+    assert len(list(tmp_path.glob("kept/*/unheard_speakers/fold-*/final/last.npz"))) == 5
+    assert not (tmp_path / ".cache" / "training").exists()
