@@ -18,7 +18,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 KEEP = bool(os.environ.get("CLUSTER_KEEP"))
 """For work on these tests: leave the cluster up, and take images as an earlier run built them."""
 NEXT = "next"
-"""Tag of a second build of the gateway: other labels, same code."""
+"""Tag of a second image of the gateway: another label, same code."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,12 +51,19 @@ def cluster() -> Iterator[Cluster]:
 def _build(cluster: Cluster) -> None:
     gateway = f"docker.io/{VALUES['gateway']['image']['repository']}"
     cluster.image(f"{gateway}:{VERSION}", "Dockerfile.gateway")
-    cluster.image(f"{gateway}:{NEXT}", "Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}")
+    # Not by --build-arg VERSION: buildah 1.28 takes the label of another VERSION from its cache, the very same image.
+    label = f"FROM {gateway}:{VERSION}\nLABEL org.opencontainers.image.version={NEXT}\n"
+    _build_text(cluster, f"{gateway}:{NEXT}", label)
     server = VALUES["modelServer"]["image"]
-    with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as both:
-        both.write((ROOT / "Dockerfile.pipeline").read_text() + (ROOT / "tests/cluster/Dockerfile").read_text())
-        both.flush()
-        cluster.image(f"docker.io/{server['repository']}:{server['tag']}", both.name)
+    both = (ROOT / "Dockerfile.pipeline").read_text() + (ROOT / "tests/cluster/Dockerfile").read_text()
+    _build_text(cluster, f"docker.io/{server['repository']}:{server['tag']}", both)
+
+
+def _build_text(cluster: Cluster, name: str, dockerfile: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as file:
+        file.write(dockerfile)
+        file.flush()
+        cluster.image(name, file.name)
 
 
 @pytest.fixture(scope="session")
