@@ -45,9 +45,9 @@ evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings 
 	$(BIN)/ser evaluate --retrain --model ann --model mlp --data $(RAVDESS_DIR) --output reports/evaluation
 
 pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store of its own, without servers
-	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) --data-name "RAVDESS speech" --licence "CC BY-NC-SA 4.0" \
+	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) \
 		--model mlp --store .cache/pipeline/store --offline
-	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) --data-name "RAVDESS speech" --licence "CC BY-NC-SA 4.0" \
+	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) \
 		--model ann --store .cache/pipeline/store --offline
 
 k8s/pipeline.yaml: $(INSTALLED) training_pipeline/kubeflow/components.py training_pipeline/kubeflow/pipeline.py  ## compile the Kubeflow pipeline

@@ -9,15 +9,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from training_pipeline.data import ravdess
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.networks.registry import Network
 from training_pipeline.train import Examples, Trained
 
+UNNAMED, UNKNOWN = "unnamed", "unknown"
+RAVDESS_HEARD = "acted North American English: two sentences, one studio, 24 actors at most"
 SOFTWARE = ("keras", "librosa", "numpy", "scikit-learn", "soxr", "tensorflow")
-INTENDED_USE = (
-    "How speech sounds, as listeners would name it, in acted North American English. It does not know what a "
-    "person feels, and is no lie or mood detector. Emotion recognition at work and in education is prohibited "
-    "in the European Union (AI Act, Article 5)."
+INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
+FIGURES_MEAN = (
+    "Share of clips that are named as they are labelled, by speakers never heard in training. Where emotions were "
+    "acted they are plainer than in life: expect less of spontaneous speech, and of other languages, rooms, "
+    "microphones and speakers than those of the data. A probability holds on such clips only."
+)
+NOT_FOR = (
+    "telling what a person feels, thinks or intends: it is no lie or mood detector, and no diagnosis",
+    "decisions about a person, such as hiring, credit, insurance, policing or asylum",
+    "emotion recognition at work or in education, which is prohibited in the European Union except for medical or "
+    "safety reasons (AI Act, Article 5(1)(f)); elsewhere those concerned must be told (Article 50(3))",
 )
 
 
@@ -34,9 +44,13 @@ def make_card(
     """Everything that a reader of the model should know, as JSON.
 
     `examples` are those trained on; `folds` the test speakers of each fold behind `metrics`, left out where these are
-    the folds of `examples`.
+    the folds of `examples`. Clips of RAVDESS are known by their names: what is `unknown` or `unnamed` is filled in.
     """
     x, _ = examples.windows()
+    known = [ravdess.clip_of(clip.path) is not None for clip in examples.clips]
+    if any(known):
+        licence = ravdess.LICENCE if licence == UNKNOWN else licence
+        data = ravdess.NAME if data == UNNAMED else data
     return {
         "model": network.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -47,7 +61,9 @@ def make_card(
             "clips": len(examples.clips),
             "speakers": sorted({clip.speaker for clip in examples.clips}),
             "licence": licence,
+            "source": ravdess.CITATION if any(known) else "",
         },
+        "pretrained": network.provenance(),
         "licences": {"data": licence, "weights": licence, "code": "Apache-2.0"},
         "evaluation": metrics,
         "folds": folds if folds is not None else fold_speakers(examples) if metrics else [],
@@ -57,7 +73,9 @@ def make_card(
             "std": [round(float(v), 6) for v in x.std(axis=(0, 1))],
         },
         "feature_fingerprint": network.spec.fingerprint,
-        "intended_use": INTENDED_USE,
+        "intended_use": INTENDED_USE.format(heard=RAVDESS_HEARD if all(known) else "recordings like those of its data"),
+        "figures_mean": FIGURES_MEAN,
+        "not_for": list(NOT_FOR),
         "software": {"python": platform.python_version(), **{name: version(name) for name in SOFTWARE}},
         "revision": revision(),
     }

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
 from speech_emotion.features import SEED_SPEC
 from speech_emotion.store.folder import FolderStore
@@ -44,6 +46,18 @@ def retrain(data: Path, store: Path, work: Path, *more: object) -> subprocess.Co
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_synthetic(tmp_path_factory.mktemp("data"), speakers=5, takes=4)
+
+
+def copied_rows(data: Path, target: Path, change: Callable[[dict[str, str]], dict[str, str] | None]) -> Path:
+    """A manifest of the same recordings, each row changed, or left out where `change` gives none."""
+    with data.open() as file:
+        rows = [{**row, "path": str(data.parent / row["path"])} for row in csv.DictReader(file)]
+    kept = [row for row in map(change, rows) if row is not None]
+    with target.open("w", newline="") as file:
+        writer = csv.DictWriter(file, kept[0])
+        writer.writeheader()
+        writer.writerows(kept)
+    return target
 
 
 @pytest.fixture
@@ -106,6 +120,18 @@ def seconds_until_version(gateway: Gateway, version: int) -> float:
     raise AssertionError(f"version {version} never answered")
 
 
+def card_of_label(gateway: Gateway, label: str) -> object:
+    """The card that `/v1/models` shows, once the gateway knows the label."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        (model,) = requests.get(f"{gateway.url}/v1/models", timeout=20).json()["models"]
+        for version in model["versions"]:
+            if label in version["labels"]:
+                return version["card"]
+        time.sleep(0.1)
+    raise AssertionError(f"no version is {label}")
+
+
 def test_a_retrained_model_is_canary_then_stable_then_rolled_back_under_load(
     data: Path, store: Path, serving: tuple[ModelServer, Gateway], tmp_path: Path
 ) -> None:
@@ -119,6 +145,10 @@ def test_a_retrained_model_is_canary_then_stable_then_rolled_back_under_load(
         assert result["decision"]["figures"]["stable_accuracy"] < result["decision"]["figures"]["accuracy"]
         assert result["golden_gap"] <= 1e-4
         assert FolderStore(store).read_config().labels(NAME) == {"stable": 1, "canary": 2}
+        card = json.loads(ser("models", "show", 2, "--store", store, "--json").stdout)["card"]
+        assert card_of_label(gateway, "canary") == card
+        assert (card["pretrained"], card["evaluation"]["held_out"]["speakers"]) == ({}, ["00"])
+        assert card["not_for"]
         assert ser("models", "promote", "--store", store, "--server", server.address).returncode == 0
         promoted_s = seconds_until_version(gateway, 2)
         assert ser("models", "rollback", "--store", store, "--server", server.address).returncode == 0
@@ -131,21 +161,11 @@ def test_a_retrained_model_is_canary_then_stable_then_rolled_back_under_load(
         f"promote -> first answer {promoted_s:.2f} s, rollback -> first answer {rolled_back_s:.2f} s, "
         f"{len(report.records)} requests, {len(report.failed)} failed"
     )
-    shown = json.loads(ser("models", "show", 2, "--store", store, "--json").stdout)
-    assert shown["card"]["evaluation"]["held_out"]["speakers"] == ["00"]
 
 
 def test_a_candidate_of_shuffled_labels_is_refused(data: Path, store: Path, tmp_path: Path) -> None:
-    with data.open() as file:
-        rows = list(csv.DictReader(file))
-    for n, row in enumerate(rows):
-        row["path"] = str(data.parent / row["path"])
-        row["label"] = LABELS[(n * 7 + n // 5) % 3]
-    shuffled = tmp_path / "shuffled.csv"
-    with shuffled.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    by_turns = (LABELS[(n * 7 + n // 5) % 3] for n in itertools.count())
+    shuffled = copied_rows(data, tmp_path / "shuffled.csv", lambda row: {**row, "label": next(by_turns)})
     done = retrain(shuffled, store, tmp_path / "work", "--label", "stable", "--offline")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
@@ -164,6 +184,38 @@ def test_a_broken_data_set_stops_the_run_with_the_files_named(data: Path, store:
     assert f"unreadable: {broken}" in done.stderr
     assert broken.name in (tmp_path / "work" / "validation.md").read_text()
     assert FolderStore(store).versions(NAME) == [1]
+
+
+def split_leak(row: dict[str, str]) -> dict[str, str]:
+    """Speaker 02 in training and test, 00 in test alone."""
+    leaked = row["speaker"] == "02" and row["path"].endswith("-1.wav")
+    return {**row, "split": "test" if row["speaker"] == "00" or leaked else "train"}
+
+
+def without_angry(row: dict[str, str]) -> dict[str, str] | None:
+    """The held-out speaker, 00, is never angry."""
+    return None if (row["speaker"], row["label"]) == ("00", "angry") else row
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without_angry, "no clip to test on of the emotion: angry"),
+        (split_leak, "speakers in more than one split: 02"),
+    ],
+)
+def test_a_set_that_cannot_be_measured_stops_the_run_in_one_line(
+    change: Callable[[dict[str, str]], dict[str, str] | None], said: str, data: Path, store: Path, tmp_path: Path
+) -> None:
+    before = (store / "models.config").read_bytes()
+    done = retrain(copied_rows(data, tmp_path / "broken.csv", change), store, tmp_path / "work", "--offline")
+    assert done.returncode == 7
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert said.split(": ")[0] in (tmp_path / "work" / "validation.md").read_text()
+    assert FolderStore(store).versions(NAME) == [1]
+    assert (store / "models.config").read_bytes() == before
 
 
 def test_a_label_without_servers_is_a_usage_error(data: Path, store: Path, tmp_path: Path) -> None:

@@ -41,15 +41,6 @@ def test_a_label_that_never_occurs_is_an_error() -> None:
         mlp.fit(np.zeros((4, 1, 12), np.float32), np.array([0, 1, 0, 1]), 3, seed=0)
 
 
-def test_a_card_names_the_test_speakers_of_its_figures(examples: Examples) -> None:
-    network = find("mlp")
-    trained = train(network, examples, seed=0)
-    card = make_card(network, examples, trained, 0, "synthetic", "none", {"unheard_speakers": {}})
-    assert card["folds"] == [["00"], ["01"], ["02"], ["03"], ["04"]]
-    assert card["licences"] == {"data": "none", "weights": "none", "code": "Apache-2.0"}
-    assert make_card(network, examples, trained, 0, "synthetic", "none", {})["folds"] == []
-
-
 def test_training_twice_gives_the_same_probabilities(examples: Examples) -> None:
     one, two = (train(find("mlp"), examples, seed=3).predict(examples.features) for _ in range(2))
     np.testing.assert_array_equal(one, two)

@@ -17,6 +17,11 @@ LABELS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "sur
 FOLDS = ((2, 5, 14, 15, 16), (3, 6, 7, 13, 18), (10, 11, 12, 19, 20), (8, 17, 21, 23, 24), (1, 4, 9, 22))
 """Test actors of the five folds of Luna-Jimenez et al. (2021, 2022)."""
 ACTORS = 24
+NAME, LICENCE = "RAVDESS speech", "CC BY-NC-SA 4.0, non-commercial"
+CITATION = (
+    "Livingstone SR, Russo FA (2018) The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS). "
+    "PLoS ONE 13(5): e0196391, https://doi.org/10.1371/journal.pone.0196391"
+)
 AUDIO_ONLY, SPEECH, SONG = "03", "01", "02"
 _NAME = re.compile(r"(\d\d)-(\d\d)-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
 

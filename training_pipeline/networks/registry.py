@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -37,11 +38,12 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class Network:
-    """An entry of the registry."""
+    """An entry of the registry. `provenance` says where weights come from that it does not start at random."""
 
     name: str
     spec: FeatureSpec
     fit: Fit
+    provenance: Callable[[], dict[str, str]] = dict
 
 
 def _fit_mlp(
@@ -72,12 +74,18 @@ def _fit_whisper(
     return fit.fit(x, y, labels, seed, checkpoints)
 
 
+def _whisper_provenance() -> dict[str, str]:
+    from training_pipeline.networks.whisper.weights import PROVENANCE
+
+    return PROVENANCE
+
+
 NETWORKS = {
     network.name: network
     for network in (
         Network("mlp", SEED_SPEC, _fit_mlp),
         Network("ann", SEED_SPEC, _fit_ann),
-        Network("whisper", WHISPER_SPEC, _fit_whisper),
+        Network("whisper", WHISPER_SPEC, _fit_whisper, _whisper_provenance),
     )
 }
 

@@ -69,6 +69,8 @@ def card_page(card: dict[str, Any]) -> str:
         f"{card['intended_use']}\n",
         "| what | value |\n|---|---|",
         f"| trained on | {data['name']}: {data['clips']} clips of {len(data['speakers'])} speakers |",
+        *([f"| from | {data['source']} |"] if data["source"] else []),
+        f"| starts from | {'; '.join(f'{k}: {v}' for k, v in card['pretrained'].items()) or 'random weights'} |",
         f"| parameters | {card['parameters']} |",
         f"| temperature | {card['calibration']['temperature']:.3f}, {card['calibration']['method']} |",
         f"| feature fingerprint | `{card['feature_fingerprint']}` |",
@@ -87,6 +89,8 @@ def card_page(card: dict[str, Any]) -> str:
             f"| {len(card['folds'])} folds of unheard speakers | accuracy {folds['accuracy']:.1%} "
             f"(spread {folds['accuracy_std']:.1%}), UAR {folds['uar']:.1%}, ECE {folds['ece']:.1%} |"
         )
+    lines += ["", "## What the figures mean\n", card["figures_mean"], "", "## Not for\n"]
+    lines += [f"- {use}" for use in card["not_for"]]
     return "\n".join(lines) + "\n"
 
 

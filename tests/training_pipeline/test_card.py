@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training_pipeline.card import NOT_FOR, make_card
+from training_pipeline.data import ravdess
+from training_pipeline.networks.registry import NETWORKS, find
+from training_pipeline.networks.whisper.weights import PROVENANCE
+from training_pipeline.reports.markdown import card_page
+from training_pipeline.train import Examples, Trained, train
+
+Card = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def trained(examples: Examples) -> Trained:
+    return train(find("mlp"), examples, seed=0)
+
+
+@pytest.fixture
+def card(examples: Examples, trained: Trained) -> Card:
+    def make(
+        name: str = "unnamed", licence: str = "unknown", metrics: dict[str, Any] | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        used = replace(examples, **{k: v for k, v in changes.items() if k == "clips"})
+        network = replace(find("mlp"), **{k: v for k, v in changes.items() if k != "clips"})
+        return make_card(network, used, trained, 0, name, licence, metrics or {})
+
+    return make
+
+
+def test_it_names_the_test_speakers_of_its_figures(card: Card) -> None:
+    measured = card(licence="none", metrics={"unheard_speakers": {}})
+    assert measured["folds"] == [["00"], ["01"], ["02"], ["03"], ["04"]]
+    assert measured["licences"] == {"data": "none", "weights": "none", "code": "Apache-2.0"}
+    assert card()["folds"] == []
+
+
+def test_recordings_of_ravdess_bring_their_licence_and_source(card: Card, examples: Examples) -> None:
+    names = [f"03-01-{n % 8 + 1:02d}-01-01-01-{n % 24 + 1:02d}.flac" for n in range(len(examples.clips))]
+    clips = [replace(clip, path=Path(name)) for clip, name in zip(examples.clips, names, strict=True)]
+    known = card(clips=clips)
+    assert known["data"]["name"] == "RAVDESS speech"
+    assert known["data"]["licence"] == known["licences"]["weights"] == "CC BY-NC-SA 4.0, non-commercial"
+    assert known["data"]["source"] == ravdess.CITATION
+    assert "acted North American English" in known["intended_use"]
+    mixed = card(clips=[*clips[1:], examples.clips[0]])
+    assert mixed["licences"]["weights"] == ravdess.LICENCE
+    assert "North American" not in mixed["intended_use"]
+    assert card(clips=clips, name="ours", licence="agreed with its makers")["licences"]["data"] == (
+        "agreed with its makers"
+    )
+
+
+def test_other_recordings_are_not_called_ravdess(card: Card) -> None:
+    other = card("calls", "ours")
+    assert (other["data"]["name"], other["data"]["licence"], other["data"]["source"]) == ("calls", "ours", "")
+    assert "North American" not in other["intended_use"]
+
+
+def test_pretrained_weights_name_their_makers_and_licences(card: Card) -> None:
+    assert card()["pretrained"] == {}
+    assert "| starts from | random weights |" in card_page(card())
+    provenance = NETWORKS["whisper"].provenance
+    tuned = card(provenance=provenance)
+    assert tuned["pretrained"] == PROVENANCE
+    page = card_page(tuned)
+    assert all(text in page for text in ("Whisper-tiny (OpenAI), MIT", "BSD-2-Clause", PROVENANCE["sha256"]))
+
+
+def test_it_says_what_the_figures_mean_and_what_it_is_not_for(card: Card) -> None:
+    made = json.loads(json.dumps(card()))
+    page = card_page(made)
+    assert made["not_for"] == list(NOT_FOR)
+    assert made["figures_mean"] in page
+    assert all(f"- {use}\n" in page for use in NOT_FOR)
+    assert "AI Act" in page
+    assert "lie or mood detector" in page
