@@ -38,7 +38,7 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class Network:
-    """An entry of the registry. `provenance` says where weights come from that it does not start at random."""
+    """An entry of the registry. `provenance` is that of pretrained weights it starts from, or learns from."""
 
     name: str
     spec: FeatureSpec
@@ -80,12 +80,21 @@ def _whisper_provenance() -> dict[str, str]:
     return PROVENANCE
 
 
+def _fit_edge(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+) -> keras.Model:
+    from training_pipeline.networks import edge
+
+    return edge.fit(x, y, labels, seed, checkpoints)
+
+
 NETWORKS = {
     network.name: network
     for network in (
         Network("mlp", SEED_SPEC, _fit_mlp),
         Network("ann", SEED_SPEC, _fit_ann),
         Network("whisper", WHISPER_SPEC, _fit_whisper, _whisper_provenance),
+        Network("edge", WHISPER_SPEC, _fit_edge, _whisper_provenance),
     )
 }
 
