@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import keras
 
 Array = npt.NDArray[np.float32]
+PROBE_SEED = 0
+"""Of the fit that gives the temperature, which belongs to a recipe and its speakers and not to one run."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def train(network: Network, examples: Examples, seed: int, checkpoints: Path | N
     inner = speaker_folds(examples.clips, min(5, len({clip.speaker for clip in examples.clips})))[0]
     held_out = examples.subset(inner.test)
     count = len(examples.labels)
-    probe = network.fit(*examples.subset(inner.train).windows(), count, seed, checkpoints and checkpoints / "probe")
+    folder = checkpoints and checkpoints / "probe"
+    probe = network.fit(*examples.subset(inner.train).windows(), count, PROBE_SEED, folder)
     x, y = held_out.windows()
     temperature = fit_temperature(in_batches(partial(probe, training=False), x), y)
     return Trained(network.fit(*examples.windows(), count, seed, checkpoints and checkpoints / "final"), temperature)
