@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ser.serve import ConfigMirror
+from speech_emotion.store.folder import FolderStore
 from tests.preprocess_gateway.conftest import FLAGS
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
+from training_pipeline.check import check
 
 STORE = Path(__file__).parent.parent.parent / "models"
 
@@ -35,3 +38,9 @@ def test_every_original_is_answered(gateway: Gateway, originals_dir: Path) -> No
         assert answer["audio"]["sample_rate"] == 48_000
         channels.add(answer["audio"]["channels"])
     assert channels == {1, 2}
+
+
+def test_the_serving_path_answers_the_golden_set_as_training_did(tmp_path: Path) -> None:
+    store = FolderStore(shutil.copytree(STORE, tmp_path / "models"))  # a failed check moves the version away
+    (version,) = store.read_config().labels("speech_emotion").values()
+    assert check(store, "speech_emotion", version, [], 120.0) <= 1e-4
