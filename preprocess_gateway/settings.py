@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     """Connections that are read or answered at once; each has a thread, which a slow upload may hold."""
     concurrency: int = Field(default=2, ge=1, le=256)
     """Predictions that are computed at once; about one for each core."""
-    queue: int = Field(default=4, ge=0, le=1024)
+    queue: int = Field(default=1, ge=0, le=1024)
     """Requests that may wait for one of these; one more is refused at once."""
     queue_s: float = Field(default=0.5, ge=0, le=60)
     """Seconds that a request may wait for it."""

@@ -46,7 +46,8 @@ def local_client(store: Path, deadline_s: float) -> Iterator[Client]:
 
 @contextmanager
 def _client(model_server: str, deadline_s: float) -> Iterator[Client]:
-    settings = Settings(model_server=model_server, deadline_s=deadline_s)
+    # Nobody else asks: clips wait here rather than come again in seconds.
+    settings = Settings(model_server=model_server, deadline_s=deadline_s, queue=1024, queue_s=60)
     metrics = Metrics()
     predictor = Predictor.connect(settings, metrics)
     try:

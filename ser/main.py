@@ -59,7 +59,7 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Append answers here (JSON lines, or CSV); skip those there.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Clips at once.")] = 4,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Clips at once.")] = 3,
     top: Annotated[int | None, typer.Option(min=1, help="Only so many probabilities.")] = None,
     timeline: Annotated[bool, typer.Option(help="Each window's emotion, in JSON.")] = False,
     deadline_s: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds for a clip, retries included.")] = 30.0,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +37,7 @@ class Options:
 
     top: int | None = None
     timeline: bool = False
-    jobs: int = 4
+    jobs: int = 3  # what a worker of a gateway holds by default
 
 
 @dataclass(frozen=True)
@@ -82,21 +85,53 @@ def find_clips(inputs: Sequence[str]) -> list[str]:
 
 
 def predict_all(client: Client, clips: Sequence[str], options: Options) -> Iterator[Outcome]:
-    """Outcomes in the order of `clips`, `options.jobs` at a time.
+    """Outcomes in the order of `clips`, `options.jobs` at a time, fewer where the service does not hold so many.
 
     Raises ServiceAwayError at the first clip for which nobody answers: the rest would fail alike.
     """
     pool = ThreadPoolExecutor(options.jobs, thread_name_prefix="predict")
     try:
-        yield from pool.map(partial(_predict, client, options), clips)
+        yield from pool.map(partial(_predict, client, options, _Places(options.jobs)), clips)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _predict(client: Client, options: Options, name: str) -> Outcome:
+class _Places:
+    """How many clips are asked for at once. Each clip that is turned away through all retries costs one place.
+
+    With more than the service holds, some clips would be turned away as long as the others go on.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._free = threading.Semaphore(jobs)
+        self._spare = threading.Semaphore(jobs - 1)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold a place while the block runs; ends without an error, and without the place, when turned away.
+
+        The last place stays, and to be turned away there is the error.
+        """
+        self._free.acquire()
+        kept = True
+        try:
+            yield
+        except ProblemError as error:
+            kept = error.code != "overloaded" or not self._spare.acquire(blocking=False)
+            if kept:
+                raise
+            time.sleep(error.retry_after_s or 0)
+        finally:
+            if kept:
+                self._free.release()
+
+
+def _predict(client: Client, options: Options, places: _Places, name: str) -> Outcome:
     source = sys.stdin.buffer.read() if name == STDIN else Path(name)
     try:
-        return Outcome(name, client.predict(source, top=options.top, timeline=options.timeline))
+        while True:
+            with places.hold():
+                return Outcome(name, client.predict(source, top=options.top, timeline=options.timeline))
     except UnreachableError as error:
         raise ServiceAwayError(str(error)) from error
     except ProblemError as error:

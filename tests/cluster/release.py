@@ -17,6 +17,7 @@ SMALL = (
     "gateway.resources.requests.cpu=50m",
     "modelServer.resources.requests.cpu=50m",
     # Two cores carry everything here: to wait is no failure, to be turned away would be one.
+    "gateway.settings.queue=8",  # all clients of a test at one gateway, as when the other is away
     "gateway.settings.queue_s=10",
 )
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import requests
 
+from preprocess_gateway.settings import Settings
 from speech_emotion.audio import load
 from speech_emotion.features import SEED_SPEC, extract
 from tests.preprocess_gateway.conftest import LABELS
@@ -85,8 +86,9 @@ def test_other_requests_are_problems_too(gateway: Gateway) -> None:
     assert "POST" in got.headers["Allow"]
 
 
-def test_several_clients_at_once_are_all_answered(gateway: Gateway) -> None:
-    report = run_load(post_file(f"{gateway.url}/predict", clips.tone()), clients=4, requests_total=100, seconds=60)
+def test_as_many_clients_as_a_worker_holds_are_all_answered(gateway: Gateway) -> None:
+    held = Settings.model_fields["concurrency"].default + Settings.model_fields["queue"].default
+    report = run_load(post_file(f"{gateway.url}/predict", clips.tone()), clients=held, requests_total=100, seconds=60)
     assert len(report.records) == 100
     assert report.failed == []
 

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 from typer.testing import CliRunner, Result
 
 from ser.main import app
 from ser.outcomes import UsageError, find_clips
 from speech_emotion.client import Client
 from tests.support.gateway import Gateway
-from tests.support.model_server import free_port
+from tests.support.model_server import ModelServer, free_port
 from training_pipeline.data.synthetic import write_synthetic
 
 
@@ -44,6 +45,17 @@ def test_a_folder_is_answered_in_order_and_a_bad_file_stops_nothing(service: Gat
     with Client(service.url) as client:
         for line in answered:
             assert line["emotion"] == client.predict(line["file"]).emotion
+
+
+def test_more_at_once_than_the_service_holds_lose_no_file(service_models: ModelServer, folder: Path) -> None:
+    clips = folder / "deeper"
+    with Gateway(service_models.address, concurrency=1, queue=0, retry_after_s=4) as crowded:
+        # A deadline before Retry-After leaves a client no retry of its own.
+        done = predict(crowded, clips, "--json", "--jobs", "6", "--deadline-s", "3.5")
+        refused = requests.get(f"{crowded.probes}/metrics", timeout=10).text
+    assert done.exit_code == 0, done.output
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == find_clips([str(clips)])
+    assert 'shed_requests_total{reason="queue_full"} 0.0' not in refused
 
 
 def test_people_get_a_table_and_scripts_csv(service: Gateway, folder: Path) -> None:
