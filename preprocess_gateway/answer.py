@@ -11,8 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from preprocess_gateway.hearing import Heard
 from speech_emotion.audio.quality import QualityWarning
+from speech_emotion.hearing import Heard
 
 Reason = Literal["no_speech"]
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from preprocess_gateway.answer import Answer, Model, PredictOptions, build_answer
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, OverloadedError
-from preprocess_gateway.hearing import Heard, hear
 from preprocess_gateway.metrics import Metrics
 from preprocess_gateway.serving.client import PredictClient, VersionNotFoundError
 from preprocess_gateway.serving.versions import ServedVersion, VersionResolver
@@ -20,7 +19,8 @@ from preprocess_gateway.shadow import Shadow
 from speech_emotion.audio import AudioInfo, DecoderPool, decode
 from speech_emotion.contract import Description
 from speech_emotion.errors import ContractError, DecoderBusyError, DecoderDeadlineError
-from speech_emotion.features import FeatureSpec, extract
+from speech_emotion.features import extract
+from speech_emotion.hearing import hear, spoken_features
 
 Array = npt.NDArray[np.float32]
 
@@ -127,7 +127,7 @@ class Predictor:
         spec, labels = served.description.spec, served.description.labels
         with self._metrics.stage("features"):
             heard = hear(clip.samples, clip.info, spec, self._settings.quality_limits)
-            features = _features(heard, spec)
+            features = spoken_features(heard, spec)
         with self._metrics.stage("serving"):
             rows = self._predict_batches(features, served, context)
         model = Model(name=self._client.model_name, version=served.version, label=served.label)
@@ -159,13 +159,6 @@ class _Clip:
     samples: Array
     info: AudioInfo
     options: PredictOptions
-
-
-def _features(heard: Heard, spec: FeatureSpec) -> Array:
-    """Features of the windows with speech, `[windows, frames, bins]`."""
-    if not heard.speech.any():
-        return np.empty((0, spec.frames, spec.bins), np.float32)
-    return extract(heard.mono, spec)[heard.speech]
 
 
 def _warm(description: Description) -> None:

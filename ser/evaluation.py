@@ -17,18 +17,20 @@ from training_pipeline.features import extract_all
 from training_pipeline.networks.registry import NETWORKS, Network, find
 from training_pipeline.predictions import Run, measure_runs, read_predictions, write_predictions
 from training_pipeline.reports import markdown, pictures
+from training_pipeline.robustness.measure import Robustness
 from training_pipeline.train import Examples
 
 FOLDS = 5
 UNHEARD, RANDOM = "unheard_speakers", "random_split"
-PREDICTIONS = "predictions.csv"
+PREDICTIONS, ROBUSTNESS = "predictions.csv", "robustness.json"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is made: a split that shares speakers beside the folds, JSON, checkpoints kept under a folder."""
+    """What is made: a split that shares speakers too, robustness, JSON; checkpoints are kept under a folder."""
 
     random_split: bool = True
+    robustness: bool = False
     as_json: bool = False
     checkpoints: Path | None = None
 
@@ -60,30 +62,43 @@ def run(
     splits = {UNHEARD: speaker_folds(clips, FOLDS)}
     splits |= {RANDOM: random_folds(clips, FOLDS, seed)} if options.random_split else {}
     results: dict[str, dict[str, Any]] = {}
+    robust: dict[str, dict[str, Any]] = {}
     for network in networks:
         with progress(f"features of {network.name}", len(clips)) as step:
             examples = Examples.of(clips, extract_all(clips, network.spec, cache, step), labels)
-        predicted = _cross_validate_all(network, examples, splits, seed, options.checkpoints, cache.parent)
+        robustness = Robustness(network.spec, seed) if options.robustness else None
+        predicted = _cross_validate_all(network, examples, splits, seed, options.checkpoints, cache.parent, robustness)
         results[network.name] = {protocol: measure(p, examples) for protocol, p in predicted.items()}
         _write(output / network.name / PREDICTIONS, Run(seed, examples, predicted[UNHEARD]))
+        if robustness:
+            robust[network.name] = robustness.summary()
+            (output / network.name / ROBUSTNESS).write_text(json.dumps(robust[network.name], indent=1) + "\n")
         figure = output / f"confusion-{network.name}.png"
         pictures.confusion(results[network.name][UNHEARD], labels, f"{network.name}, unheard speakers", figure)
     (output / "results.json").write_text(
         json.dumps({"seed": seed, "labels": labels, "models": results}, indent=1) + "\n"
     )
-    (output / "README.md").write_text(markdown.page(results, f"{len(clips)} clips", seed))
-    return json.dumps(results) if options.as_json else markdown.summary_table(results)
+    robust_tables = markdown.robustness_tables(robust)
+    (output / "README.md").write_text(markdown.page(results, f"{len(clips)} clips", seed) + robust_tables)
+    return json.dumps(results) if options.as_json else markdown.summary_table(results) + robust_tables
 
 
 def _cross_validate_all(
-    network: Network, examples: Examples, splits: dict[str, list[Fold]], seed: int, kept: Path | None, cache: Path
+    network: Network,
+    examples: Examples,
+    splits: dict[str, list[Fold]],
+    seed: int,
+    kept: Path | None,
+    cache: Path,
+    robustness: Robustness | None,
 ) -> dict[str, Predictions]:
     with (
         checkpoints(kept, cache, network, examples, seed) as folder,
         progress(f"training {network.name}", FOLDS * len(splits)) as step,
     ):
+        tested = {UNHEARD: robustness} if robustness else {}
         return {
-            protocol: cross_validate(network, examples, folds, seed, step, folder / protocol)
+            protocol: cross_validate(network, examples, folds, seed, step, folder / protocol, tested.get(protocol))
             for protocol, folds in splits.items()
         }
 

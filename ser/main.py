@@ -128,6 +128,9 @@ def evaluate(
         "reports/evaluation"
     ),
     random_split: Annotated[bool, typer.Option(help="Beside it, a split that shares speakers.")] = True,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="With --retrain: also clips made worse, and sounds without speech.")
+    ] = False,
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
     predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
@@ -138,12 +141,14 @@ def evaluate(
     from speech_emotion.errors import SpeechEmotionError
 
     try:
+        if robustness and not retrain:
+            raise fail("--robustness needs the models themselves: --retrain")
         if not retrain:
             typer.echo(evaluation.table(predictions, model, as_json=as_json))
         elif data is None:
             raise fail("--retrain needs --data or RAVDESS_DIR")
         else:
-            options = evaluation.Options(random_split, as_json, checkpoints)
+            options = evaluation.Options(random_split, robustness, as_json, checkpoints)
             typer.echo(evaluation.run(data, model, output, seed, CACHE, options))
     except SpeechEmotionError as error:
         raise fail(str(error)) from None

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from training_pipeline.calibrate import expected_calibration_error
 from training_pipeline.data.folds import Fold
 from training_pipeline.networks.registry import Network
-from training_pipeline.train import Examples, train
+from training_pipeline.train import Examples, Trained, train
 
 Array = npt.NDArray[Any]
 
@@ -34,17 +34,22 @@ def cross_validate(
     seed: int,
     progress: Callable[[], None] = lambda: None,
     checkpoints: Path | None = None,
+    tested: Callable[[Trained, Examples], None] | None = None,
 ) -> Predictions:
     """Train on each fold's training clips, predict its test clips; nothing is chosen on the latter.
 
-    With the folder `checkpoints`, an interrupted call goes on where it was.
+    With the folder `checkpoints`, an interrupted call goes on where it was. `tested` is called with each fold's model
+    and test clips, for other measurements on them.
     """
     probabilities = np.zeros((len(examples.clips), len(examples.labels)))
     which = np.zeros(len(examples.clips), np.intp)
     for number, fold in enumerate(folds):
         trained = train(network, examples.subset(fold.train), seed, checkpoints and checkpoints / f"fold-{number}")
-        probabilities[fold.test] = trained.predict(examples.subset(fold.test).features)
+        test = examples.subset(fold.test)
+        probabilities[fold.test] = trained.predict(test.features)
         which[fold.test] = number
+        if tested:
+            tested(trained, test)
         progress()
     return Predictions(probabilities, which)
 

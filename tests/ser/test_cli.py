@@ -64,6 +64,22 @@ def test_evaluate_and_eda_write_their_reports(tmp_path: Path, monkeypatch: pytes
     assert {path.name for path in Path("eda").iterdir()} == expected
 
 
+def test_evaluate_measures_robustness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training_pipeline.robustness.measure.TAKES", 1)
+    manifest = str(write_synthetic(tmp_path / "data", speakers=5, takes=1))
+    command = ["evaluate", "--data", manifest, "--model", "mlp", "--no-random-split", "-o", "out", "--robustness"]
+    refused = CliRunner().invoke(app, command)
+    assert (refused.exit_code, "--retrain" in refused.output) == (1, True)
+    done = CliRunner().invoke(app, [*command, "--retrain"])
+    assert done.exit_code == 0, done.output
+    measured = json.loads(Path("out/mlp/robustness.json").read_text())
+    assert measured["conditions"]["8 kHz"]["files"] == 15
+    assert len(measured["folds"]) == 5
+    assert "## Robustness of `mlp`" in done.stdout
+    assert "## Robustness of `mlp`" in Path("out/README.md").read_text()
+
+
 def test_manifest_of_ravdess_reads_back_as_its_clips(tmp_path: Path) -> None:
     folder = ravdess_tree(tmp_path / "ravdess")
     (folder / "readme.txt").touch()

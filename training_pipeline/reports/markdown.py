@@ -39,6 +39,40 @@ def predictions_table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def robustness_tables(results: dict[str, dict[str, Any]]) -> str:
+    """For each model two tables: clips made worse, and sounds without speech; nothing for no model."""
+    return "".join(f"\n## Robustness of `{model}`\n\n{_robustness(result)}" for model, result in results.items())
+
+
+def _robustness(result: dict[str, Any]) -> str:
+    """Means over folds. A share is one of all clips; a confidence only of those with an answer."""
+    clips = [
+        f"| {name} | {m['accuracy']:.1%} | {_or_none(m['confidence'])} | {_or_none(m['confidence_wrong'])} "
+        f"| {m['uncertain']:.1%} | {m['no_speech']:.1%} |"
+        for name, m in result["conditions"].items()
+    ]
+    sounds = [
+        f"| {name} | {m['no_speech']:.1%} | {m['uncertain']:.1%} | {m['confident']:.1%} "
+        f"| {_or_none(m['confidence'])} | {_or_none(m['confidence_max'])} |"
+        for name, m in result["not_speech"].items()
+    ]
+    lines = [
+        "| held-out clips | accuracy | mean confidence | of wrong answers | uncertain | no speech |",
+        "|---|---|---|---|---|---|",
+        *clips,
+        "",
+        f"| no speech at all | no speech | uncertain (under {result['min_confidence']:.0%}) | a label with confidence "
+        "| mean confidence | highest |",
+        "|---|---|---|---|---|---|",
+        *sounds,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _or_none(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"
+
+
 def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
     """The whole report: summary, then each model's labels, sexes and confusion matrix."""
     parts = [

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from speech_emotion.audio import AudioInfo, QualityLimits, prepare
 from speech_emotion.audio.quality import QualityWarning, measure_activity, warnings_of
-from speech_emotion.features import FeatureSpec, window_spans
+from speech_emotion.features import FeatureSpec, extract, window_spans
 
 Array = npt.NDArray[np.float32]
 
@@ -37,3 +37,10 @@ def hear(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimi
     speech = np.array([activity.has_speech(start, end) for start, end in spans])
     warnings = warnings_of(samples, info.sample_rate, spec.sample_rate, activity, limits)
     return Heard(info, mono, spans, speech, warnings)
+
+
+def spoken_features(heard: Heard, spec: FeatureSpec) -> Array:
+    """Features of the windows with speech, `[windows, frames, bins]`: all that a model is asked about."""
+    if not heard.speech.any():
+        return np.empty((0, spec.frames, spec.bins), np.float32)
+    return extract(heard.mono, spec)[heard.speech]
