@@ -47,7 +47,7 @@ def test_training_twice_gives_the_same_probabilities(examples: Examples) -> None
 
 
 def test_an_unknown_model_names_those_there_are() -> None:
-    with pytest.raises(UnknownModelError, match="ann, mlp"):
+    with pytest.raises(UnknownModelError, match="ann, edge, mlp"):
         find("transformer")
 
 
