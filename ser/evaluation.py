@@ -31,6 +31,7 @@ class Options:
 
     random_split: bool = True
     robustness: bool = False
+    robustness_clips: int | None = None
     as_json: bool = False
     checkpoints: Path | None = None
 
@@ -66,7 +67,7 @@ def run(
     for network in networks:
         with progress(f"features of {network.name}", len(clips)) as step:
             examples = Examples.of(clips, extract_all(clips, network.spec, cache, step), labels)
-        robustness = Robustness(network.spec, seed) if options.robustness else None
+        robustness = Robustness(network.spec, seed, options.robustness_clips) if options.robustness else None
         predicted = _cross_validate_all(network, examples, splits, seed, options.checkpoints, cache.parent, robustness)
         results[network.name] = {protocol: measure(p, examples) for protocol, p in predicted.items()}
         _write(output / network.name / PREDICTIONS, Run(seed, examples, predicted[UNHEARD]))

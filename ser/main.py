@@ -131,6 +131,9 @@ def evaluate(
     robustness: Annotated[
         bool, typer.Option("--robustness", help="With --retrain: also clips made worse, and sounds without speech.")
     ] = False,
+    robustness_clips: Annotated[
+        int | None, typer.Option(min=1, help="At most so many clips of each fold made worse; default: all.")
+    ] = None,
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
     predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
@@ -148,7 +151,7 @@ def evaluate(
         elif data is None:
             raise fail("--retrain needs --data or RAVDESS_DIR")
         else:
-            options = evaluation.Options(random_split, robustness, as_json, checkpoints)
+            options = evaluation.Options(random_split, robustness, robustness_clips, as_json, checkpoints)
             typer.echo(evaluation.run(data, model, output, seed, CACHE, options))
     except SpeechEmotionError as error:
         raise fail(str(error)) from None

@@ -27,15 +27,20 @@ Figures = dict[str, float | None]
 
 
 class Robustness:
-    """Collects a model's figures fold by fold; called with each fold's model and its held-out clips."""
+    """Collects a model's figures fold by fold; called with each fold's model and its held-out clips.
 
-    def __init__(self, spec: FeatureSpec, seed: int) -> None:
+    `clips`: at most so many of each fold, drawn by chance, the same for every model and seed.
+    """
+
+    def __init__(self, spec: FeatureSpec, seed: int, clips: int | None = None) -> None:
         self._spec = spec
+        self._clips = clips
         self._seed = seed
         self._folds: list[dict[str, dict[str, Figures]]] = []
 
     def __call__(self, trained: Trained, test: Examples) -> None:
         """Measure every condition on `test`, and every sound."""
+        test = test.subset(np.sort(_random("clips").permutation(len(test.clips))[: self._clips]))
         targets = test.targets.tolist()
         conditions = {name: figures(answers(trained, self._worse(name, test)), targets) for name in CONDITIONS}
         sounds = {name: figures(answers(trained, takes)) for name, takes in self._sounds.items()}
