@@ -45,7 +45,7 @@ def delete_pod(release: Release, component: str) -> None:
 @pytest.mark.timeout(2000, func_only=True)
 def test_operations_cost_no_request(release: Release, report: Callable[[str, object], None]) -> None:
     settings = ("gateway.settings.max_duration_s=30", "gateway.settings.retry_after_s=3")
-    with Traffic(release) as traffic:
+    with Traffic(release, clients=6, pause_s=0.02) as traffic:
         with traffic.phase("upgrade to another image"):
             release.helm("upgrade", sets=[f"gateway.image.tag={NEXT}"])
             settled(release)
@@ -65,7 +65,7 @@ def test_operations_cost_no_request(release: Release, report: Callable[[str, obj
             settled(release)
         release.cluster.kubectl("uncordon", NODE)
         with traffic.phase("quiet"):
-            while traffic.sent < REQUESTS and traffic.now_s < 1500:
+            while traffic.sent < REQUESTS and traffic.now_s < 1000:
                 time.sleep(1)
     report("operations", traffic.figures())
     assert len(traffic.report.records) >= REQUESTS
