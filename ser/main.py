@@ -137,6 +137,7 @@ def evaluate(
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
     predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
+    pictures: Annotated[Path | None, typer.Option(help="Folder for pictures of the kept predictions.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """How well models do on speakers they never heard: from kept predictions, or with --retrain by training."""
@@ -147,7 +148,7 @@ def evaluate(
         if robustness and not retrain:
             raise fail("--robustness needs the models themselves: --retrain")
         if not retrain:
-            typer.echo(evaluation.table(predictions, model, as_json=as_json))
+            typer.echo(evaluation.table(predictions, model, pictures, as_json=as_json))
         elif data is None:
             raise fail("--retrain needs --data or RAVDESS_DIR")
         else:

@@ -79,13 +79,14 @@ def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _calibration(run: Run) -> dict[str, Any]:
-    confidence, correct = _confidence(run)
+    confidence, correct = confidence_of(run)
     speakers = np.array([clip.speaker for clip in run.examples.clips])
     low, high = calibration_interval(confidence, correct, speakers)
     return {"ece_debiased": debiased_calibration_error(confidence, correct), "interval": [low, high]}
 
 
-def _confidence(run: Run) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def confidence_of(run: Run) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """The highest probability of each clip, and whether it is the label's."""
     probabilities = run.predictions.probabilities
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == run.examples.targets
 

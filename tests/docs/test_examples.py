@@ -18,7 +18,7 @@ from training_pipeline.data.synthetic import write_sample
 PAGE = Path(__file__).parent.parent.parent / "docs" / "examples.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(), flags=re.S | re.M)
 RUNNERS = {"bash": ["bash", "-eu"], "python": [sys.executable], "javascript": ["node", "--input-type=module"]}
-EXPECTED = ("request_id", "emotion", "unsupported_format", "fearful", "fearful", "fearful")
+EXPECTED = ("request_id", "emotion", "unsupported_format", "sad", "sad", "sad")
 
 
 @pytest.mark.parametrize(

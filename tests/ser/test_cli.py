@@ -52,9 +52,11 @@ def test_evaluate_and_eda_write_their_reports(tmp_path: Path, monkeypatch: pytes
     assert done.exit_code == 0, done.output
     assert set(json.loads(done.stdout)["mlp"]) == {"unheard_speakers", "random_split"}
     assert {path.name for path in Path("out").iterdir()} == {"README.md", "results.json", "confusion-mlp.png", "mlp"}
-    done = runner.invoke(app, ["evaluate", "--predictions", "out"])
+    done = runner.invoke(app, ["evaluate", "--predictions", "out", "--pictures", "drawn"])
     assert done.exit_code == 0, done.output
     assert "| `mlp` | 0 |" in done.output
+    drawn = {"confusion-mlp.png", "reliability-mlp.png", "speakers-mlp.png"}
+    assert {path.name for path in Path("drawn").iterdir()} == drawn
     done = runner.invoke(app, ["evaluate", "--predictions", "out", "--model", "ann"])
     assert done.exit_code == 1
     assert "no predictions of ann" in done.output

@@ -10,6 +10,7 @@ from typing import Any
 import librosa
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from librosa import display  # type: ignore[attr-defined]
 from matplotlib.figure import Figure
 
@@ -19,6 +20,7 @@ from training_pipeline.data.manifest import Clip
 mpl.use("Agg")
 RATE = 16_000
 DPI = 80
+Array = npt.NDArray[Any]
 
 
 def confusion(metrics: dict[str, Any], labels: Sequence[str], title: str, path: Path) -> None:
@@ -34,6 +36,47 @@ def confusion(metrics: dict[str, Any], labels: Sequence[str], title: str, path: 
     for row, column in np.ndindex(*shares.shape):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, f"{shares[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8)
+    figure.savefig(path, dpi=DPI)
+
+
+def reliability(confidence: Array, correct: Array, title: str, path: Path, bins: int = 15) -> None:
+    """Share of right answers against confidence, in bins of equally many clips; on the diagonal it is calibrated."""
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    figure = Figure((5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    axes.plot([confidence[part].mean() for part in parts], [correct[part].mean() for part in parts], marker="o")
+    axes.set(xlabel="confidence", ylabel="share of right answers", title=title, xlim=(0, 1), ylim=(0, 1))
+    figure.savefig(path, dpi=DPI)
+
+
+def speakers(clips: Sequence[Clip], correct: Array, title: str, path: Path) -> None:
+    """Accuracy on each speaker while held out, the lowest first, coloured by sex where it is known."""
+    sexes = {clip.speaker: clip.sex for clip in clips}
+    names = np.array([clip.speaker for clip in clips])
+    accuracy = {speaker: float(correct[names == speaker].mean()) for speaker in sexes}
+    order = sorted(accuracy, key=lambda speaker: accuracy[speaker])
+    figure = Figure((8, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for colour, sex in enumerate(sorted({sex or "" for sex in sexes.values()})):
+        own = [speaker for speaker in order if (sexes[speaker] or "") == sex]
+        heights = [accuracy[speaker] for speaker in own]
+        axes.bar([order.index(speaker) for speaker in own], heights, color=f"C{colour}", label=sex or "not known")
+    axes.axhline(float(correct.mean()), color="grey", linewidth=1)
+    axes.set_xticks(range(len(order)), order, rotation=90)
+    axes.set(ylabel="accuracy", xlabel="speaker", ylim=(0, 1), title=title)
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=DPI)
+
+
+def cost(rows: Sequence[tuple[str, float, float]], path: Path) -> None:
+    """Accuracy against milliseconds a window, of (name, milliseconds, accuracy)."""
+    figure = Figure((6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, milliseconds, accuracy in rows:
+        axes.scatter(milliseconds, accuracy, color="C0")
+        axes.annotate(name, (milliseconds, accuracy), xytext=(6, 4), textcoords="offset points")
+    axes.set(xscale="log", xlabel="features and model, ms a window", ylabel="accuracy, unheard speakers", ylim=(0, 1))
     figure.savefig(path, dpi=DPI)
 
 
