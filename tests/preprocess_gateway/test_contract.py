@@ -25,6 +25,19 @@ BOUNDED = settings(
     max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
+RAW = {
+    "application/octet-stream": clips.tone(),
+    "application/ogg": clips.tone(format="OGG", subtype="VORBIS"),
+    "audio/wav": clips.tone(subtype="PCM_24"),
+    "audio/flac": clips.tone(format="FLAC"),
+    "audio/ogg": clips.tone(format="OGG", subtype="OPUS"),
+    "audio/mpeg": clips.tone(format="MP3"),
+    "video/mp4": clips.contained("mp4", "aac"),
+    "video/webm": clips.contained("webm", "libopus"),
+}
+schemathesis.serializer.alias([each for each in RAW if each != "application/octet-stream"], "application/octet-stream")
+"""Without it schemathesis sends none of these types."""
+
 
 @pytest.fixture(scope="module")
 def described(gateway: Gateway) -> schemathesis.BaseSchema:
@@ -62,6 +75,31 @@ def test_a_clip_is_answered_as_described_under_any_query(described: schemathesis
 
     check()
     assert 200 in seen
+
+
+def test_every_raw_type_that_is_described_has_a_clip_here(described: schemathesis.BaseSchema) -> None:
+    described_types = set(described["/predict"]["POST"].definition.raw["requestBody"]["content"])
+    assert described_types - {"multipart/form-data"} == set(RAW)
+
+
+@pytest.mark.parametrize("media_type", RAW)
+def test_a_raw_clip_is_answered_as_described(described: schemathesis.BaseSchema, media_type: str) -> None:
+    case = described["/predict"]["POST"].Case(query={"timeline": "true"}, body=RAW[media_type], media_type=media_type)
+    response = case.call()
+    assert response.status_code == 200, response.text
+    assert response.request.headers["Content-Type"] == media_type
+    assert response.request.body == RAW[media_type]
+    case.validate_response(response, checks=CHECKED)
+
+
+@pytest.mark.parametrize("media_type", RAW)
+def test_a_raw_body_that_is_no_clip_is_refused_as_described(
+    described: schemathesis.BaseSchema, media_type: str
+) -> None:
+    case = described["/predict"]["POST"].Case(body=b"RIFF no clip", media_type=media_type)
+    response = case.call()
+    assert 400 <= response.status_code < 500
+    case.validate_response(response, checks=CHECKED)
 
 
 def test_the_description_is_stable(gateway: Gateway) -> None:
