@@ -54,6 +54,9 @@ class Metrics:
         self.shed = Counter(
             "speech_emotion_shed_requests", "Requests refused for want of capacity.", ["reason"], registry=self.registry
         )
+        self.decoder_restarts = Counter(
+            "speech_emotion_decoder_restarts", "Decoder processes that had to be replaced.", registry=self.registry
+        )
         self.retries = Counter(
             "speech_emotion_retries", "Calls to the model server that were made again.", registry=self.registry
         )

@@ -51,8 +51,8 @@ class Predictor:
         client = PredictClient(settings, metrics)
         versions = VersionResolver(client, settings.traffic.labels, settings.resolve_interval_s, _warm)
         versions.start()
-        decoders = DecoderPool(settings.decoders, settings.decoder_options).start()
-        return cls(settings, client, versions, metrics, decoders)
+        decoders = DecoderPool(settings.decoders, settings.decoder_options, metrics.decoder_restarts.inc)
+        return cls(settings, client, versions, metrics, decoders.start())
 
     @property
     def ready(self) -> bool:

@@ -43,8 +43,10 @@ class DecoderOptions:
 class Decoder:
     """A process that decodes one clip at a time; for one thread at a time."""
 
-    def __init__(self, options: DecoderOptions) -> None:
+    def __init__(self, options: DecoderOptions, on_restart: Callable[[], object]) -> None:
+        """`on_restart` is called with each process that takes the place of one that ended or was ended."""
         self._options = options
+        self._on_restart = on_restart
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
 
@@ -88,11 +90,15 @@ class Decoder:
         process.kill()
         return process.wait()
 
+    def _restart(self) -> None:
+        self.stop()
+        self.start()
+        self._on_restart()
+
     def _renew(self) -> None:
         """A new process at once, so that the next clip finds it ready."""
-        self.stop()
         try:
-            self.start()
+            self._restart()
         except OSError:
             log.exception("no new decoder process; the next clip tries again")
 
@@ -116,8 +122,7 @@ class Decoder:
         """
         try:
             if self._process is None or self._process.poll() is not None:
-                self.stop()
-                self.start()
+                self._restart()
             return self._ask(data, deadline)
         except TimeoutError:
             self._renew()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
@@ -20,9 +21,10 @@ from speech_emotion.errors import DecoderBusyError
 class DecoderPool:
     """Decodes clips for many threads; started and closed by its owner, after a fork."""
 
-    def __init__(self, size: int, options: DecoderOptions) -> None:
+    def __init__(self, size: int, options: DecoderOptions, on_restart: Callable[[], object] = lambda: None) -> None:
+        """`on_restart` is called, in any thread, with each process that takes the place of another."""
         self._options = options
-        self._decoders = [Decoder(options) for _ in range(size)]
+        self._decoders = [Decoder(options, on_restart) for _ in range(size)]
         # The one used last comes first: its memory is warm.
         self._idle: queue.LifoQueue[Decoder] = queue.LifoQueue()
         self._closing = threading.Lock()

@@ -16,6 +16,7 @@ import requests
 from tests.support import clips
 from tests.support.gateway import Gateway
 from tests.support.load import post_raw, run_load
+from tests.support.memory import family
 from tests.support.model_server import ModelServer
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,20 @@ def test_several_workers_count_together_and_outlive_one_that_dies(tmp_path: Path
         assert value(gateway, answered) == 50  # what the dead one counted is kept
         assert value(gateway, "speech_emotion_requests_in_progress") == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_decoders_that_die_are_replaced_and_counted(model_server: ModelServer) -> None:
+    restarts = "speech_emotion_decoder_restarts_total"
+    with Gateway(model_server.address, decoders=1) as gateway:
+        assert gateway.process
+        _arbiter, _worker, decoder = family(gateway.process.pid)
+        assert value(gateway, restarts) == 0
+        for died in (1, 2):
+            os.kill(decoder, signal.SIGKILL)
+            until(lambda: Path(f"/proc/{decoder}/stat").read_text().split()[2] == "Z")  # noqa: B023
+            assert gateway.predict(clips.tone(format="FLAC")).status_code == 200
+            assert value(gateway, restarts) == died
+            _arbiter, _worker, decoder = family(gateway.process.pid)
 
 
 def lines(gateway: Gateway) -> list[dict[str, object]]:

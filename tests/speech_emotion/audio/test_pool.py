@@ -130,6 +130,21 @@ def test_a_decoder_killed_at_work_costs_its_clip_one_killed_idle_costs_none(pool
     assert pool.decode(FLAC, soon())[1].frames == clips.RATE
 
 
+def test_the_owner_hears_of_every_new_process_and_of_no_other_error() -> None:
+    restarts: list[None] = []
+    options = DecoderOptions(Limits(), module=MODULE)
+    with DecoderPool(1, options, lambda: restarts.append(None)) as pool:
+        pool.decode(FLAC, soon())
+        refused(pool, FLAC[:3000], LONG_S)
+        assert len(restarts) == 0
+        refused(pool, FLAC + b"CRASH", LONG_S)
+        assert len(restarts) == 1
+        refused(pool, FLAC + b"HANG", 0.5)
+        assert len(restarts) == 2
+        pool.decode(FLAC, soon())
+    assert len(restarts) == 2
+
+
 def test_closing_ends_every_process() -> None:
     pool = DecoderPool(2, DecoderOptions(Limits())).start()
     pids = pool.pids
