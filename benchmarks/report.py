@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +25,20 @@ def write_section(title: str, command: str, rows: Iterable[Mapping[str, object]]
     page = PAGE.read_text() if PAGE.exists() else HEAD
     kept = re.sub(rf"\n## {re.escape(title)}\n.*?(?=\n## |\Z)", "", page, flags=re.DOTALL).rstrip()
     PAGE.write_text(f"{kept}\n\n{section}")
+
+
+def measure_loads(title: str, module: str, measure: Callable[[float], Iterable[Mapping[str, object]]]) -> None:
+    """The command line of a benchmark: print each row of `measure(seconds of a load)`, then write the section."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each load")
+    parser.add_argument("--dry", action="store_true", help="print only")
+    options = parser.parse_args()
+    rows = []
+    for each in measure(options.seconds):
+        print(each, flush=True)
+        rows.append(each)
+    if not options.dry:
+        write_section(title, f"python -m {module}", rows)
 
 
 def _circumstances() -> str:
