@@ -25,6 +25,7 @@ from speech_emotion.protos import (
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AVAILABLE = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
+LOADING = {get_model_status_pb2.ModelVersionStatus.State.START, get_model_status_pb2.ModelVersionStatus.State.LOADING}
 
 
 def free_port() -> int:
@@ -65,7 +66,7 @@ class ModelServer:
         self._channel: grpc.Channel | None = None
 
     def start(self, *, wait: bool = True) -> Self:
-        """Start the process and, unless told not to, wait until it serves `name`."""
+        """Start the process and, unless told not to, wait until it serves `name` in every version that can be."""
         environment = {**os.environ, "MODEL_SERVER_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -74,6 +75,7 @@ class ModelServer:
         if wait:
             try:
                 self.wait_for_version()
+                self._wait_loaded()
             except BaseException:
                 self.kill()
                 raise
@@ -90,6 +92,12 @@ class ModelServer:
                 break
             time.sleep(0.05)
         raise AssertionError(f"{name or self.name}/{version or '*'} never reached {state}: {self.log}")
+
+    def _wait_loaded(self) -> None:
+        """Wait while a version is on its way: a label may name it."""
+        end = time.monotonic() + self._wait_s
+        while time.monotonic() < end and LOADING & set(self.states().values()):
+            time.sleep(0.05)
 
     def states(self, name: str | None = None) -> dict[int, int]:
         """State of every version of the model; empty while the server or the model is not there."""
