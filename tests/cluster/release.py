@@ -34,6 +34,8 @@ class Release:
         self.full_name = f"{name}-speech-emotion"
 
     def create_namespace(self) -> None:
+        # An earlier release's may still be on its way out.
+        self.cluster.kubectl("wait", "--for=delete", f"namespace/{self.namespace}", "--timeout=120s")
         self.cluster.kubectl("create", "namespace", self.namespace)
         label = "pod-security.kubernetes.io/enforce=restricted"
         self.cluster.kubectl("label", "namespace", self.namespace, label)
