@@ -77,19 +77,20 @@ def answering(release: Release) -> int:
 def test_a_version_comes_and_goes_without_a_failed_request(
     release: Release, report: Callable[[str, object], None]
 ) -> None:
-    assert labels(release) == {"stable": 1}
+    old = labels(release)["stable"]
+    new = old + 1
     with Traffic(release, clients=3, pause_s=0.1) as traffic:
         with traffic.phase("retraining Job"):
             release.helm("upgrade", sets=JOB)
             job = f"job/{release.full_name}-retraining-2"
             release.kubectl("wait", job, "--for=condition=Complete", "--timeout=500s", timeout_s=520)
-            assert labels(release) == {"stable": 1, "canary": 2}
+            assert labels(release) == {"stable": old, "canary": new}
         with traffic.phase("promotion"):
             ser(release, "models", "promote")
-            wait_for("the new version", lambda: answering(release) == 2, 60)
+            wait_for("the new version", lambda: answering(release) == new, 60)
         with traffic.phase("rollback"):
             ser(release, "models", "rollback")
-            wait_for("the old version", lambda: answering(release) == 1, 60)
+            wait_for("the old version", lambda: answering(release) == old, 60)
     report("retraining", traffic.figures())
     assert traffic.unheard == 0
     assert [(record.status, record.body) for record in traffic.report.failed] == []
