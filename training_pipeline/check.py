@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +28,7 @@ from training_pipeline.golden import PATH, TOLERANCE, read_golden
 from training_pipeline.windows import in_batches
 
 CALL_TIMEOUT_S = 30.0
+FOLLOWED_S = 0.25  # gRPC's thread looks every 0.2 s whether anybody still waits; a channel closed before fails in it
 Array = npt.NDArray[np.float32]
 
 
@@ -120,6 +122,7 @@ def _wait_listening(address: str, timeout_s: float) -> None:
     with grpc.insecure_channel(address) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout_s)
+            time.sleep(FOLLOWED_S)
         except grpc.FutureTimeoutError:
             raise NotServedError(f"the model server for the check did not start within {timeout_s:g} s") from None
 

@@ -7,6 +7,7 @@ import time
 
 import grpc
 
+POLL_S = 0.25  # gRPC's thread looks every 0.2 s whether anybody still follows; a channel closed before fails in it
 GRACE_S = 0.3  # a connection on loopback or inside a cluster takes milliseconds
 
 
@@ -21,8 +22,9 @@ class Connectivity:
         channel.subscribe(self._changed)
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following; the channel can be closed then."""
         self._channel.unsubscribe(self._changed)
+        time.sleep(POLL_S)
 
     def away(self) -> bool:
         """Whether there has been no connection for longer than it takes to make one."""

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ def test_local_answers_are_the_services(service: Gateway, folder: Path) -> None:
     with Client(service.url) as client:
         expected = client.predict(clip)
     assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
-    assert answer["model"] == {"name": "speech_emotion", "version": 1, "label": "stable"}
+    assert answer["model"] == asdict(expected.model)
     assert failed["error"]["code"] == "unreadable"
 
 
