@@ -69,17 +69,6 @@ def speakers(clips: Sequence[Clip], correct: Array, title: str, path: Path) -> N
     figure.savefig(path, dpi=DPI)
 
 
-def cost(rows: Sequence[tuple[str, float, float]], path: Path) -> None:
-    """Accuracy against milliseconds a window, of (name, milliseconds, accuracy)."""
-    figure = Figure((6, 4), layout="constrained")
-    axes = figure.subplots()
-    for name, milliseconds, accuracy in rows:
-        axes.scatter(milliseconds, accuracy, color="C0")
-        axes.annotate(name, (milliseconds, accuracy), xytext=(6, 4), textcoords="offset points")
-    axes.set(xscale="log", xlabel="features and model, ms a window", ylabel="accuracy, unheard speakers", ylim=(0, 1))
-    figure.savefig(path, dpi=DPI)
-
-
 def class_balance(clips: Sequence[Clip], labels: Sequence[str], path: Path) -> None:
     """Clips per label."""
     counts = Counter(clip.label for clip in clips)
