@@ -59,10 +59,10 @@ def fit(
     targets = student.trust * answers + (1 - student.trust) * own
     keras.utils.set_random_seed(seed)
     model = build(labels, student, x)
-    every = replace(student.teacher, averaging=0.995)
+    recipe = replace(student.teacher, averaging=0.995)
     steps = len(views) // min(student.training.batch, len(views))
     groups = [(student.training.rate, model.trainable_variables)]
-    training = Training(model, groups, student.training, steps, every)
+    training = Training(model, groups, student.training, steps, recipe)
     batches = batches_of(lambda chosen, _: views[chosen], targets, student.training)
     training.run(batches, seed, checkpoints and checkpoints / "checkpoint.npz")
     return model
