@@ -7,11 +7,15 @@ from pathlib import Path
 
 def family(pid: int) -> list[int]:
     """A process and all its descendants."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += family(int(child))
-    return found
+    while True:
+        try:
+            tasks = list(Path(f"/proc/{pid}/task").iterdir())
+            children = [child for task in tasks for child in (task / "children").read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            if not Path(f"/proc/{pid}").exists():
+                raise
+            continue  # a thread ended meanwhile, and another has its children now
+        return [pid, *(member for child in children for member in family(int(child)))]
 
 
 class Peak:
