@@ -21,7 +21,8 @@ def write_section(title: str, command: str, rows: Iterable[Mapping[str, object]]
     names = list(rows[0])
     table = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     table += [f"| {' | '.join(str(row[name]) for name in names)} |" for row in rows]
-    section = "\n".join([f"## {title}", f"{_circumstances()}; `{command}`", "", *table, ""])
+    measured = f"{circumstances()}, load average {os.getloadavg()[0]:.1f} at the end; `{command}`"
+    section = "\n".join([f"## {title}", measured, "", *table, ""])
     page = PAGE.read_text() if PAGE.exists() else HEAD
     kept = re.sub(rf"\n## {re.escape(title)}\n.*?(?=\n## |\Z)", "", page, flags=re.DOTALL).rstrip()
     PAGE.write_text(f"{kept}\n\n{section}")
@@ -41,12 +42,17 @@ def measure_loads(title: str, module: str, measure: Callable[[float], Iterable[M
         write_section(title, f"python -m {module}", rows)
 
 
-def _circumstances() -> str:
+def circumstances() -> str:
+    """Date, revision, cores and Python."""
     git = ["git", "-C", str(PAGE.parent), "describe", "--always", "--dirty"]
     revision = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown revision"
     date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    load = os.getloadavg()[0]
-    return (
-        f"{date}, revision {revision}, {os.cpu_count()} cores ({platform.machine()}), "
-        f"Python {platform.python_version()}, load average {load:.1f} at the end"
-    )
+    cores, python = f"{os.cpu_count()} cores ({platform.machine()})", f"Python {platform.python_version()}"
+    return f"{date}, revision {revision}, {cores}, {python}"
+
+
+def processor() -> str:
+    """Its name as Linux knows it, else its architecture."""
+    known = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.+)$", known.read_text(), re.MULTILINE) if known.exists() else None
+    return found[1] if found else platform.machine()
