@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 RAVDESS_DIR ?= ../shared/data/ravdess
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit evaluate pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots
+.PHONY: help run test lint unit evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ unit: $(INSTALLED) node  ## the test suite
 
 evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings of RAVDESS_DIR
 	$(BIN)/ser evaluate --retrain --model ann --model mlp --data $(RAVDESS_DIR) --output reports/evaluation
+
+accuracy: $(INSTALLED)  ## tables and pictures of docs/accuracy.md anew, from models/evaluation
+	$(BIN)/ser evaluate --pictures docs/pictures --page docs/accuracy.md
 
 pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store of its own, without servers
 	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) \

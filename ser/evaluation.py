@@ -1,4 +1,4 @@
-"""`ser evaluate`: cross-validations, written as predictions, JSON, pictures and a page, or read back."""
+"""`ser evaluate --retrain`: cross-validations, written as predictions, JSON, pictures and a page."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from ser.checkpoints import checkpoints
+from ser.kept import PREDICTIONS
 from ser.output import progress
 from training_pipeline.data.folds import Fold, random_folds, speaker_folds
 from training_pipeline.data.source import read_data
-from training_pipeline.errors import DataError
 from training_pipeline.evaluate import Predictions, cross_validate, measure
 from training_pipeline.features import extract_all
 from training_pipeline.networks.registry import NETWORKS, Network, find
-from training_pipeline.predictions import Run, confidence_of, measure_runs, read_predictions, write_predictions
+from training_pipeline.predictions import Run, read_predictions, write_predictions
 from training_pipeline.reports import markdown, pictures
 from training_pipeline.robustness.measure import Robustness
 from training_pipeline.train import Examples
 
 FOLDS = 5
 UNHEARD, RANDOM = "unheard_speakers", "random_split"
-PREDICTIONS, ROBUSTNESS = "predictions.csv", "robustness.json"
+ROBUSTNESS = "robustness.json"
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,6 @@ class Options:
     robustness_clips: int | None = None
     as_json: bool = False
     checkpoints: Path | None = None
-
-
-def table(folder: Path, models: list[str] | None, drawn: Path | None = None, *, as_json: bool) -> str:
-    """The table, or JSON, of what `folder/<model>/predictions.csv` hold; pictures of each first seed go to `drawn`.
-
-    Raises DataError if predictions are not there.
-    """
-    names = models or sorted(path.parent.name for path in folder.glob(f"*/{PREDICTIONS}"))
-    missing = [name for name in names if not (folder / name / PREDICTIONS).is_file()]
-    if missing or not names:
-        raise DataError(f"{folder}: no predictions of {', '.join(missing) or 'any model'}; --retrain makes them")
-    runs = {name: read_predictions(folder / name / PREDICTIONS) for name in names}
-    results = {name: measure_runs(own) for name, own in runs.items()}
-    if drawn is not None:
-        for name, (first, *_) in runs.items():
-            _draw(name, first, results[name]["runs"][0], drawn)
-    return json.dumps(results) if as_json else markdown.predictions_table(results)
 
 
 def run(
@@ -109,15 +92,6 @@ def _cross_validate_all(
             protocol: cross_validate(network, examples, folds, seed, step, folder / protocol, tested.get(protocol))
             for protocol, folds in splits.items()
         }
-
-
-def _draw(model: str, run: Run, measured: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    title = f"{model}, unheard speakers, seed {run.seed}"
-    confidence, correct = confidence_of(run)
-    pictures.confusion(measured, run.examples.labels, title, folder / f"confusion-{model}.png")
-    pictures.reliability(confidence, correct, title, folder / f"reliability-{model}.png")
-    pictures.speakers(run.examples.clips, correct, title, folder / f"speakers-{model}.png")
 
 
 def _write(path: Path, run: Run) -> None:

@@ -138,6 +138,9 @@ def evaluate(
     checkpoints: Checkpoints = None,
     predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
     pictures: Annotated[Path | None, typer.Option(help="Folder for pictures of the kept predictions.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="A page whose `<!-- ser evaluate: PART -->` are written anew.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """How well models do on speakers they never heard: from kept predictions, or with --retrain by training."""
@@ -148,7 +151,7 @@ def evaluate(
         if robustness and not retrain:
             raise fail("--robustness needs the models themselves: --retrain")
         if not retrain:
-            typer.echo(evaluation.table(predictions, model, pictures, as_json=as_json))
+            _show(predictions, model, pictures, page, as_json=as_json)
         elif data is None:
             raise fail("--retrain needs --data or RAVDESS_DIR")
         else:
@@ -156,6 +159,17 @@ def evaluate(
             typer.echo(evaluation.run(data, model, output, seed, CACHE, options))
     except SpeechEmotionError as error:
         raise fail(str(error)) from None
+
+
+def _show(folder: Path, models: list[str] | None, pictures: Path | None, page: Path | None, *, as_json: bool) -> None:
+    from ser.kept import Kept
+
+    kept = Kept.read(folder, models)
+    if pictures is not None:
+        kept.draw(pictures)
+    if page is not None:
+        kept.renew(page)
+    typer.echo(kept.to_json() if as_json else kept.table())
 
 
 @app.command()

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import base64
 import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
+
+from training_pipeline.cost import Cost, Costs
+from training_pipeline.errors import DataError
+from training_pipeline.gains import Gain
+
+ACCURACY_COLUMNS = (
+    "model", "accuracy", "of each seed", "spread over folds", "UAR", "by sex", "ECE, debiased (95 % over speakers)",
+)  # fmt: skip
+COST_COLUMNS = ("MB (loaded)", "parameters", "features, ms", "model, ms", "real-time factor")
+MARKED = re.compile(r"(?P<begin><!-- ser evaluate: (?P<part>[^>]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
 def summary_table(results: dict[str, dict[str, Any]]) -> str:
@@ -22,21 +35,79 @@ def summary_table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def predictions_table(results: dict[str, dict[str, Any]]) -> str:
-    """One row for each model, from kept predictions: means over seeds, calibration of each seed's run."""
-    lines = [
-        "| model | seeds | accuracy | spread over folds | UAR | by sex | ECE, debiased (95 % over speakers) |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def predictions_table(results: dict[str, dict[str, Any]], costs: Costs | None = None) -> str:
+    """One row for each model, from kept predictions: means over seeds, calibration of each seed's run.
+
+    With `costs` what a clip costs stands beside it, and how that was measured below.
+    """
+    columns = [*ACCURACY_COLUMNS, *(COST_COLUMNS if costs else ())]
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for model, m in results.items():
         sexes = ", ".join(f"{sex} {v:.1%}" for sex, v in m["per_sex"].items()) or "not known"
         accuracy, spread = m["accuracy"], m["accuracy_std"]
         ece = "; ".join(
             f"{c['ece_debiased']:.1%} ({c['interval'][0]:.1%} to {c['interval'][1]:.1%})" for c in m["calibration"]
         )
-        seeds = ", ".join(map(str, m["seeds"]))
-        lines.append(f"| `{model}` | {seeds} | {accuracy:.1%} | {spread:.1%} | {m['uar']:.1%} | {sexes} | {ece} |")
+        seeds = ", ".join(f"{seed}: {r['accuracy']:.1%}" for seed, r in zip(m["seeds"], m["runs"], strict=True))
+        cells = [f"`{model}`", f"{accuracy:.1%}", seeds, f"{spread:.1%}", f"{m['uar']:.1%}", sexes, ece]
+        cells += _cost_cells(costs.models.get(model)) if costs else []
+        lines.append(f"| {' | '.join(cells)} |")
+    if costs:
+        lines += [
+            "",
+            f"Cost: a clip of {costs.clip_s:g} s on one thread, medians of {costs.calls} calls, the best in brackets. "
+            "Real-time factor: seconds of features and model for a second of audio. Loaded: without warm-up and golden "
+            f"set. {costs.machine}; the thread had {costs.cpu_share:.0%} of a core.",
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _cost_cells(cost: Cost | None) -> list[str]:
+    if cost is None:
+        return ["not measured"] * len(COST_COLUMNS)
+    return [
+        f"{_short(cost.size_bytes / 1e6, 3)} ({_short(cost.loaded_bytes / 1e6, 3)})",
+        "not known" if cost.parameters is None else f"{cost.parameters:,}",
+        f"{_short(cost.features.median_ms)} ({_short(cost.features.best_ms)})",
+        f"{_short(cost.model.median_ms)} ({_short(cost.model.best_ms)})",
+        _short(cost.real_time_factor),
+    ]
+
+
+def _short(value: float, digits: int = 2) -> str:
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
+def labels_table(measured: Sequence[dict[str, Any]]) -> str:
+    """Precision, recall and F1 of each label: means over what `measure` said of each run."""
+    lines = ["| label | precision | recall | F1 | clips |", "|---|---|---|---|---|"]
+    for label, first in measured[0]["per_label"].items():
+        means = {name: fmean(m["per_label"][label][name] for m in measured) for name in first}
+        lines.append(
+            f"| {label} | {means['precision']:.1%} | {means['recall']:.1%} | {means['f1']:.1%} | {means['clips']:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def steps_table(accuracies: Mapping[str, float], gains: Sequence[Gain]) -> str:
+    """One row for each model, in the order in which they were made: what it brings over the one before."""
+    lines = ["| step | accuracy | brings, points (95 % over speakers) |", "|---|---|---|"]
+    for (model, accuracy), found in zip(accuracies.items(), [None, *gains], strict=True):
+        points = (
+            f"{100 * found.accuracy:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})" if found else "the start"
+        )
+        lines.append(f"| `{model}` | {accuracy:.1%} | {points} |")
+    return "\n".join(lines) + "\n"
+
+
+def renew(page: str, part: Callable[[str], str]) -> str:
+    """The page with `part(PART)`, as it is now, after each `<!-- ser evaluate: PART -->`, up to `<!-- end -->`.
+
+    Raises DataError for a page without any.
+    """
+    if not MARKED.search(page):
+        raise DataError("no <!-- ser evaluate: PART --> in the page, with an <!-- end -->")
+    return MARKED.sub(lambda found: f"{found['begin']}{part(found['part'])}{found['end']}", page)
 
 
 def robustness_tables(results: dict[str, dict[str, Any]]) -> str:
@@ -81,14 +152,10 @@ def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
     ]
     for model, protocols in results.items():
         metrics = protocols["unheard_speakers"]
-        rows = [
-            f"| {label} | {m['precision']:.1%} | {m['recall']:.1%} | {m['f1']:.1%} | {m['clips']:.0f} |"
-            for label, m in metrics["per_label"].items()
-        ]
         sexes = ", ".join(f"{sex} {value:.1%}" for sex, value in metrics["per_sex"].items())
         parts += [
             f"\n## `{model}` on unheard speakers\n",
-            "| label | precision | recall | F1 | clips |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n",
+            labels_table([metrics]),
             f"Accuracy by sex: {sexes or 'not known'}.\n\n![confusion matrix of {model}](confusion-{model}.png)\n",
         ]
     return "\n".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from librosa import display  # type: ignore[attr-defined]
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from speech_emotion.audio import load
+from training_pipeline.cost import Costs
 from training_pipeline.data.manifest import Clip
 
 mpl.use("Agg")
@@ -66,6 +68,39 @@ def speakers(clips: Sequence[Clip], correct: Array, title: str, path: Path) -> N
     axes.set_xticks(range(len(order)), order, rotation=90)
     axes.set(ylabel="accuracy", xlabel="speaker", ylim=(0, 1), title=title)
     axes.legend(loc="lower right")
+    figure.savefig(path, dpi=DPI)
+
+
+def accuracy_against_cost(results: Mapping[str, Mapping[str, Any]], costs: Costs, path: Path) -> None:
+    """Accuracy of each model that has a cost, against the time of a clip; bars are the spread over folds."""
+    figure = Figure((7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for colour, (model, measured) in enumerate(results.items()):
+        if model not in costs.models:
+            continue
+        cost = costs.models[model]
+        axes.errorbar(
+            cost.total_ms,
+            measured["accuracy"],
+            measured["accuracy_std"],
+            marker="o",
+            capsize=4,
+            color=f"C{colour}",
+            label=f"{model}, {cost.loaded_bytes / 1e6:.2g} MB",
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(x=0.3)
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    axes.set(
+        xlabel=f"features and model of a {costs.clip_s:g} s clip on one thread, ms",
+        ylabel="accuracy, standard deviation over folds",
+        ylim=(0, 1),
+        title="Unheard speakers, means over seeds",
+    )
     figure.savefig(path, dpi=DPI)
 
 

@@ -1,0 +1,86 @@
+"""`ser evaluate`: kept predictions, and what was measured beside them, as a table, pictures and parts of a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from training_pipeline.cost import Costs, read_costs
+from training_pipeline.errors import DataError
+from training_pipeline.gains import gain
+from training_pipeline.predictions import Run, confidence_of, measure_runs, read_predictions
+from training_pipeline.reports import markdown, pictures
+
+PREDICTIONS, COSTS = "predictions.csv", "cost.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Runs of each model and their figures, the most accurate model first; costs where they were measured."""
+
+    runs: dict[str, list[Run]]
+    results: dict[str, dict[str, Any]]
+    costs: Costs | None
+
+    @classmethod
+    def read(cls, folder: Path, models: list[str] | None = None) -> Kept:
+        """Read `folder/<model>/predictions.csv` and `folder/cost.json`.
+
+        Raises DataError if predictions are not there.
+        """
+        names = models or sorted(path.parent.name for path in folder.glob(f"*/{PREDICTIONS}"))
+        missing = [name for name in names if not (folder / name / PREDICTIONS).is_file()]
+        if missing or not names:
+            raise DataError(f"{folder}: no predictions of {', '.join(missing) or 'any model'}; --retrain makes them")
+        runs = {name: read_predictions(folder / name / PREDICTIONS) for name in names}
+        results = {name: measure_runs(own) for name, own in runs.items()}
+        best_first = sorted(names, key=lambda name: -results[name]["accuracy"])
+        costs = read_costs(folder / COSTS) if (folder / COSTS).is_file() else None
+        return cls(runs, {name: results[name] for name in best_first}, costs)
+
+    def table(self) -> str:
+        """Accuracy and cost, a row for each model."""
+        return markdown.predictions_table(self.results, self.costs)
+
+    def to_json(self) -> str:
+        """The same and more, an object for each model."""
+        costs = self.costs.model_dump()["models"] if self.costs else {}
+        return json.dumps({name: {**figures, "cost": costs.get(name)} for name, figures in self.results.items()})
+
+    def renew(self, page: Path) -> None:
+        """Write every part that `page` has marks for anew. Raises DataError for a page without, or another part."""
+        page.write_text(markdown.renew(page.read_text(), self.part))
+
+    def part(self, name: str) -> str:
+        """`table`, `labels MODEL`, or `steps MODEL MODEL ...`: what each brings over the one before.
+
+        Raises DataError for anything else.
+        """
+        match name.split():
+            case ["table"]:
+                return self.table()
+            case ["labels", model] if model in self.results:
+                return markdown.labels_table(self.results[model]["runs"])
+            case ["steps", *models] if len(models) > 1 and self.results.keys() >= set(models):
+                gains = [gain(self.runs[before], self.runs[after]) for before, after in pairwise(models)]
+                return markdown.steps_table({model: self.results[model]["accuracy"] for model in models}, gains)
+        raise DataError(f"no part {name!r}: there are table, labels MODEL, steps MODEL MODEL ...")
+
+    def draw(self, folder: Path) -> None:
+        """Pictures of each model's first seed, and of all models' accuracy against their cost."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (first, *_) in self.runs.items():
+            _draw(name, first, self.results[name]["runs"][0], folder)
+        if self.costs and self.costs.models.keys() & self.results.keys():
+            pictures.accuracy_against_cost(self.results, self.costs, folder / "accuracy-against-cost.png")
+
+
+def _draw(model: str, run: Run, measured: dict[str, Any], folder: Path) -> None:
+    title = f"{model}, unheard speakers, seed {run.seed}"
+    confidence, correct = confidence_of(run)
+    pictures.confusion(measured, run.examples.labels, title, folder / f"confusion-{model}.png")
+    pictures.reliability(confidence, correct, title, folder / f"reliability-{model}.png")
+    pictures.speakers(run.examples.clips, correct, title, folder / f"speakers-{model}.png")

@@ -1,0 +1,120 @@
+"""The predictions of the repository: their table, their pictures, the pages that show them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+from typer.testing import CliRunner
+
+from ser.kept import COSTS, PREDICTIONS, Kept
+from ser.main import app
+from tests.training_pipeline.test_cost import COST
+from training_pipeline.cost import read_costs, write_costs
+from training_pipeline.errors import DataError
+from training_pipeline.reports import markdown
+
+ROOT = Path(__file__).parents[2]
+EVALUATION = ROOT / "models" / "evaluation"
+PAGES = [page for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if markdown.MARKED.search(page.read_text())]
+
+
+@pytest.fixture(scope="module")
+def kept() -> Kept:
+    return Kept.read(EVALUATION)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The kept predictions of two models, and the cost of the first alone."""
+    for name in ("ann", "mlp"):
+        (tmp_path / name).mkdir()
+        shutil.copy(EVALUATION / name / PREDICTIONS, tmp_path / name)
+    costs = read_costs(EVALUATION / COSTS)
+    write_costs(tmp_path / COSTS, costs.model_copy(update={"models": {"ann": COST}}))
+    return tmp_path
+
+
+def rows(table: str) -> dict[str, list[str]]:
+    """Each row of a table by its first cell."""
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return {first: rest for first, *rest in cells}
+
+
+def test_accuracy_and_cost_stand_in_one_row(folder: Path) -> None:
+    table = Kept.read(folder).table()
+    columns = rows(table)["model"]
+    assert columns[-5:] == ["MB (loaded)", "parameters", "features, ms", "model, ms", "real-time factor"]
+    assert rows(table)["`ann`"][-5:] == ["1.5 (1.23)", "235,000", "2.5 (2)", "4.5 (3)", "0.002"]
+    assert rows(table)["`mlp`"][-5:] == ["not measured"] * 5
+    assert "a clip of 3.5 s on one thread" in table
+
+
+def test_without_costs_there_are_no_columns_of_them(folder: Path) -> None:
+    (folder / COSTS).unlink()
+    assert rows(Kept.read(folder).table())["model"][-1].startswith("ECE")
+
+
+def test_the_most_accurate_model_comes_first(kept: Kept) -> None:
+    accuracies = [figures["accuracy"] for figures in kept.results.values()]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert [*rows(kept.table())][1:] == [f"`{name}`" for name in kept.results]
+
+
+def test_json_has_the_cost_of_each_model_that_was_measured(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "--predictions", str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert (shown["ann"]["cost"], shown["mlp"]["cost"]) == (COST.model_dump(), None)
+    assert shown["mlp"]["accuracy"] == pytest.approx(0.385, abs=0.01)
+
+
+def test_the_picture_has_every_model_with_a_cost(kept: Kept, tmp_path: Path) -> None:
+    kept.draw(tmp_path)
+    assert {path.name for path in tmp_path.glob("confusion-*")} == {f"confusion-{name}.png" for name in kept.results}
+    with_all = matplotlib.image.imread(tmp_path / "accuracy-against-cost.png")
+    assert kept.costs is not None
+    one = kept.costs.model_copy(update={"models": {"ann": kept.costs.models["ann"]}})
+    Kept(kept.runs, kept.results, one).draw(tmp_path)
+    assert (with_all != matplotlib.image.imread(tmp_path / "accuracy-against-cost.png")).any()
+
+
+def test_a_page_is_written_anew_between_its_marks(folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    text = "# Page\n\n<!-- ser evaluate: {} -->\nold\n<!-- end -->\n\nkept\n"
+    page.write_text(text.format("table") + text.format("labels mlp"))
+    done = CliRunner().invoke(app, ["evaluate", "--predictions", str(folder), "--page", str(page)])
+    assert done.exit_code == 0, done.output
+    written = page.read_text()
+    assert re.findall("^(?:old|kept|# Page)$", written, re.MULTILINE) == ["# Page", "kept"] * 2
+    assert {"`ann`", "`mlp`", "disgust"} <= rows(written).keys()
+    page.write_text(text.format("labels nobody"))
+    done = CliRunner().invoke(app, ["evaluate", "--predictions", str(folder), "--page", str(page)])
+    assert (done.exit_code, "no part 'labels nobody'" in done.output) == (1, True)
+
+
+def test_steps_show_what_each_brings(kept: Kept) -> None:
+    shown = rows(kept.part("steps mlp ann whisper"))
+    assert [*shown] == ["step", "`mlp`", "`ann`", "`whisper`"]
+    assert shown["`mlp`"] == [f"{kept.results['mlp']['accuracy']:.1%}", "the start"]
+    points, low, high = map(float, re.findall(r"[+-][\d.]+", shown["`whisper`"][1]))
+    gained = kept.results["whisper"]["accuracy"] - kept.results["ann"]["accuracy"]
+    assert points == pytest.approx(100 * gained, abs=0.06)
+    assert low < points < high
+    with pytest.raises(DataError, match="no part 'steps mlp'"):
+        kept.part("steps mlp")
+
+
+def test_a_page_without_marks_is_refused(kept: Kept) -> None:
+    with pytest.raises(DataError, match="<!-- ser evaluate: PART --> in the page"):
+        markdown.renew("# Page\n", kept.part)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_show_the_kept_figures(kept: Kept, page: Path) -> None:
+    text = page.read_text()
+    assert text == markdown.renew(text, kept.part), "make accuracy writes it anew"
