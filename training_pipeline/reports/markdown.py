@@ -66,15 +66,15 @@ def _cost_cells(cost: Cost | None) -> list[str]:
     if cost is None:
         return ["not measured"] * len(COST_COLUMNS)
     return [
-        f"{_short(cost.size_bytes / 1e6, 3)} ({_short(cost.loaded_bytes / 1e6, 3)})",
+        f"{_short(cost.size_bytes / 1e6)} ({_short(cost.loaded_bytes / 1e6)})",
         "not known" if cost.parameters is None else f"{cost.parameters:,}",
         f"{_short(cost.features.median_ms)} ({_short(cost.features.best_ms)})",
         f"{_short(cost.model.median_ms)} ({_short(cost.model.best_ms)})",
-        _short(cost.real_time_factor),
+        _short(cost.real_time_factor, 2),
     ]
 
 
-def _short(value: float, digits: int = 2) -> str:
+def _short(value: float, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
