@@ -51,19 +51,12 @@ def cluster() -> Iterator[Cluster]:
 def _build(cluster: Cluster) -> None:
     gateway = f"docker.io/{VALUES['gateway']['image']['repository']}"
     cluster.image(f"{gateway}:{VERSION}", "Dockerfile.gateway")
-    # Not by --build-arg VERSION: buildah 1.28 takes the label of another VERSION from its cache, the very same image.
-    label = f"FROM {gateway}:{VERSION}\nLABEL org.opencontainers.image.version={NEXT}\n"
-    _build_text(cluster, f"{gateway}:{NEXT}", label)
+    cluster.image(f"{gateway}:{NEXT}", "Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}")
     server = VALUES["modelServer"]["image"]
-    both = (ROOT / "Dockerfile.pipeline").read_text() + (ROOT / "tests/cluster/Dockerfile").read_text()
-    _build_text(cluster, f"docker.io/{server['repository']}:{server['tag']}", both)
-
-
-def _build_text(cluster: Cluster, name: str, dockerfile: str) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as file:
-        file.write(dockerfile)
-        file.flush()
-        cluster.image(name, file.name)
+    with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as both:
+        both.write((ROOT / "Dockerfile.pipeline").read_text() + (ROOT / "tests/cluster/Dockerfile").read_text())
+        both.flush()
+        cluster.image(f"docker.io/{server['repository']}:{server['tag']}", both.name)
 
 
 @pytest.fixture(scope="session")

@@ -42,19 +42,27 @@ def delete_pod(release: Release, component: str) -> None:
     settled(release)
 
 
+def gateway_images(release: Release) -> set[str]:
+    """What the gateways' containers were really started from, by digest."""
+    return {status["imageID"] for pod in release.pods("gateway") for status in pod["status"]["containerStatuses"]}
+
+
 @pytest.mark.timeout(2000, func_only=True)
 def test_operations_cost_no_request(release: Release, report: Callable[[str, object], None]) -> None:
     settings = ("gateway.settings.max_duration_s=30", "gateway.settings.retry_after_s=3")
+    first = gateway_images(release)
     with Traffic(release, clients=6, pause_s=0.02) as traffic:
         with traffic.phase("upgrade to another image"):
             release.helm("upgrade", sets=[f"gateway.image.tag={NEXT}"])
             settled(release)
+            upgraded = gateway_images(release)
         with traffic.phase("upgrade of settings"):
             release.helm("upgrade", sets=[f"gateway.image.tag={NEXT}", *settings])
             settled(release)
         with traffic.phase("rollback"):
             release.cluster.helm("rollback", release.name, "1", "-n", release.namespace, "--wait", timeout_s=320)
             settled(release)
+            rolled_back = gateway_images(release)
         with traffic.phase("a gateway pod deleted"):
             delete_pod(release, "gateway")
         with traffic.phase("a model server pod deleted"):
@@ -68,6 +76,9 @@ def test_operations_cost_no_request(release: Release, report: Callable[[str, obj
             while traffic.sent < REQUESTS and traffic.now_s < 1000:
                 time.sleep(1)
     report("operations", traffic.figures())
+    assert len(first) == len(upgraded) == 1
+    assert first != upgraded
+    assert rolled_back == first
     assert len(traffic.report.records) >= REQUESTS
     assert traffic.unheard == 0
     assert [(record.status, record.body) for record in traffic.report.failed] == []
