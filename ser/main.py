@@ -139,7 +139,7 @@ def evaluate(
     predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
     pictures: Annotated[Path | None, typer.Option(help="Folder for pictures of the kept predictions.")] = None,
     page: Annotated[
-        Path | None, typer.Option(help="A page whose `<!-- ser evaluate: PART -->` are written anew.")
+        list[Path] | None, typer.Option(help="A page whose `<!-- ser evaluate: PART -->` are written anew.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -151,7 +151,7 @@ def evaluate(
         if robustness and not retrain:
             raise fail("--robustness needs the models themselves: --retrain")
         if not retrain:
-            _show(predictions, model, pictures, page, as_json=as_json)
+            _show(predictions, model, pictures, page or [], as_json=as_json)
         elif data is None:
             raise fail("--retrain needs --data or RAVDESS_DIR")
         else:
@@ -161,13 +161,13 @@ def evaluate(
         raise fail(str(error)) from None
 
 
-def _show(folder: Path, models: list[str] | None, pictures: Path | None, page: Path | None, *, as_json: bool) -> None:
+def _show(folder: Path, models: list[str] | None, pictures: Path | None, pages: list[Path], *, as_json: bool) -> None:
     from ser.kept import Kept
 
     kept = Kept.read(folder, models)
     if pictures is not None:
         kept.draw(pictures)
-    if page is not None:
+    for page in pages:
         kept.renew(page)
     typer.echo(kept.to_json() if as_json else kept.table())
 

@@ -26,7 +26,6 @@ def test_a_store_and_a_folder_beside_it_are_measured_in_one_run(tmp_path: Path) 
     costs = read_costs(output)
     assert set(costs.models) == {"ann", "copy"}
     assert (costs.calls, costs.clip_s) == (20, 3.5)
-    assert 0 < costs.cpu_share < 1.2  # more would be more than one thread
     for cost in costs.models.values():
         assert cost.size_bytes == sum(path.stat().st_size for path in VERSION.rglob("*") if path.is_file())
         assert cost.loaded_bytes < cost.size_bytes

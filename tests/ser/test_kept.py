@@ -87,11 +87,14 @@ def test_a_page_is_written_anew_between_its_marks(folder: Path, tmp_path: Path) 
     page = tmp_path / "page.md"
     text = "# Page\n\n<!-- ser evaluate: {} -->\nold\n<!-- end -->\n\nkept\n"
     page.write_text(text.format("table") + text.format("labels mlp"))
-    done = CliRunner().invoke(app, ["evaluate", "--predictions", str(folder), "--page", str(page)])
+    (other := tmp_path / "other.md").write_text(text.format("steps mlp ann"))
+    pages = ["--page", str(page), "--page", str(other)]
+    done = CliRunner().invoke(app, ["evaluate", "--predictions", str(folder), *pages])
     assert done.exit_code == 0, done.output
     written = page.read_text()
     assert re.findall("^(?:old|kept|# Page)$", written, re.MULTILINE) == ["# Page", "kept"] * 2
     assert {"`ann`", "`mlp`", "disgust"} <= rows(written).keys()
+    assert "step" in rows(other.read_text())
     page.write_text(text.format("labels nobody"))
     done = CliRunner().invoke(app, ["evaluate", "--predictions", str(folder), "--page", str(page)])
     assert (done.exit_code, "no part 'labels nobody'" in done.output) == (1, True)
