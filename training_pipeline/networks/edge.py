@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from speech_emotion.features import WHISPER_SPEC
+from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.whisper import fit as teacher
 from training_pipeline.networks.whisper.augment import Augmentation, crop
 from training_pipeline.networks.whisper.model import AttentiveStatistics, Standardise
@@ -50,13 +52,18 @@ def fit(
 ) -> keras.Model:
     """Fit a teacher on log-mel windows `[n, frames, 80]`, then the student on the teacher's answers.
 
+    The student is also taught that sounds without speech are no more of one label than of another.
+
     Returns windows to logits. An interrupted fit goes on where it was; nothing else than `x` and `y` is heard.
     """
     student = student or Student()
     large = teacher.fit(x, y, labels, seed, checkpoints and checkpoints / "teacher", student.teacher, weights)
     views, answers = ask(large, x, student, seed)
     own = np.repeat(soft_targets(y, labels, 0), student.views, axis=0)
-    targets = student.trust * answers + (1 - student.trust) * own
+    sounds = windows_without_speech(student.teacher.sounds, WHISPER_SPEC)[:, : views.shape[1]]
+    even = np.full((len(sounds), labels), 1 / labels, np.float32)
+    targets = np.concatenate([student.trust * answers + (1 - student.trust) * own, even])
+    views = np.concatenate([views, sounds])
     keras.utils.set_random_seed(seed)
     model = build(labels, student, x)
     recipe = replace(student.teacher, averaging=0.995)

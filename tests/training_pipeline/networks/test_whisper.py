@@ -23,6 +23,7 @@ RECIPE = Recipe(
     tuning=Stage(2, 4, 2e-4, 0.02, mixup_alpha=0.4, mixup_share=0.5, fused=False),
     copies=1,
     crop_frames=40,
+    sounds=6,
 )
 
 
@@ -159,6 +160,7 @@ def test_a_started_head_is_as_sure_of_crops_as_of_whole_windows(windows) -> None
     x, y = windows
     weights = made_up()
     weights["embed_positions.weight"][:, :9] += np.arange(400)[:, np.newaxis] * 10
-    model = fitting.start(x, y, 3, 0, RECIPE, weights, cached=False)
+    statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), x, RECIPE.copies, RECIPE.crop_frames, None)
+    model = fitting.start(statistics, y, 3, 0, RECIPE, weights)
     whole, cropped = np.asarray(model(x)), np.asarray(model(x[:, 5:45]))
     assert np.abs(cropped).max() < 3 * np.abs(whole).max()

@@ -1,4 +1,4 @@
-"""The whole recipe: a head on the frozen encoder, then head and upper blocks together."""
+"""The whole recipe: a head on the frozen encoder, then head and upper blocks together, then a detector of speech."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.features import WHISPER_SPEC
+from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.whisper.augment import Augmentation, crop
 from training_pipeline.networks.whisper.encoder import build_encoder
 from training_pipeline.networks.whisper.model import build_head, build_model, learning_groups
 from training_pipeline.networks.whisper.optimise import Training, batches_of, load, save, soft_targets
 from training_pipeline.networks.whisper.recipe import Recipe
+from training_pipeline.networks.whisper.speech import with_detector
 from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
 from training_pipeline.networks.whisper.weights import Weights, load_weights, pretrained_folder
 
@@ -39,26 +42,28 @@ def fit(
     """
     recipe, weights = recipe or Recipe(), weights or load_weights()
     keras.utils.set_random_seed(seed)
+    cache = pretrained_folder() / "statistics" if checkpoints is not None else None
+    encoder = build_encoder(weights, recipe.blocks)
+    statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, cache)
     own = checkpoints / _identity(x, y, labels, seed, recipe) if checkpoints is not None else None
     done = own / "model.npz" if own is not None else None
     if done is not None and done.is_file():
         model = build_model(weights, build_head(recipe, labels), recipe, _unit_states(recipe))
         load(done, model.variables)
-        return model
-    model = start(x, y, labels, seed, recipe, weights, cached=checkpoints is not None)
-    _tune(model, x, y, labels, seed, recipe, own)
-    if own is not None and done is not None:
-        save(done, model.variables, recipe.tuning.epochs)
-        (own / "checkpoint.npz").unlink(missing_ok=True)
-    return model
+    else:
+        model = start(statistics, y, labels, seed, recipe, weights)
+        _tune(model, x, y, labels, seed, recipe, own)
+        if own is not None and done is not None:
+            save(done, model.variables, recipe.tuning.epochs)
+            (own / "checkpoint.npz").unlink(missing_ok=True)
+    sounds = windows_without_speech(recipe.sounds, WHISPER_SPEC)
+    others = frozen_statistics(build_encoder(weights, recipe.frozen_blocks), sounds, 0, recipe.crop_frames, cache)
+    speech = statistics[:, :, recipe.frozen_blocks].reshape(-1, *statistics.shape[-2:])
+    return with_detector(model, recipe.frozen_blocks, speech, others[:, 0, recipe.frozen_blocks])
 
 
-def start(
-    x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, weights: Weights, *, cached: bool
-) -> keras.Model:
-    """The model with its head trained on the frozen encoder's statistics."""
-    cache = pretrained_folder() / "statistics" if cached else None
-    statistics = frozen_statistics(build_encoder(weights, recipe.blocks), x, recipe.copies, recipe.crop_frames, cache)
+def start(statistics: Array, y: Targets, labels: int, seed: int, recipe: Recipe, weights: Weights) -> keras.Model:
+    """The model with its head trained on the frozen encoder's statistics, `[n, 1 + copies, states, 2, width]`."""
     states = moments(statistics)
     inputs = head_inputs(statistics, states)
     head = build_head(recipe, labels)
@@ -67,7 +72,7 @@ def start(
     steps = len(inputs) // min(recipe.start.batch, len(inputs))
     training = Training(head, [(recipe.start.rate, head.trainable_variables)], recipe.start, steps, recipe)
     training.run(batches_of(lambda chosen, _: inputs[chosen], targets, recipe.start), seed)
-    _log.info("head trained on %d windows and %d copies of each", len(x), recipe.copies)
+    _log.info("head trained on %d windows and %d copies of each", len(y), recipe.copies)
     return build_model(weights, head, recipe, states)
 
 

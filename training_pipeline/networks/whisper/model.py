@@ -90,6 +90,11 @@ def build_model(weights: Weights, head: keras.Model, recipe: Recipe, states: np.
     return keras.Model(encoder.inputs[0], head(ops.concatenate(pooled, axis=-1)), name="whisper")
 
 
+def frozen_state(model: keras.Model, frozen_blocks: int) -> keras.KerasTensor:
+    """The highest state that did not learn, `[n, positions, WIDTH]`."""
+    return model.get_layer(f"block{frozen_blocks - 1}" if frozen_blocks else "stem").output
+
+
 def learning_groups(model: keras.Model, recipe: Recipe) -> list[tuple[float, list[Any]]]:
     """Peak learning rate and variables: head with poolings, then each block that learns, from the top down."""
     blocks = [layer for layer in model.layers if isinstance(layer, Block) and layer.trainable]

@@ -1,0 +1,44 @@
+"""A detector of speech: a sound without any must not be given an emotion with confidence.
+
+Source: Hendrycks et al. 2019, Deep Anomaly Detection with Outlier Exposure. Here the sounds train a detector beside the
+network rather than the network itself.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from training_pipeline.networks.whisper.model import frozen_state
+
+Array = npt.NDArray[np.float32]
+
+
+def with_detector(model: keras.Model, frozen_blocks: int, speech: Array, sounds: Array) -> keras.Model:
+    """The model with its logits times the probability that there is speech: without any, all labels are alike.
+
+    `speech` and `sounds` `[n, 2, width]`: mean and deviation over time of the highest state that did not learn, of
+    windows that hold speech and of some that do not.
+    """
+    state = frozen_state(model, frozen_blocks)
+    heard = ops.concatenate([ops.mean(state, axis=1), ops.std(state, axis=1)], axis=-1)
+    detector = keras.layers.Dense(1, activation="sigmoid", name="speech", trainable=False)
+    answered = model.outputs[0] * detector(heard)
+    detector.set_weights(_logistic(speech.reshape(len(speech), -1), sounds.reshape(len(sounds), -1)))
+    return keras.Model(model.inputs[0], answered, name=model.name)
+
+
+def _logistic(speech: Array, sounds: Array) -> list[Array]:
+    """Kernel `[values, 1]` and bias `[1]` of a logistic regression; both kinds count as if equally many."""
+    x = np.concatenate([speech, sounds]).astype(np.float64)
+    y = np.repeat([1, 0], [len(speech), len(sounds)])
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1_000)).fit(x, y)
+    scale, regression = fitted[0], fitted[1]
+    kernel = regression.coef_[0] / scale.scale_
+    bias = regression.intercept_ - kernel @ scale.mean_
+    return [np.asarray(kernel[:, np.newaxis], np.float32), np.asarray(bias, np.float32)]
