@@ -19,7 +19,7 @@ from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.whisper import fit as teacher
 from training_pipeline.networks.whisper.augment import Augmentation, crop
 from training_pipeline.networks.whisper.model import AttentiveStatistics, Standardise
-from training_pipeline.networks.whisper.optimise import Training, batches_of, soft_targets
+from training_pipeline.networks.whisper.optimise import Training, batches_of, load, save, soft_targets
 from training_pipeline.networks.whisper.recipe import Recipe, Stage
 from training_pipeline.networks.whisper.weights import Weights
 
@@ -54,9 +54,16 @@ def fit(
 
     The student is also taught that sounds without speech are no more of one label than of another.
 
-    Returns windows to logits. An interrupted fit goes on where it was; nothing else than `x` and `y` is heard.
+    Returns windows to logits. An interrupted fit goes on where it was, a done one is read. Nothing else than `x` and
+    `y` is heard.
     """
     student = student or Student()
+    name = teacher.identity(x, y, labels, seed, (student, student.teacher.sounds))
+    done = checkpoints and checkpoints / name / "model.npz"
+    if done is not None and done.is_file():
+        model = build(labels, student, x)
+        load(done, model.variables)
+        return model
     large = teacher.fit(x, y, labels, seed, checkpoints and checkpoints / "teacher", student.teacher, weights)
     views, answers = ask(large, x, student, seed)
     own = np.repeat(soft_targets(y, labels, 0), student.views, axis=0)
@@ -71,7 +78,10 @@ def fit(
     groups = [(student.training.rate, model.trainable_variables)]
     training = Training(model, groups, student.training, steps, recipe)
     batches = batches_of(lambda chosen, _: views[chosen], targets, student.training)
-    training.run(batches, seed, checkpoints and checkpoints / "checkpoint.npz")
+    training.run(batches, seed, done and done.with_name("checkpoint.npz"))
+    if done is not None:
+        save(done, model.variables, student.training.epochs)
+        done.with_name("checkpoint.npz").unlink(missing_ok=True)
     return model
 
 

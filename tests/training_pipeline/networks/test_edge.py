@@ -74,3 +74,6 @@ def test_an_interrupted_fit_ends_at_the_numbers_of_an_unbroken_one(
     monkeypatch.setattr(optimise, "save", save)
     resumed = np.asarray(edge.fit(*windows, 3, 0, tmp_path / "two", STUDENT, made_up())(windows[0]))
     np.testing.assert_array_equal(resumed, unbroken)
+    monkeypatch.setattr(edge, "ask", lambda *_: pytest.fail("a done fit is read, its teacher not asked again"))
+    again = np.asarray(edge.fit(*windows, 3, 0, tmp_path / "two", STUDENT, made_up())(windows[0]))
+    np.testing.assert_array_equal(again, unbroken)

@@ -21,7 +21,7 @@ VOICES = [(90 + 12 * n, 0.01 + 0.004 * n) for n in range(20)]
 def windows() -> tuple[np.ndarray, np.ndarray]:
     """Windows that sound like voices, and of sounds that do not."""
     voices = [extract(voice(3.0, pitch, vibrato, n), WHISPER_SPEC)[0] for n, (pitch, vibrato) in enumerate(VOICES)]
-    assert RATE == WHISPER_SPEC.sample_rate
+    assert WHISPER_SPEC.sample_rate == RATE
     return np.stack(voices), windows_without_speech(80, WHISPER_SPEC)
 
 
