@@ -210,5 +210,24 @@ def eda(
         raise fail(str(error)) from None
 
 
+@app.command()
+def sounds(
+    folders: Annotated[list[Path], typer.Argument(exists=True, file_okay=False, help="Folders of recordings.")],
+    version: Annotated[Path, typer.Option(exists=True, file_okay=False, help="A SavedModel.")] = Path(
+        "models/speech_emotion/2"
+    ),
+    most: Annotated[int, typer.Option(min=1, help="At most so many files of each folder, drawn by chance.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What a version answers to recordings without labels, noises or music: 3.5 s of each file."""
+    from ser.sounds import run
+    from speech_emotion.errors import SpeechEmotionError
+
+    try:
+        typer.echo(run(folders, version, most, as_json=as_json))
+    except SpeechEmotionError as error:
+        raise fail(str(error)) from None
+
+
 if __name__ == "__main__":
     app()

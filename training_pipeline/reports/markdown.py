@@ -122,20 +122,25 @@ def _robustness(result: dict[str, Any]) -> str:
         f"| {m['uncertain']:.1%} | {m['no_speech']:.1%} |"
         for name, m in result["conditions"].items()
     ]
-    sounds = [
-        f"| {name} | {m['no_speech']:.1%} | {m['uncertain']:.1%} | {m['confident']:.1%} "
-        f"| {_or_none(m['confidence'])} | {_or_none(m['confidence_max'])} |"
-        for name, m in result["not_speech"].items()
-    ]
     lines = [
         "| held-out clips | accuracy | mean confidence | of wrong answers | uncertain | no speech |",
         "|---|---|---|---|---|---|",
         *clips,
-        "",
-        f"| no speech at all | no speech | uncertain (under {result['min_confidence']:.0%}) | a label with confidence "
+    ]
+    return "\n".join(lines) + "\n\n" + sounds_table("no speech at all", result["not_speech"], result["min_confidence"])
+
+
+def sounds_table(title: str, measured: Mapping[str, Mapping[str, float | None]], min_confidence: float) -> str:
+    """One row for each kind of sound that has no label: shares of all clips, confidences of those with an answer."""
+    lines = [
+        f"| {title} | clips | no speech | uncertain (under {min_confidence:.0%}) | a label with confidence "
         "| mean confidence | highest |",
-        "|---|---|---|---|---|---|",
-        *sounds,
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {name} | {m['files']} | {m['no_speech']:.1%} | {m['uncertain']:.1%} | {m['confident']:.1%} "
+            f"| {_or_none(m['confidence'])} | {_or_none(m['confidence_max'])} |"
+            for name, m in measured.items()
+        ),
     ]
     return "\n".join(lines) + "\n"
 

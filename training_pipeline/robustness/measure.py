@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -77,10 +77,18 @@ def heard_features(data: bytes, spec: FeatureSpec) -> Array:
     return spoken_features(hear(samples, info, spec, QualityLimits()), spec)
 
 
-def answers(trained: Trained, features: Sequence[Array]) -> list[Row | None]:
+class Predicts(Protocol):
+    """A trained network, or a version as it is served."""
+
+    def predict(self, features: Sequence[Array]) -> Row:
+        """Probabilities `[clips, labels]` of each clip's windows `[windows, frames, bins]`."""
+        ...
+
+
+def answers(model: Predicts, features: Sequence[Array]) -> list[Row | None]:
     """Probabilities `[labels]` of each file, from its windows with speech; none where no window has any."""
     spoken = [windows for windows in features if len(windows)]
-    rows = iter(trained.predict(spoken) if spoken else ())
+    rows = iter(model.predict(spoken) if spoken else ())
     return [next(rows) if len(windows) else None for windows in features]
 
 

@@ -82,4 +82,4 @@ def test_means_over_folds_and_tables(trained: Trained, examples: Examples, monke
     tables = robustness_tables({"mlp": summary})
     assert "## Robustness of `mlp`" in tables
     assert f"| as recorded | {recorded['accuracy']:.1%} |" in tables
-    assert "| digital silence | 100.0% | 0.0% | 0.0% | none | none |" in tables
+    assert "| digital silence | 4 | 100.0% | 0.0% | 0.0% | none | none |" in tables
