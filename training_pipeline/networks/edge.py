@@ -34,7 +34,7 @@ class Student:
     channels: int = 128
     dilations: tuple[int, ...] = (1, 2, 3)
     """Of the time-delay layers behind the first, which halves the frames."""
-    views: int = 6
+    views: int = 4
     """Crops of each window that the teacher is asked about, each changed otherwise."""
     trust: float = 0.8
     """Share of the teacher's answer in a target; the rest is the label."""
