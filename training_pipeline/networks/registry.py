@@ -74,6 +74,15 @@ def _fit_whisper(
     return fit.fit(x, y, labels, seed, checkpoints)
 
 
+def _fit_whisper_frozen(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+) -> keras.Model:
+    from training_pipeline.networks.whisper import fit
+    from training_pipeline.networks.whisper.recipe import FROZEN
+
+    return fit.fit(x, y, labels, seed, checkpoints, FROZEN)
+
+
 def _whisper_provenance() -> dict[str, str]:
     from training_pipeline.networks.whisper.weights import PROVENANCE
 
@@ -94,6 +103,7 @@ NETWORKS = {
         Network("mlp", SEED_SPEC, _fit_mlp),
         Network("ann", SEED_SPEC, _fit_ann),
         Network("whisper", WHISPER_SPEC, _fit_whisper, _whisper_provenance),
+        Network("whisper-frozen", WHISPER_SPEC, _fit_whisper_frozen, _whisper_provenance),
         Network("edge", WHISPER_SPEC, _fit_edge, _whisper_provenance),
     )
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -164,3 +166,17 @@ def test_a_started_head_is_as_sure_of_crops_as_of_whole_windows(windows) -> None
     model = fitting.start(statistics, y, 3, 0, RECIPE, weights)
     whole, cropped = np.asarray(model(x)), np.asarray(model(x[:, 5:45]))
     assert np.abs(cropped).max() < 3 * np.abs(whole).max()
+
+
+def test_without_tuning_the_model_is_its_start(windows) -> None:
+    x, y = windows
+    weights, recipe = made_up(), replace(RECIPE, tuning=replace(RECIPE.tuning, epochs=0))
+    np.testing.assert_array_equal(
+        np.asarray(fit(x, y, 3, 0, None, recipe, weights)(x)).argmax(axis=1), _started(x, y, weights).argmax(axis=1)
+    )
+
+
+def _started(x: np.ndarray, y: np.ndarray, weights: Weights) -> np.ndarray:
+    keras.utils.set_random_seed(0)
+    statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), x, RECIPE.copies, RECIPE.crop_frames, None)
+    return np.asarray(fitting.start(statistics, y, 3, 0, RECIPE, weights)(x))

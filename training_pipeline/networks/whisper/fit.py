@@ -52,7 +52,8 @@ def fit(
         load(done, model.variables)
     else:
         model = start(statistics, y, labels, seed, recipe, weights)
-        _tune(model, x, y, labels, seed, recipe, own)
+        if recipe.tuning.epochs:
+            _tune(model, x, y, labels, seed, recipe, own)
         if own is not None and done is not None:
             save(done, model.variables, recipe.tuning.epochs)
             (own / "checkpoint.npz").unlink(missing_ok=True)

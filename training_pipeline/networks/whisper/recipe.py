@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,7 @@ class Recipe:
     sounds: int = field(default=600, repr=False)
     """Sounds without speech that the detector of speech learns from; not in the name of a checkpoint, as it is fitted
     anew each time."""
+
+
+FROZEN = Recipe(tuning=replace(Recipe().tuning, epochs=0))
+"""The head on the frozen encoder alone."""
