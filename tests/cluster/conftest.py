@@ -19,6 +19,8 @@ KEEP = bool(os.environ.get("CLUSTER_KEEP"))
 """For work on these tests: leave the cluster up, and take images as an earlier run built them."""
 NEXT = "next"
 """Tag of a second image of the gateway: another label, same code."""
+OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
+"""kubelet changes it for the whole machine, and other tests measure memory."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,6 +38,7 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(f"no {KIT}")
     if os.geteuid():
         pytest.skip("the cluster needs root")
+    overcommit = OVERCOMMIT.read_text()
     cluster = Cluster.start()
     try:
         if not KEEP or not cluster.kubectl("get", "namespaces", "-l", "images=built", "-o", "name"):
@@ -46,6 +49,7 @@ def cluster() -> Iterator[Cluster]:
             cluster.kubectl("label", "namespace", "default", "images=built", "--overwrite")
         else:
             cluster.stop()
+            OVERCOMMIT.write_text(overcommit)
 
 
 def _build(cluster: Cluster) -> None:

@@ -101,3 +101,25 @@ def test_what_was_answered_so_far_compiled_nothing(release: Release) -> None:
         compare = ("diff", "-rq", "/opt/numba-cache", "/tmp/numba")
         assert release.kubectl("exec", pod, "-c", "gateway", "--", *compare) == ""
         assert ".nbc" in release.kubectl("exec", pod, "-c", "gateway", "--", "find", "/tmp/numba", "-name", "*.nbc")
+
+
+def test_pods_hold_less_memory_than_their_limits(release: Release, report: Callable[[str, object], None]) -> None:
+    """After all that was answered above; a fifth stays free for larger clips."""
+    found = wait_for("figures of four pods", lambda: memory_mib(release), 90)
+    report("memory", {name: f"{mib} MiB of {limit}" for name, (mib, limit) in sorted(found.items())})
+    assert [name for name, (mib, limit) in found.items() if mib > 0.8 * limit] == []
+
+
+def memory_mib(release: Release) -> dict[str, tuple[int, int]]:
+    """By pod: working set as metrics-server has it, and the limit; empty until all pods have figures."""
+    lines = release.kubectl("top", "pods", "--containers", "--no-headers", check=False).splitlines()
+    ours = [line.split() for line in lines if line.startswith(release.full_name)]
+    unit = {"Mi": 1, "Gi": 1024}
+    limits = {
+        component: int(text[:-2]) * unit[text[-2:]]
+        for component in ("gateway", "model-server")
+        for text in [release.pods(component)[0]["spec"]["containers"][0]["resources"]["limits"]["memory"]]
+    }
+    ready = {*release.ready("gateway"), *release.ready("model-server")}
+    found = {pod: (int(memory.removesuffix("Mi")), limits[container]) for pod, container, _, memory in ours}
+    return found if found.keys() >= ready else {}
