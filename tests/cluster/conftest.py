@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(report: Callable[[str, object], None]) -> Iterator[Cluster]:
     if not KIT.exists():
         pytest.skip(f"no {KIT}")
     if os.geteuid():
@@ -42,7 +43,7 @@ def cluster() -> Iterator[Cluster]:
     cluster = Cluster.start()
     try:
         if not KEEP or not cluster.kubectl("get", "namespaces", "-l", "images=built", "-o", "name"):
-            _build(cluster)
+            report("images", {name: f"{seconds:.0f} s" for name, seconds in _build(cluster)})
         yield cluster
     finally:
         if KEEP:
@@ -52,15 +53,21 @@ def cluster() -> Iterator[Cluster]:
             OVERCOMMIT.write_text(overcommit)
 
 
-def _build(cluster: Cluster) -> None:
+def _build(cluster: Cluster) -> Iterator[tuple[str, float]]:
+    """Each image, and the seconds that it took to build and to load it into the nodes."""
     gateway = f"docker.io/{VALUES['gateway']['image']['repository']}"
-    cluster.image(f"{gateway}:{VERSION}", "Dockerfile.gateway")
-    cluster.image(f"{gateway}:{NEXT}", "Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}")
     server = VALUES["modelServer"]["image"]
     with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as both:
         both.write((ROOT / "Dockerfile.pipeline").read_text() + (ROOT / "tests/cluster/Dockerfile").read_text())
         both.flush()
-        cluster.image(f"docker.io/{server['repository']}:{server['tag']}", both.name)
+        for image, *how in (
+            (f"{gateway}:{VERSION}", "Dockerfile.gateway"),
+            (f"{gateway}:{NEXT}", "Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}"),
+            (f"docker.io/{server['repository']}:{server['tag']}", both.name),
+        ):
+            begun = time.monotonic()
+            cluster.image(image, *how)
+            yield image, time.monotonic() - begun
 
 
 @pytest.fixture(scope="session")

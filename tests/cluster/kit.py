@@ -50,6 +50,8 @@ class Cluster:
     kit: Path | None
     address: str
     """Where its ingress controller answers, from this machine."""
+    secure_address: str
+    """Where it answers by https."""
 
     @classmethod
     def start(cls) -> Cluster:
@@ -63,7 +65,7 @@ class Cluster:
             if line.startswith("export ")
         )
         path = exports["PATH"].replace("$PATH", os.environ["PATH"])
-        return cls({**os.environ, **exports, "PATH": path}, KIT, "127.0.0.1:8000")
+        return cls({**os.environ, **exports, "PATH": path}, KIT, "127.0.0.1:8000", "127.0.0.1:8443")
 
     def stop(self) -> None:
         """Take the kit's cluster down."""

@@ -75,15 +75,21 @@ def test_originals_are_answered_through_an_http_route(release: Release, original
     assert [answer(clip.read_bytes()).status_code for clip in clips] == [200] * len(clips)
 
 
-def test_the_notes_curl_works_as_printed(release: Release, tmp_path: Path) -> None:
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_the_notes_curl_works_as_printed(release: Release, tmp_path: Path, secure: bool) -> None:
+    release.helm("upgrade", sets=[f"gateway.ingress.tls.enabled={str(secure).lower()}"])
     notes = release.cluster.helm("get", "notes", release.name, "-n", release.namespace)
-    sample, forward = (
+    sample, curl = (
         line.strip()
         for line in notes.splitlines()
         if line.startswith(("  kubectl -n", "  curl")) and ("sample.wav'" in line or "ADDRESS" in line)
     )
-    script = f"cd {tmp_path} && {sample} && {forward.replace('ADDRESS', release.cluster.address)}"
-    assert '"emotion"' in run("sh", "-ec", script, env=release.cluster.environment)
+    assert ("https://" in curl) is secure
+    address = release.cluster.secure_address if secure else release.cluster.address
+    script = f"cd {tmp_path} && {sample} && {curl.replace('ADDRESS', address)}"
+    environment = release.cluster.environment
+    # The controller takes a moment to follow a change of the Ingress.
+    wait_for("an answer", lambda: '"emotion"' in run("sh", "-ec", script, env=environment, check=False), 30)
 
 
 def test_pods_run_as_the_restricted_profile_wants(release: Release) -> None:
