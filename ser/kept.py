@@ -11,10 +11,11 @@ from typing import Any
 from training_pipeline.cost import Costs, read_costs
 from training_pipeline.errors import DataError
 from training_pipeline.gains import gain
-from training_pipeline.predictions import Run, confidence_of, measure_runs, read_predictions
+from training_pipeline.predictions import Run, confidence_of, ensemble, measure_runs, read_predictions
 from training_pipeline.reports import markdown, pictures
 
 PREDICTIONS, COSTS = "predictions.csv", "cost.json"
+MEAN = ":mean"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Kept:
     def part(self, name: str) -> str:
         """`table`, `labels MODEL`, or `steps MODEL MODEL ...`: what each brings over the one before.
 
+        There `MODEL:mean` is the mean of what its seeds answer.
+
         Raises DataError for anything else.
         """
         match name.split():
@@ -64,10 +67,15 @@ class Kept:
                 return self.table()
             case ["labels", model] if model in self.results:
                 return markdown.labels_table(self.results[model]["runs"])
-            case ["steps", *models] if len(models) > 1 and self.results.keys() >= set(models):
-                gains = [gain(self.runs[before], self.runs[after]) for before, after in pairwise(models)]
-                return markdown.steps_table({model: self.results[model]["accuracy"] for model in models}, gains)
+            case ["steps", *models] if len(models) > 1 and self.runs.keys() >= {m.removesuffix(MEAN) for m in models}:
+                runs = {model: self._step(model) for model in models}
+                gains = [gain(runs[before], runs[after]) for before, after in pairwise(models)]
+                return markdown.steps_table({name: measure_runs(own)["accuracy"] for name, own in runs.items()}, gains)
         raise DataError(f"no part {name!r}: there are table, labels MODEL, steps MODEL MODEL ...")
+
+    def _step(self, model: str) -> list[Run]:
+        runs = self.runs[model.removesuffix(MEAN)]
+        return [ensemble(runs)] if model.endswith(MEAN) else runs
 
     def draw(self, folder: Path) -> None:
         """Pictures of each model's first seed, and of all models' accuracy against their cost."""

@@ -78,6 +78,15 @@ def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
+def ensemble(runs: Sequence[Run]) -> Run:
+    """The mean of what all seeds answer to each clip, as a model of all of them would."""
+    first = runs[0]
+    names = [clip.path.stem for clip in first.examples.clips]
+    order = [np.argsort([clip.path.stem for clip in run.examples.clips]) for run in runs]
+    mean = np.mean([run.predictions.probabilities[own] for run, own in zip(runs, order, strict=True)], axis=0)
+    return Run(first.seed, first.examples, Predictions(mean[np.argsort(np.argsort(names))], first.predictions.fold))
+
+
 def _calibration(run: Run) -> dict[str, Any]:
     confidence, correct = confidence_of(run)
     speakers = np.array([clip.speaker for clip in run.examples.clips])

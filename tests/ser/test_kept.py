@@ -112,6 +112,12 @@ def test_steps_show_what_each_brings(kept: Kept) -> None:
         kept.part("steps mlp")
 
 
+def test_a_step_can_be_the_mean_of_seeds(kept: Kept) -> None:
+    shown = rows(kept.part("steps mlp mlp:mean"))
+    assert float(shown["`mlp:mean`"][0].rstrip("%")) == pytest.approx(100 * kept.results["mlp"]["accuracy"], abs=5)
+    assert shown["`mlp:mean`"] != shown["`mlp`"]
+
+
 def test_a_page_without_marks_is_refused(kept: Kept) -> None:
     with pytest.raises(DataError, match="<!-- ser evaluate: PART --> in the page"):
         markdown.renew("# Page\n", kept.part)

@@ -9,7 +9,7 @@ from training_pipeline.calibrate import calibration_interval, debiased_calibrati
 from training_pipeline.data.ravdess import ACTORS, LABELS, clip_of
 from training_pipeline.errors import DataError
 from training_pipeline.evaluate import Predictions
-from training_pipeline.predictions import Run, measure_runs, read_predictions, write_predictions
+from training_pipeline.predictions import Run, ensemble, measure_runs, read_predictions, write_predictions
 from training_pipeline.train import Examples
 
 
@@ -45,6 +45,15 @@ def test_figures_of_runs_are_means_over_seeds(run: Run) -> None:
     assert (figures["accuracy"], figures["uar"], figures["accuracy_std_over_seeds"]) == (0.5, 0.5, 0.5)
     assert figures["per_sex"] == {"female": 0.5, "male": 0.5}
     assert [c["ece_debiased"] for c in figures["calibration"]] == pytest.approx([0, 1])
+
+
+def test_an_ensemble_is_the_mean_over_seeds_whatever_their_order(run: Run) -> None:
+    backwards = np.arange(len(run.examples.clips))[::-1]
+    probabilities, fold = run.predictions.probabilities, run.predictions.fold
+    examples = Examples.of(run.examples.clips[::-1], [], LABELS)
+    other = Run(1, examples, Predictions(probabilities[backwards] ** 2, fold[backwards]))
+    mean = ensemble([run, other]).predictions.probabilities
+    np.testing.assert_allclose(mean, (probabilities + probabilities**2) / 2)
 
 
 @pytest.mark.parametrize("text", ["", "clip,fold\n", "clip,fold,seed,label,predicted,p_a,p_b\n"])
