@@ -39,7 +39,7 @@ def test_nothing_changes_but_the_level_if_every_share_is_none(window: np.ndarray
 
 def test_noise_lifts_silence_to_its_level_and_no_further(window: np.ndarray) -> None:
     augment = Augmentation(noise_db=(20, 20))
-    noisy = augment._noise(window, np.random.default_rng(0))
+    noisy = augment.noise(window, np.random.default_rng(0))
     mean = 10 * np.log10((10 ** (4 * window)).mean())
     lifted = 10 * np.log10((10 ** (4 * noisy[150:])).mean())
     assert lifted == pytest.approx(mean - 20, abs=6)  # the slope of the noise moves its mean

@@ -52,7 +52,7 @@ class Augmentation:
 
     def __call__(self, window: Array, random: np.random.Generator) -> Array:
         """One changed copy of `[frames, bands]`, of the same shape."""
-        changes = (self._tempo, self._warp, self._reverb, self._tilt, self._noise, self._narrow)
+        changes = (self._tempo, self._warp, self._reverb, self._tilt, self.noise, self._narrow)
         shares = (self.often, self.often, self.rarely, self.often, self.rarely, self.rarely)
         for change, share in zip(changes, shares, strict=True):
             if random.random() < share:
@@ -83,7 +83,7 @@ class Augmentation:
         points = random.normal(0, self.tilt_db * DB, 4)
         return np.asarray(window + np.interp(np.arange(bands), np.linspace(0, bands - 1, 4), points), np.float32)
 
-    def _noise(self, window: Array, random: np.random.Generator) -> Array:
+    def noise(self, window: Array, random: np.random.Generator) -> Array:
         """Add the power of noise whose spectrum falls or rises by up to 6 dB an octave-like quarter of the bands."""
         power = 10 ** (4 * window.astype(np.float64))
         slope = np.linspace(1, -1, window.shape[1]) * random.uniform(-6, 12) * DB

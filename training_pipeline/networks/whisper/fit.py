@@ -17,7 +17,7 @@ from training_pipeline.networks.whisper.encoder import build_encoder
 from training_pipeline.networks.whisper.model import build_head, build_model, learning_groups
 from training_pipeline.networks.whisper.optimise import Training, batches_of, load, save, soft_targets
 from training_pipeline.networks.whisper.recipe import Recipe
-from training_pipeline.networks.whisper.speech import with_detector
+from training_pipeline.networks.whisper.speech import in_noise, with_detector
 from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
 from training_pipeline.networks.whisper.weights import Weights, load_weights, pretrained_folder
 
@@ -57,10 +57,13 @@ def fit(
         if own is not None and done is not None:
             save(done, model.variables, recipe.tuning.epochs)
             (own / "checkpoint.npz").unlink(missing_ok=True)
+    lower, state = build_encoder(weights, recipe.frozen_blocks), recipe.frozen_blocks
     sounds = windows_without_speech(recipe.sounds, WHISPER_SPEC)
-    others = frozen_statistics(build_encoder(weights, recipe.frozen_blocks), sounds, 0, recipe.crop_frames, cache)
-    speech = statistics[:, :, recipe.frozen_blocks].reshape(-1, *statistics.shape[-2:])
-    return with_detector(model, recipe.frozen_blocks, speech, others[:, 0, recipe.frozen_blocks])
+    noisy, without = (
+        frozen_statistics(lower, w, 0, recipe.crop_frames, cache)[:, 0, state] for w in (in_noise(x), sounds)
+    )
+    speech = np.concatenate([statistics[:, :, state].reshape(-1, *noisy.shape[1:]), noisy])
+    return with_detector(model, state, speech, without)
 
 
 def start(statistics: Array, y: Targets, labels: int, seed: int, recipe: Recipe, weights: Weights) -> keras.Model:

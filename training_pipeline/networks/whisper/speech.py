@@ -11,12 +11,22 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from training_pipeline.networks.whisper.augment import Augmentation
 from training_pipeline.networks.whisper.model import frozen_state
 
 Array = npt.NDArray[np.float32]
+NOISE_DB = (-5.0, 20.0)
+"""Level of noise below speech that must still be heard as speech; more than training for emotions has."""
+INVERSE_REGULARISATION = 0.01
+"""scikit-learn's C. Its default of 1 told made-up noise from speech, and doubted speech in real noise."""
+
+
+def in_noise(x: Array) -> Array:
+    """A copy of each window `[n, frames, 80]` in noise, always the same."""
+    random, augment = np.random.default_rng(0), Augmentation(noise_db=NOISE_DB)
+    return np.stack([augment.noise(window, random) for window in x])
 
 
 def with_detector(model: keras.Model, frozen_blocks: int, speech: Array, sounds: Array) -> keras.Model:
@@ -37,8 +47,9 @@ def _logistic(speech: Array, sounds: Array) -> list[Array]:
     """Kernel `[values, 1]` and bias `[1]` of a logistic regression; both kinds count as if equally many."""
     x = np.concatenate([speech, sounds]).astype(np.float64)
     y = np.repeat([1, 0], [len(speech), len(sounds)])
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1_000)).fit(x, y)
-    scale, regression = fitted[0], fitted[1]
+    scale = StandardScaler().fit(x)
+    regression = LogisticRegression(C=INVERSE_REGULARISATION, class_weight="balanced", max_iter=1_000)
+    regression.fit(scale.transform(x), y)
     kernel = regression.coef_[0] / scale.scale_
     bias = regression.intercept_ - kernel @ scale.mean_
     return [np.asarray(kernel[:, np.newaxis], np.float32), np.asarray(bias, np.float32)]
