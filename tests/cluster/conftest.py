@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if not item.get_closest_marker("timeout"):
                 # Of the test alone: the first one's fixtures build images.
                 item.add_marker(pytest.mark.timeout(600, func_only=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows its release, which is gone when people look."""
+    outcome = yield
+    if outcome.failed and (release := getattr(item, "funcargs", {}).get("release")):
+        outcome.sections.append(("release", release.state()))
+    return outcome
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,16 @@ class Release:
         wait_for("an answer through the ingress", lambda: self.predict(tone()).status_code == 200, seconds)
         return time.monotonic() - begun
 
+    def state(self) -> str:
+        """Pods, events and the ends of logs: what to look at after a failure."""
+        said = ("--all-containers", "--prefix", "--ignore-errors", "--tail=40", "--max-log-requests=50")
+        questions = (
+            ("get", "pods", "-o", "wide"),
+            ("get", "events", "--sort-by=.lastTimestamp"),
+            ("logs", "-l", f"app.kubernetes.io/instance={self.name}", *said),
+        )
+        return "\n".join(self.kubectl(*question, check=False) for question in questions)
+
     def uninstall(self) -> None:
         """`helm uninstall`, and the namespace goes; nothing waits for pods' grace."""
         self.cluster.helm("uninstall", self.name, "-n", self.namespace, "--ignore-not-found", check=False)
@@ -92,5 +102,7 @@ class Release:
         self.create_namespace()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error:
+            print(self.state())
         self.uninstall()
