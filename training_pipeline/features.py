@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from speech_emotion.audio import load
 from speech_emotion.errors import AudioError
@@ -47,8 +48,10 @@ def _counted(features: Array, progress: Callable[[], None]) -> Array:
 
 
 def _features(clip: Clip, spec: FeatureSpec, cache: Path | None) -> Array:
+    # With another number of threads the last bits differ, and with them what a network learns.
     try:
-        return _cached(clip.path.read_bytes(), spec, cache)
+        with threadpool_limits(1, user_api="blas"):
+            return _cached(clip.path.read_bytes(), spec, cache)
     except AudioError as error:
         raise DataError(f"{clip.path}: {error}") from error
 

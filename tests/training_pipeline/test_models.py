@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from speech_emotion import contract
 from speech_emotion.features import SEED_SPEC
@@ -141,3 +142,16 @@ def test_an_unreadable_clip_is_named(tmp_path: Path) -> None:
 
 def test_random_folds_cover_every_clip(clips: list[Clip]) -> None:
     assert sum(len(fold.test) for fold in random_folds(clips)) == len(clips)
+
+
+def test_features_are_made_with_one_thread_of_blas(clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def extract(*_: object) -> np.ndarray:
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return np.zeros((1, 2, 3), np.float32)
+
+    monkeypatch.setattr("training_pipeline.features.extract", extract)
+    with threadpool_limits(2, user_api="blas"):
+        extract_all(clips[:2], SEED_SPEC)
+    assert set(threads) == {1}
