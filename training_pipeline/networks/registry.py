@@ -66,21 +66,16 @@ def _fit_ann(
     return ann.fit(x, y, labels, seed, checkpoints)
 
 
-def _fit_whisper(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
-) -> keras.Model:
-    from training_pipeline.networks.whisper import fit
+def _fit_whisper(recipe: str) -> Fit:
+    def fit(
+        x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+    ) -> keras.Model:
+        from training_pipeline.networks.whisper import fit as whisper
+        from training_pipeline.networks.whisper.recipe import RECIPES
 
-    return fit.fit(x, y, labels, seed, checkpoints)
+        return whisper.fit(x, y, labels, seed, checkpoints, RECIPES[recipe])
 
-
-def _fit_whisper_frozen(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
-) -> keras.Model:
-    from training_pipeline.networks.whisper import fit
-    from training_pipeline.networks.whisper.recipe import FROZEN
-
-    return fit.fit(x, y, labels, seed, checkpoints, FROZEN)
+    return fit
 
 
 def _whisper_provenance() -> dict[str, str]:
@@ -89,22 +84,14 @@ def _whisper_provenance() -> dict[str, str]:
     return PROVENANCE
 
 
-def _fit_edge(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
-) -> keras.Model:
-    from training_pipeline.networks import edge
-
-    return edge.fit(x, y, labels, seed, checkpoints)
-
-
 NETWORKS = {
     network.name: network
     for network in (
         Network("mlp", SEED_SPEC, _fit_mlp),
         Network("ann", SEED_SPEC, _fit_ann),
-        Network("whisper", WHISPER_SPEC, _fit_whisper, _whisper_provenance),
-        Network("whisper-frozen", WHISPER_SPEC, _fit_whisper_frozen, _whisper_provenance),
-        Network("edge", WHISPER_SPEC, _fit_edge, _whisper_provenance),
+        Network("whisper", WHISPER_SPEC, _fit_whisper("whisper"), _whisper_provenance),
+        Network("whisper-frozen", WHISPER_SPEC, _fit_whisper("whisper-frozen"), _whisper_provenance),
+        Network("edge", WHISPER_SPEC, _fit_whisper("edge"), _whisper_provenance),
     )
 }
 

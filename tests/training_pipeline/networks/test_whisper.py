@@ -15,7 +15,7 @@ from training_pipeline.networks.whisper import optimise
 from training_pipeline.networks.whisper.encoder import WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit
 from training_pipeline.networks.whisper.model import AttentiveStatistics, build_head, build_model, learning_groups
-from training_pipeline.networks.whisper.recipe import Recipe, Stage
+from training_pipeline.networks.whisper.recipe import RECIPES, Recipe, Stage
 from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
 from training_pipeline.networks.whisper.weights import Weights
 
@@ -180,3 +180,11 @@ def _started(x: np.ndarray, y: np.ndarray, weights: Weights) -> np.ndarray:
     keras.utils.set_random_seed(0)
     statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), x, RECIPE.copies, RECIPE.crop_frames, None)
     return np.asarray(fitting.start(statistics, y, 3, 0, RECIPE, weights)(x))
+
+
+def test_the_small_model_is_the_first_block_alone(windows) -> None:
+    small = replace(RECIPE, blocks=1, tuning=replace(RECIPE.tuning, epochs=0))
+    model = fit(*windows, 3, 0, None, small, made_up())
+    assert model.count_params() < 0.65 * fit(*windows, 3, 0, None, RECIPE, made_up()).count_params()
+    assert model(np.zeros((2, 401, 80), np.float32)).shape == (2, 3)
+    assert (RECIPES["edge"].blocks, RECIPES["edge"].frozen_blocks, RECIPES["edge"].tuning.epochs) == (1, 1, 0)

@@ -45,7 +45,7 @@ def fit(
     cache = pretrained_folder() / "statistics" if checkpoints is not None else None
     encoder = build_encoder(weights, recipe.blocks)
     statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, cache)
-    own = checkpoints / identity(x, y, labels, seed, recipe) if checkpoints is not None else None
+    own = checkpoints / _identity(x, y, labels, seed, recipe) if checkpoints is not None else None
     done = own / "model.npz" if own is not None else None
     if done is not None and done.is_file():
         model = build_model(weights, build_head(recipe, labels), recipe, _unit_states(recipe))
@@ -94,8 +94,8 @@ def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, reci
     training.run(batches_of(crops, targets, recipe.tuning), seed, checkpoint)
 
 
-def identity(x: Array, y: Targets, labels: int, seed: int, recipe: object) -> str:
-    """A name for everything that a fit depends on; `recipe` by its `repr`."""
+def _identity(x: Array, y: Targets, labels: int, seed: int, recipe: Recipe) -> str:
+    """A name for everything that a fit depends on."""
     text = f"{labels} {seed} {recipe!r} {Augmentation()!r} {x.shape}".encode()
     return hashlib.sha256(text + x.tobytes() + y.astype(np.int64).tobytes()).hexdigest()[:16]
 

@@ -54,5 +54,10 @@ class Recipe:
     anew each time."""
 
 
-FROZEN = Recipe(tuning=replace(Recipe().tuning, epochs=0))
-"""The head on the frozen encoder alone."""
+_UNTUNED = replace(Recipe().tuning, epochs=0)
+RECIPES = {
+    "whisper": Recipe(),
+    "whisper-frozen": Recipe(tuning=_UNTUNED),
+    "edge": Recipe(blocks=1, tuning=_UNTUNED),
+}
+"""The model that ships; the head on the same encoder as it is; and on its first block alone, a third of the cost."""
