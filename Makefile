@@ -44,8 +44,8 @@ unit: $(INSTALLED) node  ## the test suite
 evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings of RAVDESS_DIR
 	$(BIN)/ser evaluate --retrain --model ann --model mlp --data $(RAVDESS_DIR) --output reports/evaluation
 
-accuracy: $(INSTALLED)  ## tables and pictures of docs/accuracy.md anew, from models/evaluation
-	$(BIN)/ser evaluate --pictures docs/pictures --page docs/accuracy.md
+accuracy: $(INSTALLED)  ## tables and pictures of docs/accuracy.md and README.md anew, from models/evaluation
+	$(BIN)/ser evaluate --pictures docs/pictures --page docs/accuracy.md --page README.md
 
 pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store of its own, without servers
 	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) \

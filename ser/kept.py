@@ -56,7 +56,7 @@ class Kept:
         page.write_text(markdown.renew(page.read_text(), self.part))
 
     def part(self, name: str) -> str:
-        """`table`, `labels MODEL`, or `steps MODEL MODEL ...`: what each brings over the one before.
+        """`table`, `short`, `labels MODEL`, or `steps MODEL MODEL ...`: what each brings over the one before.
 
         There `MODEL:mean` is the mean of what its seeds answer.
 
@@ -65,13 +65,15 @@ class Kept:
         match name.split():
             case ["table"]:
                 return self.table()
+            case ["short"]:
+                return markdown.short_table(self.results, self.costs)
             case ["labels", model] if model in self.results:
                 return markdown.labels_table(self.results[model]["runs"])
             case ["steps", *models] if len(models) > 1 and self.runs.keys() >= {m.removesuffix(MEAN) for m in models}:
                 runs = {model: self._step(model) for model in models}
                 gains = [gain(runs[before], runs[after]) for before, after in pairwise(models)]
                 return markdown.steps_table({name: measure_runs(own)["accuracy"] for name, own in runs.items()}, gains)
-        raise DataError(f"no part {name!r}: there are table, labels MODEL, steps MODEL MODEL ...")
+        raise DataError(f"no part {name!r}: there are table, short, labels MODEL, steps MODEL MODEL ...")
 
     def _step(self, model: str) -> list[Run]:
         runs = self.runs[model.removesuffix(MEAN)]

@@ -1,4 +1,4 @@
-"""The model that ships, behind the gateway, on recordings as users upload them."""
+"""The models that ship, behind the gateway, on recordings as users upload them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from tests.support.model_server import ModelServer
 from training_pipeline.check import check
 
 STORE = Path(__file__).parent.parent.parent / "models"
+STORES = [STORE, STORE / "edge"]
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    config = ConfigMirror(STORE, tmp_path_factory.mktemp("config") / "models.config").target
+@pytest.fixture(scope="module", params=STORES, ids=lambda store: store.name)
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    config = ConfigMirror(request.param, tmp_path_factory.mktemp("config") / "models.config").target
     with ModelServer(*FLAGS, config_file=config) as server, Gateway(server.address) as running:
         yield running
 
@@ -40,7 +41,8 @@ def test_every_original_is_answered(gateway: Gateway, originals_dir: Path) -> No
     assert channels == {1, 2}
 
 
-def test_the_serving_path_answers_the_golden_set_as_training_did(tmp_path: Path) -> None:
-    store = FolderStore(shutil.copytree(STORE, tmp_path / "models"))  # a failed check moves the version away
+@pytest.mark.parametrize("folder", STORES, ids=lambda store: store.name)
+def test_the_serving_path_answers_the_golden_set_as_training_did(folder: Path, tmp_path: Path) -> None:
+    store = FolderStore(shutil.copytree(folder, tmp_path / "models"))  # a failed check moves the version away
     (version,) = store.read_config().labels("speech_emotion").values()
     assert check(store, "speech_emotion", version, [], 120.0) <= 1e-4

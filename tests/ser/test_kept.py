@@ -112,6 +112,13 @@ def test_steps_show_what_each_brings(kept: Kept) -> None:
         kept.part("steps mlp")
 
 
+def test_the_short_table_says_what_was_not_measured(kept: Kept) -> None:
+    shown = rows(kept.part("short"))
+    assert shown["`mlp`"][-2:] == ["not measured"] * 2
+    assert [cell.split()[-1] for cell in shown["`ann`"][-2:]] == ["MB", "ms"]
+    assert shown["`ann`"][0] == f"{kept.results['ann']['accuracy']:.1%}"
+
+
 def test_a_step_can_be_the_mean_of_seeds(kept: Kept) -> None:
     shown = rows(kept.part("steps mlp mlp:mean"))
     assert float(shown["`mlp:mean`"][0].rstrip("%")) == pytest.approx(100 * kept.results["mlp"]["accuracy"], abs=5)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from training_pipeline.cost import Cost, Costs
 from training_pipeline.errors import DataError
 from training_pipeline.gains import Gain
@@ -59,6 +61,18 @@ def predictions_table(results: dict[str, dict[str, Any]], costs: Costs | None = 
             "Real-time factor: seconds of features and model for a second of audio. Loaded: without warm-up and golden "
             f"set. {costs.machine}; the thread had {costs.cpu_share:.0%} of a core.",
         ]
+    return "\n".join(lines) + "\n"
+
+
+def short_table(results: dict[str, dict[str, Any]], costs: Costs | None = None) -> str:
+    """The same in a few columns, for a page that says where the rest stands."""
+    lines = ["| model | accuracy | UAR | ECE, debiased | size | a clip of 3.5 s |", "|---|---|---|---|---|---|"]
+    for model, m in results.items():
+        ece = float(np.mean([c["ece_debiased"] for c in m["calibration"]]))
+        cost = costs.models.get(model) if costs else None
+        cells = [f"{_short(cost.size_bytes / 1e6)} MB", f"{_short(cost.total_ms)} ms"] if cost else ["not measured"] * 2
+        shares = [f"{share:.1%}" for share in (m["accuracy"], m["uar"], ece)]
+        lines.append(f"| {' | '.join([f'`{model}`', *shares, *cells])} |")
     return "\n".join(lines) + "\n"
 
 
