@@ -69,15 +69,22 @@ class Kept:
                 return markdown.short_table(self.results, self.costs)
             case ["labels", model] if model in self.results:
                 return markdown.labels_table(self.results[model]["runs"])
-            case ["steps", *models] if len(models) > 1 and self.runs.keys() >= {m.removesuffix(MEAN) for m in models}:
+            case ["steps", *models] if len(set(models)) == len(models) > 1 and self._known(models):
                 runs = {model: self._step(model) for model in models}
                 gains = [gain(runs[before], runs[after]) for before, after in pairwise(models)]
-                return markdown.steps_table({name: measure_runs(own)["accuracy"] for name, own in runs.items()}, gains)
+                return markdown.steps_table({name: self._accuracy(name) for name in runs}, gains)
         raise DataError(f"no part {name!r}: there are table, short, labels MODEL, steps MODEL MODEL ...")
+
+    def _known(self, models: list[str]) -> bool:
+        return self.runs.keys() >= {model.removesuffix(MEAN) for model in models}
 
     def _step(self, model: str) -> list[Run]:
         runs = self.runs[model.removesuffix(MEAN)]
         return [ensemble(runs)] if model.endswith(MEAN) else runs
+
+    def _accuracy(self, model: str) -> float:
+        own = self.results[model] if model in self.results else measure_runs(self._step(model))
+        return float(own["accuracy"])
 
     def draw(self, folder: Path) -> None:
         """Pictures of each model's first seed, and of all models' accuracy against their cost."""

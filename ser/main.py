@@ -219,7 +219,7 @@ def sounds(
     most: Annotated[int, typer.Option(min=1, help="At most so many files of each folder, drawn by chance.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What a version answers to recordings without labels, noises or music: 3.5 s of each file."""
+    """What a version answers to recordings without labels, such as noises: 3.5 s from the middle of each file."""
     from ser.sounds import run
     from speech_emotion.errors import SpeechEmotionError
 

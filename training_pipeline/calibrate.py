@@ -64,10 +64,11 @@ def debiased_calibration_error(confidence: Array, correct: Array, bins: int = 15
 def calibration_interval(
     confidence: Array, correct: Array, speakers: Array, draws: int = 1000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Basic bootstrap interval of the debiased ECE over speakers, as clips of one speaker are not independent.
+    """Bootstrap interval of the debiased ECE over speakers, as clips of one speaker are not independent.
 
-    Drawing repeats clips and so adds noise of its own to every draw; the basic interval, mirrored at the
-    estimate, takes that shift back, where percentiles of the draws would keep it.
+    From the lower of two lower ends to the higher of two upper ends, so rather too wide. Drawing repeats clips and so
+    adds noise of its own to every draw: percentiles of the draws keep that shift. The basic interval, mirrored at the
+    estimate, takes it back, but near 0, where the estimate is cut off, is far too narrow.
     """
     random = np.random.default_rng(seed)
     clips_of = [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
@@ -77,4 +78,4 @@ def calibration_interval(
         chosen = np.concatenate([clips_of[i] for i in random.integers(0, len(clips_of), len(clips_of))])
         drawn.append(debiased_calibration_error(confidence[chosen], correct[chosen]))
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return max(0.0, float(2 * estimate - high)), max(0.0, float(2 * estimate - low))
+    return max(0.0, float(min(low, 2 * estimate - high))), float(max(high, 2 * estimate - low))

@@ -79,9 +79,14 @@ def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def ensemble(runs: Sequence[Run]) -> Run:
-    """The mean of what all seeds answer to each clip, as a model of all of them would."""
+    """The mean of what all seeds answer to each clip, as a model of all of them would.
+
+    Raises DataError unless all heard the same clips.
+    """
     first = runs[0]
     names = [clip.path.stem for clip in first.examples.clips]
+    if any({clip.path.stem for clip in run.examples.clips} != set(names) for run in runs):
+        raise DataError("only predictions of the same clips have a mean")
     order = [np.argsort([clip.path.stem for clip in run.examples.clips]) for run in runs]
     mean = np.mean([run.predictions.probabilities[own] for run, own in zip(runs, order, strict=True)], axis=0)
     return Run(first.seed, first.examples, Predictions(mean[np.argsort(np.argsort(names))], first.predictions.fold))
@@ -113,4 +118,6 @@ def _run(path: Path, seed: int, rows: Sequence[dict[str, str]], labels: tuple[st
 def _clip(row: dict[str, str]) -> Clip:
     """A clip from its name alone: its speaker is known where the name is one of RAVDESS."""
     known = clip_of(Path(row["clip"]))
+    if known is not None and known.label != row["label"]:
+        raise DataError(f"clip {row['clip']} is {known.label} by its name and {row['label']} by its label")
     return known if known is not None else Clip(Path(row["clip"]), row["label"], row["clip"])

@@ -113,7 +113,9 @@ def test_steps_show_what_each_brings(kept: Kept) -> None:
 
 
 def test_the_short_table_says_what_was_not_measured(kept: Kept) -> None:
-    shown = rows(kept.part("short"))
+    assert kept.costs is not None
+    one = kept.costs.model_copy(update={"models": {"ann": kept.costs.models["ann"]}})
+    shown = rows(Kept(kept.runs, kept.results, one).part("short"))
     assert shown["`mlp`"][-2:] == ["not measured"] * 2
     assert [cell.split()[-1] for cell in shown["`ann`"][-2:]] == ["MB", "ms"]
     assert shown["`ann`"][0] == f"{kept.results['ann']['accuracy']:.1%}"
@@ -128,6 +130,12 @@ def test_a_step_can_be_the_mean_of_seeds(kept: Kept) -> None:
 def test_a_page_without_marks_is_refused(kept: Kept) -> None:
     with pytest.raises(DataError, match="<!-- ser evaluate: PART --> in the page"):
         markdown.renew("# Page\n", kept.part)
+
+
+def test_a_mark_without_an_end_loses_nothing(kept: Kept) -> None:
+    page = "<!-- ser evaluate: table -->\nkept\n<!-- ser evaluate: short -->\nold\n<!-- end -->\n"
+    with pytest.raises(DataError, match="without its <!-- end -->"):
+        markdown.renew(page, kept.part)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -98,5 +98,12 @@ def test_a_real_gap_stays_and_its_interval_holds_it() -> None:
     assert low < 0.1 < high < 0.16
 
 
+def test_an_estimate_of_nothing_still_has_an_upper_end() -> None:
+    confidence, correct = calibrated(480, 0)
+    low, high = calibration_interval(confidence, correct, np.arange(480) % 24, draws=200)
+    assert low == 0
+    assert high > max(0.01, debiased_calibration_error(confidence, correct))
+
+
 def test_perfect_certainty_has_no_calibration_error() -> None:
     assert debiased_calibration_error(np.ones(50), np.ones(50, bool)) == 0

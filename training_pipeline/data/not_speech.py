@@ -1,6 +1,7 @@
 """Sounds without speech to learn from, made from random numbers: noises, music and machines.
 
-The sounds of `training_pipeline.robustness`, which measure what was learnt, are made elsewhere and otherwise.
+The sounds of `training_pipeline.robustness` are made by other code, but its swelling noise and chords are of the same
+families: they test for other examples, not for other kinds.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from speech_emotion.features import FeatureSpec, extract
 
 Array = npt.NDArray[np.float64]
 Random = np.random.Generator
-
-
 SHORTEST = 0.25
 """Part of a window that a sound fills at least."""
 

@@ -38,7 +38,7 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class Network:
-    """An entry of the registry. `provenance` is that of pretrained weights it starts from, or learns from."""
+    """An entry of the registry. `provenance` is that of pretrained weights it starts from."""
 
     name: str
     spec: FeatureSpec

@@ -19,7 +19,10 @@ ACCURACY_COLUMNS = (
     "model", "accuracy", "of each seed", "spread over folds", "UAR", "by sex", "ECE, debiased (95 % over speakers)",
 )  # fmt: skip
 COST_COLUMNS = ("MB (loaded)", "parameters", "features, ms", "model, ms", "real-time factor")
-MARKED = re.compile(r"(?P<begin><!-- ser evaluate: (?P<part>[^>]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+BEGIN = re.compile(r"^<!-- ser evaluate: [^>]+ -->$", re.MULTILINE)
+MARKED = re.compile(
+    r"(?P<begin><!-- ser evaluate: (?P<part>[^>]+) -->\n)(?:(?!<!-- ser evaluate: ).)*?(?P<end><!-- end -->)", re.DOTALL
+)
 
 
 def summary_table(results: dict[str, dict[str, Any]]) -> str:
@@ -66,7 +69,8 @@ def predictions_table(results: dict[str, dict[str, Any]], costs: Costs | None = 
 
 def short_table(results: dict[str, dict[str, Any]], costs: Costs | None = None) -> str:
     """The same in a few columns, for a page that says where the rest stands."""
-    lines = ["| model | accuracy | UAR | ECE, debiased | size | a clip of 3.5 s |", "|---|---|---|---|---|---|"]
+    clip = f"a clip of {costs.clip_s:g} s, one thread" if costs else "a clip"
+    lines = [f"| model | accuracy | UAR | ECE, debiased | size | {clip} |", "|---|---|---|---|---|---|"]
     for model, m in results.items():
         ece = float(np.mean([c["ece_debiased"] for c in m["calibration"]]))
         cost = costs.models.get(model) if costs else None
@@ -117,10 +121,10 @@ def steps_table(accuracies: Mapping[str, float], gains: Sequence[Gain]) -> str:
 def renew(page: str, part: Callable[[str], str]) -> str:
     """The page with `part(PART)`, as it is now, after each `<!-- ser evaluate: PART -->`, up to `<!-- end -->`.
 
-    Raises DataError for a page without any.
+    Raises DataError for a page without any, or with one that has no end.
     """
-    if not MARKED.search(page):
-        raise DataError("no <!-- ser evaluate: PART --> in the page, with an <!-- end -->")
+    if not MARKED.search(page) or len(MARKED.findall(page)) != len(BEGIN.findall(page)):
+        raise DataError("no <!-- ser evaluate: PART --> in the page, or one without its <!-- end -->")
     return MARKED.sub(lambda found: f"{found['begin']}{part(found['part'])}{found['end']}", page)
 
 
@@ -166,7 +170,7 @@ def _or_none(share: float | None) -> str:
 def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
     """The whole report: summary, then each model's labels, sexes and confusion matrix."""
     parts = [
-        f"# Evaluation\n\nData: {data}. Seed {seed}. Nothing was chosen on test speakers.\n",
+        f"# Evaluation\n\nData: {data}. Seed {seed}. Training chooses nothing on a fold's test speakers.\n",
         summary_table(results),
     ]
     for model, protocols in results.items():

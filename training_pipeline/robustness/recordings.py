@@ -15,7 +15,7 @@ from training_pipeline.savedmodel import ServableModel
 
 SHORTEST_S = 1.0
 LIMITS = Limits(max_duration_s=600, max_decoded_samples=120_000_000)
-"""Whole pieces of music are cut here, which would be refused as clips."""
+"""Whole pieces of music are cut here, which would be refused as clips; longer ones are left out."""
 
 
 def measure_recordings(version: ServableModel, folder: Path, most: int) -> Figures:
@@ -29,7 +29,9 @@ def measure_recordings(version: ServableModel, folder: Path, most: int) -> Figur
 
 
 def take_clips(folder: Path, rate: int, most: int) -> list[Samples]:
-    """The middle `TAKE_S` seconds of each file, mono float32 at `rate` Hz; files under a second are left out.
+    """At most `TAKE_S` seconds from the middle of each file that can be read, mono float32 at `rate` Hz.
+
+    Files under a second and over ten minutes are left out.
 
     Raises DataError if there is none.
     """
@@ -38,12 +40,12 @@ def take_clips(folder: Path, rate: int, most: int) -> list[Samples]:
     for index in np.random.default_rng(0).permutation(len(paths)):
         try:
             samples = load(paths[index], rate, LIMITS)
-        except AudioError:
+        except (AudioError, OSError):
             continue
         if len(samples) >= SHORTEST_S * rate:
             start = max(0, len(samples) - round(TAKE_S * rate)) // 2
             clips.append(samples[start : start + round(TAKE_S * rate)])
-        if len(clips) == most:
+        if len(clips) >= most:
             break
     if not clips:
         raise DataError(f"{folder}: no recording of a second or more that can be read")

@@ -84,7 +84,10 @@ class Augmentation:
         return np.asarray(window + np.interp(np.arange(bands), np.linspace(0, bands - 1, 4), points), np.float32)
 
     def noise(self, window: Array, random: np.random.Generator) -> Array:
-        """Add the power of noise whose spectrum falls or rises by up to 6 dB an octave-like quarter of the bands."""
+        """Add steady noise, falling by up to 24 dB or rising by up to 12 from the lowest band to the highest.
+
+        `[frames, bands]` to the same.
+        """
         power = 10 ** (4 * window.astype(np.float64))
         slope = np.linspace(1, -1, window.shape[1]) * random.uniform(-6, 12) * DB
         level = np.log10(power.mean()) / 4 - random.uniform(*self.noise_db) * DB

@@ -23,7 +23,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Written before any test fold was run; see docs/accuracy.md for what each choice rests on."""
+    """Fixed before this code ran on a test fold; `sounds` came later, with the detector: see docs/accuracy.md."""
 
     blocks: int = 3
     """Transformer blocks kept, from the first."""
@@ -60,4 +60,4 @@ RECIPES = {
     "whisper-frozen": Recipe(tuning=_UNTUNED),
     "edge": Recipe(blocks=1, tuning=_UNTUNED),
 }
-"""The model that ships; the head on the same encoder as it is; and on its first block alone, a third of the cost."""
+"""The model that ships; the head on the same encoder as it is; and on its first block alone, under half the cost."""

@@ -24,7 +24,7 @@ INVERSE_REGULARISATION = 0.01
 
 
 def in_noise(x: Array) -> Array:
-    """A copy of each window `[n, frames, 80]` in noise, always the same."""
+    """A copy of each window `[n, frames, 80]` in noise, the same each time for the same `x`."""
     random, augment = np.random.default_rng(0), Augmentation(noise_db=NOISE_DB)
     return np.stack([augment.noise(window, random) for window in x])
 
