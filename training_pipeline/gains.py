@@ -39,7 +39,7 @@ def gain(before: Sequence[Run], after: Sequence[Run], seed: int = 0) -> Gain:
     folds = np.array(list(clips.values()))
     sizes = np.bincount(folds)
     weight = 1 / (np.count_nonzero(sizes) * sizes[folds])
-    names = {clip.path.stem: clip.speaker for clip in before[0].examples.clips}
+    names = {str(clip.path): clip.speaker for clip in before[0].examples.clips}
     _, speaker = np.unique([names[name] for name in clips], return_inverse=True)
     gained, weights = np.bincount(speaker, weight * difference), np.bincount(speaker, weight)
     drawn = np.random.default_rng(seed).integers(0, len(weights), (DRAWS, len(weights)))
@@ -50,7 +50,7 @@ def gain(before: Sequence[Run], after: Sequence[Run], seed: int = 0) -> Gain:
 
 def _clips(run: Run) -> dict[str, int]:
     """The fold of each clip, by name."""
-    names = [clip.path.stem for clip in run.examples.clips]
+    names = [str(clip.path) for clip in run.examples.clips]
     return dict(sorted(zip(names, run.predictions.fold.tolist(), strict=True)))
 
 
@@ -58,6 +58,6 @@ def _share_right(runs: Sequence[Run]) -> Array:
     """For each clip, by name, the share of seeds that name it right."""
     right = []
     for run in runs:
-        order = np.argsort([clip.path.stem for clip in run.examples.clips])
+        order = np.argsort([str(clip.path) for clip in run.examples.clips])
         right.append(confidence_of(run)[1][order])
     return np.asarray(np.mean(right, axis=0))

@@ -32,25 +32,34 @@ class Run:
 
 
 def write_predictions(path: Path, runs: Sequence[Run]) -> None:
-    """Write `clip, fold, seed, label, predicted` and `p_<label>` for each label; folds count from 1."""
+    """Write `clip, fold, seed, label, predicted` and `p_<label>` for each label; folds count from 1.
+
+    A clip goes by its file's name without ending, or by its path where two have the same name.
+    """
     labels = runs[0].examples.labels
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*FIXED, *(f"p_{label}" for label in labels)])
         for run in sorted(runs, key=lambda run: run.seed):
-            for clip, row, fold in zip(
-                run.examples.clips, run.predictions.probabilities, run.predictions.fold, strict=True
+            names = _names(run.examples.clips)
+            for name, clip, row, fold in zip(
+                names, run.examples.clips, run.predictions.probabilities, run.predictions.fold, strict=True
             ):
                 predicted = labels[int(row.argmax())]
                 shown = [f"{value:.{DIGITS}f}" for value in row]
-                writer.writerow([clip.path.stem, fold + 1, run.seed, clip.label, predicted, *shown])
+                writer.writerow([name, fold + 1, run.seed, clip.label, predicted, *shown])
+
+
+def _names(clips: Sequence[Clip]) -> list[str]:
+    stems = [clip.path.stem for clip in clips]
+    return stems if len(set(stems)) == len(stems) else [clip.path.as_posix() for clip in clips]
 
 
 def read_predictions(path: Path) -> list[Run]:
     """Read what `write_predictions` wrote, a run for each seed.
 
-    Raises DataError for a missing column, a label without its column, or a clip twice in a run.
+    Raises DataError for a missing column, what is no number, a label without its column, or a clip twice in a run.
     """
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
@@ -60,8 +69,11 @@ def read_predictions(path: Path) -> list[Run]:
     missing = [name for name in FIXED if name not in columns]
     if missing or len(labels) < 2 or not rows:
         raise DataError(f"{path}: not predictions, no column {', '.join(missing) or 'p_<label>, or no row'}")
-    seeds = sorted({int(row["seed"]) for row in rows})
-    return [_run(path, seed, [row for row in rows if int(row["seed"]) == seed], labels) for seed in seeds]
+    try:
+        seeds = sorted({int(row["seed"]) for row in rows})
+        return [_run(path, seed, [row for row in rows if int(row["seed"]) == seed], labels) for seed in seeds]
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
@@ -84,10 +96,10 @@ def ensemble(runs: Sequence[Run]) -> Run:
     Raises DataError unless all heard the same clips.
     """
     first = runs[0]
-    names = [clip.path.stem for clip in first.examples.clips]
-    if any({clip.path.stem for clip in run.examples.clips} != set(names) for run in runs):
+    names = [str(clip.path) for clip in first.examples.clips]
+    if any({str(clip.path) for clip in run.examples.clips} != set(names) for run in runs):
         raise DataError("only predictions of the same clips have a mean")
-    order = [np.argsort([clip.path.stem for clip in run.examples.clips]) for run in runs]
+    order = [np.argsort([str(clip.path) for clip in run.examples.clips]) for run in runs]
     mean = np.mean([run.predictions.probabilities[own] for run, own in zip(runs, order, strict=True)], axis=0)
     return Run(first.seed, first.examples, Predictions(mean[np.argsort(np.argsort(names))], first.predictions.fold))
 

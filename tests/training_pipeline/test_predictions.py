@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from training_pipeline.calibrate import calibration_interval, debiased_calibration_error
+from training_pipeline.data.manifest import Clip
 from training_pipeline.data.ravdess import ACTORS, LABELS, clip_of
 from training_pipeline.errors import DataError
 from training_pipeline.evaluate import Predictions
@@ -61,6 +62,31 @@ def test_what_is_no_predictions_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "predictions.csv"
     path.write_text(text)
     with pytest.raises(DataError, match="not predictions"):
+        read_predictions(path)
+
+
+def test_what_is_no_number_is_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, [run])
+    path.write_text(path.read_text().replace("0.", "zero.", 1))
+    with pytest.raises(DataError, match="zero"):
+        read_predictions(path)
+
+
+def test_clips_of_one_name_go_by_their_paths(run: Run, tmp_path: Path) -> None:
+    clips = [Clip(Path(f"{speaker}/take.wav"), "calm", speaker) for speaker in "ab"]
+    examples = Examples.of(clips, [], LABELS)
+    written = Run(0, examples, Predictions(run.predictions.probabilities[:2], np.array([0, 1])))
+    write_predictions(tmp_path / "predictions.csv", [written])
+    (read,) = read_predictions(tmp_path / "predictions.csv")
+    assert [str(clip.path) for clip in read.examples.clips] == ["a/take.wav", "b/take.wav"]
+
+
+def test_a_label_against_the_clips_name_is_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, [run])
+    path.write_text(path.read_text().replace(",neutral,", ",calm,", 1))
+    with pytest.raises(DataError, match="neutral by its name and calm by its label"):
         read_predictions(path)
 
 

@@ -113,6 +113,15 @@ def test_moments_are_those_of_all_windows_and_frames(windows) -> None:
     np.testing.assert_allclose(moments(statistics)[1], [state.mean(axis=0), state.std(axis=0)], atol=1e-4)
 
 
+def test_statistics_are_kept_for_one_encoder_alone(windows, tmp_path: Path) -> None:
+    one, other = made_up(), made_up()
+    other["conv1.bias"] = other["conv1.bias"] + 1
+    x = windows[0][:2]
+    first, second = (frozen_statistics(build_encoder(w, 1), x, 1, 40, tmp_path) for w in (one, other))
+    assert np.abs(first - second).max() > 0.01
+    np.testing.assert_array_equal(frozen_statistics(build_encoder(one, 1), x, 1, 40, tmp_path), first)
+
+
 def test_lower_blocks_learn_slower_and_frozen_ones_not_at_all() -> None:
     head = build_head(Recipe(), 3)
     model = build_model(made_up(3), head, Recipe(), np.stack([np.zeros((4, WIDTH)), np.ones((4, WIDTH))], axis=1))

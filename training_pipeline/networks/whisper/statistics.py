@@ -23,15 +23,17 @@ def frozen_statistics(encoder: keras.Model, x: Array, copies: int, crop_frames: 
 
     Copies are crops, as in tuning: some channels follow the position in the clip and are the same in all whole
     windows, but not in crops, and a head that had never seen them vary would be thrown off. A window's copies
-    depend on the window alone, so that every fold, seed and run can share them.
+    depend on the window alone, so that every fold, seed and run can share them. `cache` keeps them by window and by the
+    encoder's weights.
     """
     augment = Augmentation()
     compute = tf.function(lambda batch: _pool(encoder(batch, training=False)))
     suffix = f"{augment!r} {copies} {crop_frames} {len(encoder.outputs)}".encode()
+    own = hashlib.sha256(b"".join(np.asarray(variable).tobytes() for variable in encoder.variables)).hexdigest()
     results = []
     for window in x:
         digest = hashlib.sha256(window.tobytes() + suffix).hexdigest()
-        path = cache / f"{digest}.npy" if cache is not None else None
+        path = cache / own[:16] / f"{digest}.npy" if cache is not None else None
         if path is not None and path.is_file():
             results.append(np.load(path, allow_pickle=False))
             continue
