@@ -213,9 +213,9 @@ def eda(
 @app.command()
 def sounds(
     folders: Annotated[list[Path], typer.Argument(exists=True, file_okay=False, help="Folders of recordings.")],
-    version: Annotated[Path, typer.Option(exists=True, file_okay=False, help="A SavedModel.")] = Path(
-        "models/speech_emotion/2"
-    ),
+    version: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A SavedModel; default: the stable one in models.")
+    ] = None,
     most: Annotated[int, typer.Option(min=1, help="At most so many files of each folder, drawn by chance.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -6,14 +6,26 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from speech_emotion.store.folder import FolderStore
+from training_pipeline.errors import DataError
 from training_pipeline.reports import markdown
 from training_pipeline.robustness.measure import MIN_CONFIDENCE
 from training_pipeline.robustness.recordings import measure_recordings
 from training_pipeline.savedmodel import ServableModel
 
 
-def run(folders: Sequence[Path], version: Path, most: int, *, as_json: bool) -> str:
-    """A row for each folder, as a table or JSON. Raises DataError for a folder without recordings."""
-    servable = ServableModel(version)
+def run(folders: Sequence[Path], version: Path | None, most: int, *, as_json: bool) -> str:
+    """A row for each folder, as a table or JSON; of the SavedModel `version`, none: the stable one that ships.
+
+    Raises DataError for a folder without recordings.
+    """
+    servable = ServableModel(version or _stable(Path("models"), "speech_emotion"))
     measured = {str(folder): measure_recordings(servable, folder, most) for folder in folders}
     return json.dumps(measured) if as_json else markdown.sounds_table("recordings", measured, MIN_CONFIDENCE)
+
+
+def _stable(store: Path, name: str) -> Path:
+    version = FolderStore(store).read_config().labels(name).get("stable")
+    if version is None:
+        raise DataError(f"{store} has no stable version of {name}: name a SavedModel by --version")
+    return store / name / str(version)

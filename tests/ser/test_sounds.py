@@ -38,6 +38,13 @@ def test_a_row_for_each_folder(noises: Path) -> None:
     assert f"| {noises} | 2 |" in table
 
 
+def test_a_store_without_a_stable_version_is_one_line(noises: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(noises)
+    done = CliRunner().invoke(app, ["sounds", str(noises)])
+    assert (done.exit_code != 0, done.output.count("\n")) == (True, 1)
+    assert "models" in done.output
+
+
 def test_clips_are_the_middle_of_files_long_enough(noises: Path) -> None:
     shorter, longer = sorted(take_clips(noises, 16_000, 10), key=len)
     assert (len(shorter), len(longer)) == (24_000, 56_000)
