@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -152,6 +153,7 @@ def test_a_server_that_hangs_is_given_up_by_keepalive(store: Path) -> None:
             assert client.describe("stable", 30)[0] == 1
             assert server.process
             server.process.send_signal(signal.SIGSTOP)
+            os.waitpid(server.process.pid, os.WUNTRACED)  # until it stands: its threads may run on for a moment
             begun = time.monotonic()
             with pytest.raises(ModelUnavailableError):
                 ask(client, seconds=120)
