@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from ser.models import NAME
 from speech_emotion.store.folder import FolderStore
+from speech_emotion.store.labels import STABLE
 from training_pipeline.errors import DataError
 from training_pipeline.reports import markdown
 from training_pipeline.robustness.measure import MIN_CONFIDENCE
@@ -19,13 +21,13 @@ def run(folders: Sequence[Path], version: Path | None, most: int, *, as_json: bo
 
     Raises DataError for a folder without recordings.
     """
-    servable = ServableModel(version or _stable(Path("models"), "speech_emotion"))
+    servable = ServableModel(version or _stable(Path("models"), NAME))
     measured = {str(folder): measure_recordings(servable, folder, most) for folder in folders}
     return json.dumps(measured) if as_json else markdown.sounds_table("recordings", measured, MIN_CONFIDENCE)
 
 
 def _stable(store: Path, name: str) -> Path:
-    version = FolderStore(store).read_config().labels(name).get("stable")
+    version = FolderStore(store).read_config().labels(name).get(STABLE)
     if version is None:
-        raise DataError(f"{store} has no stable version of {name}: name a SavedModel by --version")
+        raise DataError(f"{store} has no {STABLE} version of {name}: name a SavedModel by --version")
     return store / name / str(version)
