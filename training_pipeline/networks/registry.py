@@ -66,6 +66,14 @@ def _fit_ann(
     return ann.fit(x, y, labels, seed, checkpoints)
 
 
+def _fit_edge(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+) -> keras.Model:
+    from training_pipeline.networks.edge import fit as edge
+
+    return edge.fit(x, y, labels, seed, checkpoints)
+
+
 def _fit_whisper(recipe: str) -> Fit:
     def fit(
         x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
@@ -91,7 +99,8 @@ NETWORKS = {
         Network("ann", SEED_SPEC, _fit_ann),
         Network("whisper", WHISPER_SPEC, _fit_whisper("whisper"), _whisper_provenance),
         Network("whisper-frozen", WHISPER_SPEC, _fit_whisper("whisper-frozen"), _whisper_provenance),
-        Network("edge", WHISPER_SPEC, _fit_whisper("edge"), _whisper_provenance),
+        Network("whisper-first", WHISPER_SPEC, _fit_whisper("whisper-first"), _whisper_provenance),
+        Network("edge", WHISPER_SPEC, _fit_edge, _whisper_provenance),
     )
 }
 

@@ -5,6 +5,7 @@ Source: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,23 +17,40 @@ from training_pipeline.networks.whisper.weights import Weights
 WIDTH = 384
 HEADS = 6
 EPSILON = 1e-5
+POSITIONS = 400
+"""As many as the encoder was cut to: 8 s."""
+
+NORMS = {"norm1": "self_attn_layer_norm", "norm2": "final_layer_norm"}
+MATRICES = {
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "out": "self_attn.out_proj",
+    "fc1": "fc1",
+    "fc2": "fc2",
+}
+"""A block's layers by the names that their weights have in Whisper."""
+
+MakeDense = Callable[..., keras.Layer]
+"""Units, `name` and `use_bias`, as `keras.layers.Dense` has them, to a layer that does the same."""
 
 
 class Stem(keras.layers.Layer):  # type: ignore[misc]
-    """Log-mel `[n, frames, 80]` to states `[n, ceil(frames / 2), WIDTH]` with their positions added."""
+    """Log-mel `[n, frames, 80]` to states `[n, ceil(frames / 2), WIDTH]` with their positions added, `most` at most."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, conv2: keras.Layer | None = None, most: int = POSITIONS, **options: Any) -> None:
         super().__init__(**options)
         self.conv1 = keras.layers.Conv1D(WIDTH, 3, padding="same")
-        self.conv2 = keras.layers.Conv1D(WIDTH, 3, strides=2)
+        self.conv2 = conv2 or keras.layers.Conv1D(WIDTH, 3, strides=2)
         self.pad = keras.layers.ZeroPadding1D(1)  # "same" would pad an even length on the right alone
+        self.most = most
         self.positions: Any = None
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the weights for inputs of `shape`."""
         self.conv1.build(shape)
         self.conv2.build((*shape[:-1], WIDTH))
-        self.positions = self.add_weight(shape=(400, WIDTH), name="positions")
+        self.positions = self.add_weight(shape=(self.most, WIDTH), name="positions")
 
     def call(self, x: Any) -> Any:
         """States of a batch."""
@@ -42,24 +60,28 @@ class Stem(keras.layers.Layer):  # type: ignore[misc]
 
     def load(self, weights: Weights) -> None:
         """Take the encoder's weights."""
-        self.conv1.set_weights([weights["conv1.weight"], weights["conv1.bias"]])
+        self.load_rest(weights)
         self.conv2.set_weights([weights["conv2.weight"], weights["conv2.bias"]])
-        self.positions.assign(weights["embed_positions.weight"])
+
+    def load_rest(self, weights: Weights) -> None:
+        """Take all weights but those of the second convolution."""
+        self.conv1.set_weights([weights["conv1.weight"], weights["conv1.bias"]])
+        self.positions.assign(weights["embed_positions.weight"][: self.most])
 
 
 class Block(keras.layers.Layer):  # type: ignore[misc]
     """Self-attention and a feed-forward network, each after a normalisation and beside a shortcut."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, dense: MakeDense = keras.layers.Dense, **options: Any) -> None:
         super().__init__(**options)
         self.norm1 = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm1")
         self.norm2 = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm2")
-        self.query = keras.layers.Dense(WIDTH, name="query")
-        self.key = keras.layers.Dense(WIDTH, use_bias=False, name="key")
-        self.value = keras.layers.Dense(WIDTH, name="value")
-        self.out = keras.layers.Dense(WIDTH, name="out")
-        self.fc1 = keras.layers.Dense(4 * WIDTH, name="fc1")
-        self.fc2 = keras.layers.Dense(WIDTH, name="fc2")
+        self.query = dense(WIDTH, name="query")
+        self.key = dense(WIDTH, use_bias=False, name="key")
+        self.value = dense(WIDTH, name="value")
+        self.out = dense(WIDTH, name="out")
+        self.fc1 = dense(4 * WIDTH, name="fc1")
+        self.fc2 = dense(WIDTH, name="fc2")
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the weights for inputs of `shape`."""
@@ -84,20 +106,16 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
 
     def load(self, weights: Weights, number: int) -> None:
         """Take the weights of the encoder's block `number`."""
-        own = {n: a for n, a in weights.items() if n.startswith(f"layers.{number}.")}
-        own = {name.split(".", 2)[2]: array for name, array in own.items()}
-        self.key.set_weights([own["self_attn.k_proj.weight"]])
-        named = {
-            "self_attn_layer_norm": self.norm1,
-            "final_layer_norm": self.norm2,
-            "self_attn.q_proj": self.query,
-            "self_attn.v_proj": self.value,
-            "self_attn.out_proj": self.out,
-            "fc1": self.fc1,
-            "fc2": self.fc2,
-        }
-        for name, layer in named.items():
-            layer.set_weights([own[f"{name}.weight"], own[f"{name}.bias"]])
+        self.load_norms(weights, number)
+        for name, own in MATRICES.items():
+            pretrained = (weights.get(f"layers.{number}.{own}.{kind}") for kind in ("weight", "bias"))
+            getattr(self, name).set_weights([array for array in pretrained if array is not None])
+
+    def load_norms(self, weights: Weights, number: int) -> None:
+        """Take the weights of its normalisations alone."""
+        for name, own in NORMS.items():
+            pretrained = [weights[f"layers.{number}.{own}.{kind}"] for kind in ("weight", "bias")]
+            getattr(self, name).set_weights(pretrained)
 
 
 def build_encoder(weights: Weights, blocks: int) -> keras.Model:

@@ -14,7 +14,7 @@ from speech_emotion.features import WHISPER_SPEC
 from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.whisper.augment import Augmentation, crop
 from training_pipeline.networks.whisper.encoder import build_encoder
-from training_pipeline.networks.whisper.model import build_head, build_model, learning_groups
+from training_pipeline.networks.whisper.model import build_head, build_model, frozen_state, learning_groups
 from training_pipeline.networks.whisper.optimise import Training, batches_of, load, save, soft_targets
 from training_pipeline.networks.whisper.recipe import Recipe
 from training_pipeline.networks.whisper.speech import in_noise, with_detector
@@ -45,7 +45,7 @@ def fit(
     cache = pretrained_folder() / "statistics" if checkpoints is not None else None
     encoder = build_encoder(weights, recipe.blocks)
     statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, cache)
-    own = checkpoints / _identity(x, y, labels, seed, recipe) if checkpoints is not None else None
+    own = checkpoints / identity(x, y, labels, seed, recipe) if checkpoints is not None else None
     done = own / "model.npz" if own is not None else None
     if done is not None and done.is_file():
         model = build_model(weights, build_head(recipe, labels), recipe, _unit_states(recipe))
@@ -58,16 +58,21 @@ def fit(
             save(done, model.variables, recipe.tuning.epochs)
             (own / "checkpoint.npz").unlink(missing_ok=True)
     lower, state = build_encoder(weights, recipe.frozen_blocks), recipe.frozen_blocks
-    sounds = windows_without_speech(recipe.sounds, WHISPER_SPEC)
-    noisy, without = (
-        frozen_statistics(lower, w, 0, recipe.crop_frames, cache)[:, 0, state] for w in (in_noise(x), sounds)
+    noisy, sounds = (
+        frozen_statistics(lower, windows, 0, recipe.crop_frames, cache)[:, 0, state]
+        for windows in (in_noise(x), windows_without_speech(recipe.sounds, WHISPER_SPEC))
     )
-    speech = np.concatenate([statistics[:, :, state].reshape(-1, *noisy.shape[1:]), noisy])
-    return with_detector(model, state, speech, without)
+    return with_detector(model, frozen_state(model, state), statistics[:, :, state], noisy, sounds)
 
 
 def start(statistics: Array, y: Targets, labels: int, seed: int, recipe: Recipe, weights: Weights) -> keras.Model:
     """The model with its head trained on the frozen encoder's statistics, `[n, 1 + copies, states, 2, width]`."""
+    head, states = start_head(statistics, y, labels, seed, recipe)
+    return build_model(weights, head, recipe, states)
+
+
+def start_head(statistics: Array, y: Targets, labels: int, seed: int, recipe: Recipe) -> tuple[keras.Model, Array]:
+    """A head trained on an encoder's statistics, and the moments `[states, 2, width]` that it takes states by."""
     states = moments(statistics)
     inputs = head_inputs(statistics, states)
     head = build_head(recipe, labels)
@@ -77,7 +82,7 @@ def start(statistics: Array, y: Targets, labels: int, seed: int, recipe: Recipe,
     training = Training(head, [(recipe.start.rate, head.trainable_variables)], recipe.start, steps, recipe)
     training.run(batches_of(lambda chosen, _: inputs[chosen], targets, recipe.start), seed)
     _log.info("head trained on %d windows and %d copies of each", len(y), recipe.copies)
-    return build_model(weights, head, recipe, states)
+    return head, states
 
 
 def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, own: Path | None) -> None:
@@ -94,7 +99,7 @@ def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, reci
     training.run(batches_of(crops, targets, recipe.tuning), seed, checkpoint)
 
 
-def _identity(x: Array, y: Targets, labels: int, seed: int, recipe: Recipe) -> str:
+def identity(x: Array, y: Targets, labels: int, seed: int, recipe: object) -> str:
     """A name for everything that a fit depends on."""
     text = f"{labels} {seed} {recipe!r} {Augmentation()!r} {x.shape}".encode()
     return hashlib.sha256(text + x.tobytes() + y.astype(np.int64).tobytes()).hexdigest()[:16]

@@ -79,14 +79,19 @@ def build_model(weights: Weights, head: keras.Model, recipe: Recipe, states: np.
     Convolutions and the lowest `frozen_blocks` blocks do not learn.
     """
     encoder = build_encoder(weights, recipe.blocks)
-    pooled = []
-    for number, (state, (mean, deviation)) in enumerate(zip(encoder.outputs, states, strict=True)):
-        standardise = Standardise(name=f"standardise{number}")
-        pooled.append(AttentiveStatistics(recipe.attention_width, name=f"pool{number}")(standardise(state)))
-        standardise.adapt(mean, deviation)
     encoder.get_layer("stem").trainable = False
     for number in range(recipe.frozen_blocks):
         encoder.get_layer(f"block{number}").trainable = False
+    return join(encoder, head, recipe.attention_width, states)
+
+
+def join(encoder: keras.Model, head: keras.Model, attention_width: int, states: np.ndarray) -> keras.Model:
+    """Encoder, attentive statistics of each of its states, standardised by `states`, and head: inputs to logits."""
+    pooled = []
+    for number, (state, (mean, deviation)) in enumerate(zip(encoder.outputs, states, strict=True)):
+        standardise = Standardise(name=f"standardise{number}")
+        pooled.append(AttentiveStatistics(attention_width, name=f"pool{number}")(standardise(state)))
+        standardise.adapt(mean, deviation)
     return keras.Model(encoder.inputs[0], head(ops.concatenate(pooled, axis=-1)), name="whisper")
 
 

@@ -58,6 +58,6 @@ _UNTUNED = replace(Recipe().tuning, epochs=0)
 RECIPES = {
     "whisper": Recipe(),
     "whisper-frozen": Recipe(tuning=_UNTUNED),
-    "edge": Recipe(blocks=1, tuning=_UNTUNED),
+    "whisper-first": Recipe(blocks=1, tuning=_UNTUNED),
 }
 """The model that ships; the head on the same encoder as it is; and on its first block alone, under half the cost."""

@@ -14,7 +14,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from training_pipeline.networks.whisper.augment import Augmentation
-from training_pipeline.networks.whisper.model import frozen_state
 
 Array = npt.NDArray[np.float32]
 NOISE_DB = (-5.0, 20.0)
@@ -29,17 +28,20 @@ def in_noise(x: Array) -> Array:
     return np.stack([augment.noise(window, random) for window in x])
 
 
-def with_detector(model: keras.Model, frozen_blocks: int, speech: Array, sounds: Array) -> keras.Model:
+def with_detector(
+    model: keras.Model, state: keras.KerasTensor, speech: Array, noisy: Array, sounds: Array
+) -> keras.Model:
     """The model with its logits times the probability that there is speech: without any, all labels are alike.
 
-    `speech` and `sounds` `[n, 2, width]`: mean and deviation over time of the highest state that did not learn, of
-    windows that hold speech and of some that do not.
+    The detector hears mean and deviation over time of `state`, one of the model's. It learns from those of windows that
+    hold speech, `speech` `[n, copies, 2, width]` and `noisy` `[n, 2, width]`, and of `sounds` `[n, 2, width]` without.
     """
-    state = frozen_state(model, frozen_blocks)
     heard = ops.concatenate([ops.mean(state, axis=1), ops.std(state, axis=1)], axis=-1)
     detector = keras.layers.Dense(1, activation="sigmoid", name="speech", trainable=False)
     answered = model.outputs[0] * detector(heard)
-    detector.set_weights(_logistic(speech.reshape(len(speech), -1), sounds.reshape(len(sounds), -1)))
+    values = heard.shape[-1]
+    with_speech = np.concatenate([speech.reshape(-1, values), noisy.reshape(-1, values)])
+    detector.set_weights(_logistic(with_speech, sounds.reshape(-1, values)))
     return keras.Model(model.inputs[0], answered, name=model.name)
 
 

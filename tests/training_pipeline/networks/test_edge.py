@@ -1,0 +1,83 @@
+"""The small network on weights made up by arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training_pipeline.networks.test_whisper import RECIPE, made_up
+from training_pipeline.networks.edge.factors import factor, factored_encoder
+from training_pipeline.networks.edge.fit import ask, fit
+from training_pipeline.networks.edge.recipe import Student
+from training_pipeline.networks.whisper import optimise
+from training_pipeline.networks.whisper.encoder import MATRICES, WIDTH, build_encoder
+from training_pipeline.networks.whisper.fit import fit as fit_teacher
+
+STUDENT = Student(
+    teacher=RECIPE,
+    ranks=dict.fromkeys(("conv2", *MATRICES), 8),
+    measured=4,
+    head=replace(RECIPE, blocks=1, frozen_blocks=0, attention_width=4, hidden=8),
+    views=2,
+    tuning=replace(RECIPE.tuning, mixup_share=0.25),
+)
+
+
+@pytest.fixture(scope="module")
+def windows() -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(1).normal(0, 0.5, (12, 50, 80)).astype(np.float32)
+    return x, np.arange(12) % 3
+
+
+def test_of_full_rank_the_factored_encoder_is_the_encoder(windows) -> None:
+    weights = made_up()
+    factored = factored_encoder(weights, windows[0], dict.fromkeys(("conv2", *MATRICES), WIDTH), 25)
+    for expected, state in zip(build_encoder(weights, 1)(windows[0]), factored(windows[0]), strict=True):
+        np.testing.assert_allclose(np.asarray(state), np.asarray(expected), atol=1e-4)
+
+
+def test_factors_keep_what_inputs_use_and_outputs_need() -> None:
+    random = np.random.default_rng(0)
+    matrix = random.normal(size=(6, 5)).astype(np.float32)
+    inputs = random.normal(size=(100, 2)) @ random.normal(size=(2, 6))  # of rank 2
+    first, second = factor(matrix, inputs.T @ inputs, 2, np.ones(5))
+    np.testing.assert_allclose(inputs @ first @ second, inputs @ matrix, atol=1e-3)
+    anything = random.normal(size=(100, 6))
+    first, second = factor(matrix, anything.T @ anything, 1, np.array([1e4, 1, 1, 1, 1]))
+    np.testing.assert_allclose((first @ second)[:, 0], matrix[:, 0], atol=1e-3)
+
+
+def test_the_teacher_is_asked_about_every_view(windows) -> None:
+    teacher = fit_teacher(*windows, 3, 0, None, RECIPE, made_up())
+    views, answers = ask(teacher, windows[0][:3], STUDENT, 0)
+    assert views.shape == (6, RECIPE.crop_frames, 80)
+    expected = np.exp(np.asarray(teacher(views)))
+    np.testing.assert_allclose(answers, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+    assert np.abs(views[0] - views[1]).max() > 0.01
+
+
+def test_a_student_is_decided_by_its_seed_and_goes_on_where_it_was(
+    windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = windows
+    monkeypatch.setenv("SER_PRETRAINED_DIR", str(tmp_path / "pretrained"))
+    unbroken = np.asarray(fit(x, y, 3, 0, None, STUDENT, made_up())(x))
+    save = optimise.save
+
+    def save_and_stop(path: Path, variables: list[object], epoch: int) -> None:
+        save(path, variables, epoch)
+        if "teacher" not in path.parts:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(optimise, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(x, y, 3, 0, tmp_path, STUDENT, made_up())
+    monkeypatch.setattr(optimise, "save", save)
+    assert sorted(path.name for path in tmp_path.rglob("*.npz")) == ["checkpoint.npz", "model.npz"]
+    for _ in range(2):  # going on, and reading what is done
+        np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, STUDENT, made_up())(x)), unbroken)
+    assert [path.name for path in tmp_path.rglob("*.npz")] == ["model.npz"] * 2
+    assert np.abs(np.asarray(fit(x, y, 3, 1, None, STUDENT, made_up())(x)) - unbroken).max() > 1e-3

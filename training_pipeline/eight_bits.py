@@ -1,0 +1,58 @@
+"""Weights rounded to eight bits before a model is measured, and stored in a byte each without further loss."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
+
+Array = npt.NDArray[np.float32]
+LEVELS = 127
+LEAST = 1_024
+"""Values from which on an array with columns is rounded: smaller ones save nothing."""
+
+
+def rounded(values: Array) -> tuple[npt.NDArray[np.int8], Array]:
+    """Integers from -127 to 127 of the shape of `values`, and a factor for each of its columns (the last axis).
+
+    Factors have eight significant bits, so that integer times factor is exact in float32, and rounding what was rounded
+    gives the same integers and factors.
+    """
+    largest = np.abs(values).reshape(-1, values.shape[-1]).max(axis=0)
+    factors = np.maximum(largest, np.finfo(np.float32).tiny * LEVELS) / np.float32(LEVELS)
+    factors = (factors.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    return np.rint(np.clip(values / factors, -LEVELS, LEVELS)).astype(np.int8), factors
+
+
+def round_weights(model: keras.Model) -> None:
+    """Give every large matrix of the model its rounded values, in place."""
+    for variable in model.variables:
+        values = np.asarray(variable)
+        if _is_large(values):
+            integers, factors = rounded(values)
+            variable.assign(integers * factors)
+
+
+def store_rounded(graph: GraphDef) -> GraphDef:
+    """The same graph with those constants that were rounded in a byte for each value, to be multiplied when loaded."""
+    stored = GraphDef(versions=graph.versions, library=graph.library)
+    for node in graph.node:
+        values = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else np.zeros(0)
+        if not (values.dtype == np.float32 and _is_large(values)):
+            stored.node.append(node)
+            continue
+        integers, factors = rounded(values)
+        if not np.array_equal(integers * factors, values):
+            stored.node.append(node)
+            continue
+        with tf.Graph().as_default() as product:
+            whole = tf.cast(tf.constant(integers, name=f"{node.name}/integers"), tf.float32, f"{node.name}/float")
+            tf.multiply(whole, tf.constant(factors, name=f"{node.name}/factors"), node.name)
+        stored.node.extend(product.as_graph_def().node)
+    return stored
+
+
+def _is_large(values: npt.NDArray[np.generic]) -> bool:
+    return values.ndim > 1 and values.size >= LEAST

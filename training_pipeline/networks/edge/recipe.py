@@ -1,0 +1,43 @@
+"""The numbers of the distillation, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from training_pipeline.networks.whisper.recipe import Recipe, Stage
+
+_RANKS = {"conv2": 96, "query": 48, "key": 48, "value": 64, "out": 64, "fc1": 96, "fc2": 96}
+
+
+@dataclass(frozen=True)
+class Student:
+    """Chosen on speakers held out of training folds."""
+
+    teacher: Recipe = field(default_factory=Recipe)
+    ranks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(_RANKS))
+    """Inner width of each factored matrix."""
+    measured: int = 160
+    """Training windows that decide what is kept of a matrix."""
+    head: Recipe = field(
+        default_factory=lambda: replace(
+            Recipe(),
+            blocks=1,
+            frozen_blocks=0,
+            start=replace(Recipe().start, epochs=40),
+            attention_width=32,
+            hidden=64,
+            dropout=0.3,
+        )
+    )
+    """The head's start, on the factored encoder as it is."""
+    views: int = 4
+    """Changed crops of each window that the teacher is asked about."""
+    trust: float = 0.8
+    """Share of the teacher's answer in a target; the rest is the label."""
+    tuning: Stage = field(default=Stage(10, 32, 5e-4, 0.02, mixup_alpha=0.4, mixup_share=0.25, fused=False))
+    """Everything together."""
+    encoder_rate: float = 1.5e-4
+    """Peak learning rate of the factored encoder."""
+    averaging: float = 0.995
