@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,19 @@ MEAN = ":mean"
 
 @dataclass(frozen=True)
 class Kept:
-    """Runs of each model and their figures, the most accurate model first; costs where they were measured."""
+    """Runs of each model and their figures, the most accurate model first; costs where they were measured.
+
+    Runs of trials, `MODEL/CHANGE`, are only for comparison with those of a model.
+    """
 
     runs: dict[str, list[Run]]
     results: dict[str, dict[str, Any]]
     costs: Costs | None
+    trials: dict[str, list[Run]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, models: list[str] | None = None) -> Kept:
-        """Read `folder/<model>/predictions.csv` and `folder/cost.json`.
+        """Read `folder/<model>/predictions.csv`, `folder/<model>/<change>/predictions.csv` and `folder/cost.json`.
 
         Raises DataError if predictions are not there.
         """
@@ -40,7 +44,9 @@ class Kept:
         results = {name: measure_runs(own) for name, own in runs.items()}
         best_first = sorted(names, key=lambda name: -results[name]["accuracy"])
         costs = read_costs(folder / COSTS) if (folder / COSTS).is_file() else None
-        return cls(runs, {name: results[name] for name in best_first}, costs)
+        trials = {f"{path.parent.parent.name}/{path.parent.name}": path for path in folder.glob(f"*/*/{PREDICTIONS}")}
+        tried = {name: read_predictions(path) for name, path in sorted(trials.items())}
+        return cls(runs, {name: results[name] for name in best_first}, costs, tried)
 
     def table(self) -> str:
         """Accuracy and cost, a row for each model."""
@@ -56,9 +62,10 @@ class Kept:
         page.write_text(markdown.renew(page.read_text(), self.part))
 
     def part(self, name: str) -> str:
-        """`table`, `short`, `labels MODEL`, or `steps MODEL MODEL ...`: what each brings over the one before.
+        """`table`, `short`, `labels MODEL`, `steps MODEL MODEL ...` or `trials MODEL`.
 
-        There `MODEL:mean` is the mean of what its seeds answer.
+        Steps are what each model brings over the one before, where `MODEL:mean` is the mean of what its seeds answer;
+        trials what each change to a model brought over it, with the same seeds.
 
         Raises DataError for anything else.
         """
@@ -73,10 +80,18 @@ class Kept:
                 runs = {model: self._step(model) for model in models}
                 gains = [gain(runs[before], runs[after]) for before, after in pairwise(models)]
                 return markdown.steps_table({name: self._accuracy(name) for name in runs}, gains)
-        raise DataError(f"no part {name!r}: there are table, short, labels MODEL, steps MODEL MODEL ...")
+            case ["trials", model] if own := self._trials(model):
+                seeds = {run.seed for runs in own.values() for run in runs}
+                base = [run for run in self.runs[model] if run.seed in seeds]
+                accuracies = {name: measure_runs(runs)["accuracy"] for name, runs in {model: base, **own}.items()}
+                return markdown.steps_table(accuracies, [gain(base, runs) for runs in own.values()])
+        raise DataError(f"no part {name!r}: there are table, short, labels MODEL, steps MODEL MODEL ..., trials MODEL")
 
     def _known(self, models: list[str]) -> bool:
         return self.runs.keys() >= {model.removesuffix(MEAN) for model in models}
+
+    def _trials(self, model: str) -> dict[str, list[Run]]:
+        return {name: runs for name, runs in self.trials.items() if name.startswith(f"{model}/") and model in self.runs}
 
     def _step(self, model: str) -> list[Run]:
         runs = self.runs[model.removesuffix(MEAN)]

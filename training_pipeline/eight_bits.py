@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +41,8 @@ def store_rounded(graph: GraphDef) -> GraphDef:
     """The same graph with those constants that were rounded in a byte for each value, to be multiplied when loaded."""
     stored = GraphDef(versions=graph.versions, library=graph.library)
     for node in graph.node:
-        values = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else np.zeros(0)
-        if not (values.dtype == np.float32 and _is_large(values)):
+        values = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        if values is None or not _is_large(values):
             stored.node.append(node)
             continue
         integers, factors = rounded(values)
@@ -54,5 +56,5 @@ def store_rounded(graph: GraphDef) -> GraphDef:
     return stored
 
 
-def _is_large(values: npt.NDArray[np.generic]) -> bool:
-    return values.ndim > 1 and values.size >= LEAST
+def _is_large(values: npt.NDArray[Any]) -> bool:
+    return values.dtype == np.float32 and values.ndim > 1 and values.size >= LEAST

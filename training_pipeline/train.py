@@ -85,13 +85,18 @@ class Trained:
 def train(network: Network, examples: Examples, seed: int, checkpoints: Path | None = None) -> Trained:
     """Fit on all examples; the temperature comes from a fit that held out a fifth of their speakers.
 
-    With the folder `checkpoints`, an interrupted call with the same examples and seed goes on where it was.
+    A network that is not to be calibrated has a temperature of 1. With the folder `checkpoints`, an interrupted call
+    with the same examples and seed goes on where it was.
     """
+    temperature = _temperature(network, examples, checkpoints) if network.calibrated else 1.0
+    own = checkpoints and checkpoints / "final"
+    return Trained(network.fit(*examples.windows(), len(examples.labels), seed, own), temperature)
+
+
+def _temperature(network: Network, examples: Examples, checkpoints: Path | None) -> float:
     inner = speaker_folds(examples.clips, min(5, len({clip.speaker for clip in examples.clips})))[0]
     held_out = examples.subset(inner.test)
-    count = len(examples.labels)
     folder = checkpoints and checkpoints / "probe"
-    probe = network.fit(*examples.subset(inner.train).windows(), count, PROBE_SEED, folder)
+    probe = network.fit(*examples.subset(inner.train).windows(), len(examples.labels), PROBE_SEED, folder)
     x, y = held_out.windows()
-    temperature = fit_temperature(in_batches(partial(probe, training=False), x), y)
-    return Trained(network.fit(*examples.windows(), count, seed, checkpoints and checkpoints / "final"), temperature)
+    return fit_temperature(in_batches(partial(probe, training=False), x), y)

@@ -16,6 +16,7 @@ from ser.main import app
 from tests.training_pipeline.test_cost import COST
 from training_pipeline.cost import read_costs, write_costs
 from training_pipeline.errors import DataError
+from training_pipeline.predictions import measure_runs, write_predictions
 from training_pipeline.reports import markdown
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,7 @@ def test_a_page_is_written_anew_between_its_marks(folder: Path, tmp_path: Path) 
     written = page.read_text()
     assert re.findall("^(?:old|kept|# Page)$", written, re.MULTILINE) == ["# Page", "kept"] * 2
     assert {"`ann`", "`mlp`", "disgust"} <= rows(written).keys()
-    assert "step" in rows(other.read_text())
+    assert rows(other.read_text())["model"][-1].startswith("brings")
     page.write_text(text.format("labels nobody"))
     done = CliRunner().invoke(app, ["evaluate", "--predictions", str(folder), "--page", str(page)])
     assert (done.exit_code, "no part 'labels nobody'" in done.output) == (1, True)
@@ -102,7 +103,7 @@ def test_a_page_is_written_anew_between_its_marks(folder: Path, tmp_path: Path) 
 
 def test_steps_show_what_each_brings(kept: Kept) -> None:
     shown = rows(kept.part("steps mlp ann whisper"))
-    assert [*shown] == ["step", "`mlp`", "`ann`", "`whisper`"]
+    assert [*shown] == ["model", "`mlp`", "`ann`", "`whisper`"]
     assert shown["`mlp`"] == [f"{kept.results['mlp']['accuracy']:.1%}", "the start"]
     points, low, high = map(float, re.findall(r"[+-][\d.]+", shown["`whisper`"][1]))
     gained = kept.results["whisper"]["accuracy"] - kept.results["ann"]["accuracy"]
@@ -125,6 +126,20 @@ def test_a_step_can_be_the_mean_of_seeds(kept: Kept) -> None:
     shown = rows(kept.part("steps mlp mlp:mean"))
     assert float(shown["`mlp:mean`"][0].rstrip("%")) == pytest.approx(100 * kept.results["mlp"]["accuracy"], abs=5)
     assert shown["`mlp:mean`"] != shown["`mlp`"]
+
+
+def test_trials_are_compared_with_the_same_seeds_of_their_model_and_stand_in_no_table(folder: Path) -> None:
+    kept = Kept.read(folder)
+    write_predictions(trial := folder / "mlp" / "a-change" / PREDICTIONS, kept.runs["ann"][:1])
+    with_trial = Kept.read(folder)
+    shown = rows(with_trial.part("trials mlp"))
+    assert [*shown] == ["model", "`mlp`", "`mlp/a-change`"]
+    first = {model: measure_runs(kept.runs[model][:1])["accuracy"] for model in ("mlp", "ann")}
+    assert [shown[name][0] for name in ("`mlp`", "`mlp/a-change`")] == [f"{share:.1%}" for share in first.values()]
+    assert with_trial.table() == kept.table()
+    trial.unlink()
+    with pytest.raises(DataError, match="no part 'trials mlp'"):
+        Kept.read(folder).part("trials mlp")
 
 
 def test_a_page_without_marks_is_refused(kept: Kept) -> None:

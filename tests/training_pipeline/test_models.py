@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from training_pipeline.evaluate import Predictions, cross_validate, measure
 from training_pipeline.export import export
 from training_pipeline.features import extract_all
 from training_pipeline.networks import mlp
-from training_pipeline.networks.registry import find
+from training_pipeline.networks.registry import NETWORKS, find
 from training_pipeline.train import Examples, train
 
 
@@ -74,6 +76,19 @@ def test_a_savedmodel_keeps_the_contract(folder: Path, examples: Examples) -> No
     assert (described.spec, described.labels) == (SEED_SPEC, examples.labels)
     assert described.card["data"]["clips"] == len(examples.clips)
     assert len(described.card["feature_statistics"]["mean"]) == SEED_SPEC.bins
+
+
+def test_a_trial_is_fitted_once_and_not_calibrated(examples: Examples) -> None:
+    fitted = []
+
+    def fit(*arguments: Any, **options: Any) -> Any:
+        fitted.append(arguments)
+        return find("mlp").fit(*arguments, **options)
+
+    assert train(replace(find("mlp"), fit=fit, calibrated=False), examples, seed=0).temperature == 1
+    assert len(fitted) == 1
+    assert not find("whisper-frozen/no-mixup").calibrated
+    assert not [name for name in NETWORKS if "/" in name]
 
 
 def test_the_warm_up_holds_predict_requests_of_the_specs_shape(folder: Path) -> None:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from speech_emotion.features import SEED_SPEC, WHISPER_SPEC, FeatureSpec
 from training_pipeline.errors import UnknownModelError
+from training_pipeline.networks.edge import recipe as edge
+from training_pipeline.networks.whisper import recipe as whisper
 
 if TYPE_CHECKING:
     import keras
@@ -44,6 +46,8 @@ class Network:
     spec: FeatureSpec
     fit: Fit
     provenance: Callable[[], dict[str, str]] = dict
+    calibrated: bool = True
+    """Whether a second fit, on fewer speakers, gives the temperature; a trial is asked for labels alone."""
 
 
 def _fit_mlp(
@@ -66,22 +70,24 @@ def _fit_ann(
     return ann.fit(x, y, labels, seed, checkpoints)
 
 
-def _fit_edge(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
-) -> keras.Model:
-    from training_pipeline.networks.edge import fit as edge
-
-    return edge.fit(x, y, labels, seed, checkpoints)
-
-
-def _fit_whisper(recipe: str) -> Fit:
+def _fit_edge(student: edge.Student) -> Fit:
     def fit(
         x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
     ) -> keras.Model:
-        from training_pipeline.networks.whisper import fit as whisper
-        from training_pipeline.networks.whisper.recipe import RECIPES
+        from training_pipeline.networks.edge.fit import fit as fit_edge
 
-        return whisper.fit(x, y, labels, seed, checkpoints, RECIPES[recipe])
+        return fit_edge(x, y, labels, seed, checkpoints, student)
+
+    return fit
+
+
+def _fit_whisper(recipe: whisper.Recipe) -> Fit:
+    def fit(
+        x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+    ) -> keras.Model:
+        from training_pipeline.networks.whisper.fit import fit as fit_whisper
+
+        return fit_whisper(x, y, labels, seed, checkpoints, recipe)
 
     return fit
 
@@ -92,22 +98,32 @@ def _whisper_provenance() -> dict[str, str]:
     return PROVENANCE
 
 
+def _pretrained(name: str, fit: Fit, calibrated: bool = True) -> Network:
+    return Network(name, WHISPER_SPEC, fit, _whisper_provenance, calibrated)
+
+
 NETWORKS = {
     network.name: network
     for network in (
         Network("mlp", SEED_SPEC, _fit_mlp),
         Network("ann", SEED_SPEC, _fit_ann),
-        Network("whisper", WHISPER_SPEC, _fit_whisper("whisper"), _whisper_provenance),
-        Network("whisper-frozen", WHISPER_SPEC, _fit_whisper("whisper-frozen"), _whisper_provenance),
-        Network("whisper-first", WHISPER_SPEC, _fit_whisper("whisper-first"), _whisper_provenance),
-        Network("edge", WHISPER_SPEC, _fit_edge, _whisper_provenance),
+        *(_pretrained(name, _fit_whisper(recipe)) for name, recipe in whisper.RECIPES.items()),
+        _pretrained("edge", _fit_edge(edge.Student())),
     )
 }
+TRIALS = {
+    name: _pretrained(name, fit, calibrated=False)
+    for name, fit in (
+        *((name, _fit_whisper(recipe)) for name, recipe in whisper.TRIALS.items()),
+        *((name, _fit_edge(student)) for name, student in edge.TRIALS.items()),
+    )
+}
+"""What was tried and not taken, under `MODEL/CHANGE`; trained only where asked for by name."""
 
 
 def find(name: str) -> Network:
-    """The network of that name. Raises UnknownModelError, naming those there are."""
+    """The network or trial of that name. Raises UnknownModelError, naming those there are."""
     try:
-        return NETWORKS[name]
+        return (NETWORKS | TRIALS)[name]
     except KeyError:
-        raise UnknownModelError(f"no model {name!r}: there are {', '.join(sorted(NETWORKS))}") from None
+        raise UnknownModelError(f"no model {name!r}: there are {', '.join(sorted(NETWORKS | TRIALS))}") from None

@@ -108,8 +108,8 @@ def labels_table(measured: Sequence[dict[str, Any]]) -> str:
 
 
 def steps_table(accuracies: Mapping[str, float], gains: Sequence[Gain]) -> str:
-    """One row for each model, in the order in which they were made: what it brings over the one before."""
-    lines = ["| step | accuracy | brings, points (95 % over speakers) |", "|---|---|---|"]
+    """One row for each model, and what all but the first bring over the one that they were compared with."""
+    lines = ["| model | accuracy | brings, points (95 % over speakers) |", "|---|---|---|"]
     for (model, accuracy), found in zip(accuracies.items(), [None, *gains], strict=True):
         points = (
             f"{100 * found.accuracy:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})" if found else "the start"

@@ -15,7 +15,7 @@ from training_pipeline.networks.whisper import optimise
 from training_pipeline.networks.whisper.encoder import WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit
 from training_pipeline.networks.whisper.model import AttentiveStatistics, build_head, build_model, learning_groups
-from training_pipeline.networks.whisper.recipe import RECIPES, Recipe, Stage
+from training_pipeline.networks.whisper.recipe import RECIPES, TRIALS, Recipe, Stage
 from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
 from training_pipeline.networks.whisper.weights import Weights
 
@@ -196,4 +196,11 @@ def test_the_small_model_is_the_first_block_alone(windows) -> None:
     model = fit(*windows, 3, 0, None, small, made_up())
     assert model.count_params() < 0.65 * fit(*windows, 3, 0, None, RECIPE, made_up()).count_params()
     assert model(np.zeros((2, 401, 80), np.float32)).shape == (2, 3)
-    assert (RECIPES["edge"].blocks, RECIPES["edge"].frozen_blocks, RECIPES["edge"].tuning.epochs) == (1, 1, 0)
+    assert (RECIPES["whisper-first"].blocks, RECIPES["whisper-first"].tuning.epochs) == (1, 0)
+
+
+def test_a_trial_changes_the_recipe_it_is_named_after() -> None:
+    for name, recipe in TRIALS.items():
+        model, _ = name.split("/")
+        assert recipe != RECIPES[model]
+        assert bool(recipe.tuning.epochs) == bool(RECIPES[model].tuning.epochs)

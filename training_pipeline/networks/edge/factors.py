@@ -41,8 +41,8 @@ def factor(matrix: Array, moment: Matrix, rank: int, importance: Matrix) -> tupl
 def factored_encoder(weights: Weights, windows: Array, ranks: Mapping[str, int], positions: int) -> keras.Model:
     """Log-mel `[n, frames, 80]` to two states `[n, positions, WIDTH]`, as `build_encoder(weights, 1)`, nearly.
 
-    `positions` is the most there can be. `windows` `[n, frames, 80]` decide what is kept of matrices, `ranks` how much: `conv2`, and a block's `query`, `key`,
-    `value`, `out`, `fc1` and `fc2`.
+    `positions` is the most there can be. `windows` `[n, frames, 80]` decide what is kept of matrices, `ranks` how much:
+    of `conv2`, and of a block's `query`, `key`, `value`, `out`, `fc1` and `fc2`.
     """
     moments, importance = _measure(weights, windows)
 
@@ -105,7 +105,9 @@ def _measure(weights: Weights, windows: Array) -> tuple[dict[str, Matrix], dict[
     block.load(weights, 0)
     first = [np.asarray(stem(window[np.newaxis]))[0] for window in windows]
     second = [np.asarray(block(state[np.newaxis]))[0] for state in first]
-    after_stem, after_block = (1 / np.maximum(np.concatenate(s).std(axis=0), SMALLEST_DEVIATION) for s in (first, second))
+    after_stem, after_block = (
+        1 / np.maximum(np.concatenate(s).std(axis=0), SMALLEST_DEVIATION) for s in (first, second)
+    )
     hidden = np.linalg.norm(weights["layers.0.fc2.weight"] * after_block, axis=1)
     importance = dict.fromkeys(("query", "key", "value"), np.ones(WIDTH)) | {CONVOLUTION: after_stem, "fc1": hidden}
     importance |= dict.fromkeys(("out", "fc2"), after_block)

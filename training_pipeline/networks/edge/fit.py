@@ -52,9 +52,12 @@ def fit(
         model = _unstarted(x, labels, student, weights)
         load(done, model.variables)
     else:
-        large = teacher.fit(x, y, labels, seed, checkpoints and checkpoints / "teacher", student.teacher, weights)
+        taught = student.tuning.epochs > 0
+        folder = checkpoints and checkpoints / "teacher"
+        large = teacher.fit(x, y, labels, seed, folder, student.teacher, weights) if taught else None
         model = _start(x, y, labels, seed, student, weights)
-        _distil(model, large, x, y, labels, seed, student, own and own / "checkpoint.npz")
+        if large is not None:
+            _distil(model, large, x, y, labels, seed, student, own and own / "checkpoint.npz")
         if own is not None and done is not None:
             save(done, model.variables, student.tuning.epochs)
             (own / "checkpoint.npz").unlink(missing_ok=True)

@@ -41,3 +41,7 @@ class Student:
     encoder_rate: float = 1.5e-4
     """Peak learning rate of the factored encoder."""
     averaging: float = 0.995
+
+
+TRIALS = {"edge/not-taught": Student(tuning=replace(Student().tuning, epochs=0))}
+"""The start alone: factored as it is, its head trained on labels."""

@@ -55,9 +55,20 @@ class Recipe:
 
 
 _UNTUNED = replace(Recipe().tuning, epochs=0)
-RECIPES = {
-    "whisper": Recipe(),
-    "whisper-frozen": Recipe(tuning=_UNTUNED),
-    "whisper-first": Recipe(blocks=1, tuning=_UNTUNED),
+_FROZEN = Recipe(tuning=_UNTUNED)
+RECIPES = {"whisper": Recipe(), "whisper-frozen": _FROZEN, "whisper-first": replace(_FROZEN, blocks=1)}
+"""The model that ships; the head on the same encoder as it is; and on its first block alone."""
+
+_START = _FROZEN.start
+TRIALS = {
+    "whisper-frozen/two-blocks": replace(_FROZEN, blocks=2),
+    "whisper-frozen/four-blocks": replace(_FROZEN, blocks=4),
+    "whisper-frozen/no-copies": replace(_FROZEN, copies=0, start=replace(_START, epochs=5 * _START.epochs)),
+    "whisper-frozen/no-mixup": replace(_FROZEN, start=replace(_START, mixup_share=0.0)),
+    "whisper-frozen/no-smoothing": replace(_FROZEN, smoothing=0.0),
+    "whisper-frozen/no-averaging": replace(_FROZEN, averaging=0.0),
+    "whisper-frozen/no-dropout": replace(_FROZEN, dropout=0.0),
+    "whisper/all-blocks": Recipe(frozen_blocks=0),
+    "whisper/no-mixup": Recipe(tuning=replace(Recipe().tuning, mixup_share=0.0)),
 }
-"""The model that ships; the head on the same encoder as it is; and on its first block alone, under half the cost."""
+"""One change each to the recipe in front of the slash; without copies the head sees as many examples as with them."""
