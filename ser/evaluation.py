@@ -49,7 +49,7 @@ def run(
     An interrupted call goes on where it was, a finished one starts anew, unless checkpoints are kept.
     """
     clips, labels = read_data(data)
-    networks = [find(name) for name in models or sorted(NETWORKS)]
+    networks = [find(name, trials=True) for name in models or sorted(NETWORKS)]
     splits = {UNHEARD: speaker_folds(clips, FOLDS)}
     splits |= {RANDOM: random_folds(clips, FOLDS, seed)} if options.random_split else {}
     results: dict[str, dict[str, Any]] = {}
@@ -64,7 +64,7 @@ def run(
         if robustness:
             robust[network.name] = robustness.summary()
             (output / network.name / ROBUSTNESS).write_text(json.dumps(robust[network.name], indent=1) + "\n")
-        figure = output / f"confusion-{network.name.replace('/', '-')}.png"
+        figure = output / pictures.file_name("confusion", network.name)
         pictures.confusion(results[network.name][UNHEARD], labels, f"{network.name}, unheard speakers", figure)
     (output / "results.json").write_text(
         json.dumps({"seed": seed, "labels": labels, "models": results}, indent=1) + "\n"

@@ -113,6 +113,6 @@ class Kept:
 def _draw(model: str, run: Run, measured: dict[str, Any], folder: Path) -> None:
     title = f"{model}, unheard speakers, seed {run.seed}"
     confidence, correct = confidence_of(run)
-    pictures.confusion(measured, run.examples.labels, title, folder / f"confusion-{model}.png")
-    pictures.reliability(confidence, correct, title, folder / f"reliability-{model}.png")
-    pictures.speakers(run.examples.clips, correct, title, folder / f"speakers-{model}.png")
+    pictures.confusion(measured, run.examples.labels, title, folder / pictures.file_name("confusion", model))
+    pictures.reliability(confidence, correct, title, folder / pictures.file_name("reliability", model))
+    pictures.speakers(run.examples.clips, correct, title, folder / pictures.file_name("speakers", model))

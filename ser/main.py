@@ -121,7 +121,9 @@ def manifest(
 
 @app.command()
 def evaluate(
-    model: Annotated[list[str] | None, typer.Option(help="A model; default: all.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model, or a trial of one, MODEL/CHANGE; default: all models.")
+    ] = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train anew, on --data.")] = False,
     data: Annotated[Path | None, typer.Option(envvar="RAVDESS_DIR", help="A manifest or a folder of RAVDESS.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what --retrain writes.")] = Path(

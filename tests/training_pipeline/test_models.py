@@ -24,7 +24,7 @@ from training_pipeline.evaluate import Predictions, cross_validate, measure
 from training_pipeline.export import export
 from training_pipeline.features import extract_all
 from training_pipeline.networks import mlp
-from training_pipeline.networks.registry import NETWORKS, find
+from training_pipeline.networks.registry import find
 from training_pipeline.train import Examples, train
 
 
@@ -87,8 +87,14 @@ def test_a_trial_is_fitted_once_and_not_calibrated(examples: Examples) -> None:
 
     assert train(replace(find("mlp"), fit=fit, calibrated=False), examples, seed=0).temperature == 1
     assert len(fitted) == 1
-    assert not find("whisper-frozen/no-mixup").calibrated
-    assert not [name for name in NETWORKS if "/" in name]
+
+
+def test_a_trial_can_be_evaluated_and_not_served() -> None:
+    assert not find("whisper-frozen/no-mixup", trials=True).calibrated
+    with pytest.raises(
+        UnknownModelError, match="no model 'whisper-frozen/no-mixup': there are ann, edge, mlp, whisper"
+    ):
+        find("whisper-frozen/no-mixup")
 
 
 def test_the_warm_up_holds_predict_requests_of_the_specs_shape(folder: Path) -> None:

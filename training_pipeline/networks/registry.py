@@ -118,12 +118,13 @@ TRIALS = {
         *((name, _fit_edge(student)) for name, student in edge.TRIALS.items()),
     )
 }
-"""What was tried and not taken, under `MODEL/CHANGE`; trained only where asked for by name."""
+"""What was tried and not taken, under `MODEL/CHANGE`: evaluated where asked for by name, never served."""
 
 
-def find(name: str) -> Network:
-    """The network or trial of that name. Raises UnknownModelError, naming those there are."""
+def find(name: str, trials: bool = False) -> Network:
+    """The network of that name, with `trials` also a trial. Raises UnknownModelError, naming those there are."""
+    known = NETWORKS | TRIALS if trials else NETWORKS
     try:
-        return (NETWORKS | TRIALS)[name]
+        return known[name]
     except KeyError:
-        raise UnknownModelError(f"no model {name!r}: there are {', '.join(sorted(NETWORKS | TRIALS))}") from None
+        raise UnknownModelError(f"no model {name!r}: there are {', '.join(sorted(known))}") from None
