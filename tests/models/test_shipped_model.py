@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,16 @@ import pytest
 
 from ser.serve import ConfigMirror
 from speech_emotion.store.folder import FolderStore
+from speech_emotion.store.labels import promote
 from tests.preprocess_gateway.conftest import FLAGS
 from tests.support.gateway import Gateway
+from tests.support.load import BackgroundLoad, post_file
 from tests.support.model_server import ModelServer
 from training_pipeline.check import check
 
 STORE = Path(__file__).parent.parent.parent / "models"
 STORES = [STORE, STORE / "edge"]
+NAME = "speech_emotion"
 
 
 @pytest.fixture(scope="module", params=STORES, ids=lambda store: store.name)
@@ -41,8 +45,27 @@ def test_every_original_is_answered(gateway: Gateway, originals_dir: Path) -> No
     assert channels == {1, 2}
 
 
+def test_the_flip_from_the_old_version_to_the_new_under_load_loses_nothing(tmp_path: Path, originals_dir: Path) -> None:
+    root = shutil.copytree(STORE, tmp_path / "models", ignore=shutil.ignore_patterns("edge", "evaluation"))
+    config = ConfigMirror(root, root / "models.config").target
+    store, clip = FolderStore(root), min(originals_dir.glob("*.wav")).read_bytes()
+    promote(store, NAME, 1)
+    with ModelServer(*FLAGS, config_file=config) as server, Gateway(server.address) as gateway:
+        load = BackgroundLoad(post_file(f"{gateway.url}/predict", clip))
+        try:
+            for version in (2, 1, 2):
+                promote(store, NAME, version, servers=[server.address])
+                gateway.seconds_until_version(version, clip)
+        finally:
+            report = load.stop()
+    assert report.failed == []
+    answers = [json.loads(record.body)["model"]["version"] for record in report.records]
+    assert {1, 2} == set(answers)
+    assert len(answers) > 20
+
+
 @pytest.mark.parametrize("folder", STORES, ids=lambda store: store.name)
 def test_the_serving_path_answers_the_golden_set_as_training_did(folder: Path, tmp_path: Path) -> None:
     store = FolderStore(shutil.copytree(folder, tmp_path / "models"))  # a failed check moves the version away
-    (version,) = store.read_config().labels("speech_emotion").values()
-    assert check(store, "speech_emotion", version, [], 120.0) <= 1e-4
+    (version,) = store.read_config().labels(NAME).values()
+    assert check(store, NAME, version, [], 120.0) <= 1e-4

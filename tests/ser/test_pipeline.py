@@ -8,10 +8,8 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,7 +23,7 @@ from tests.preprocess_gateway.conftest import FLAGS
 from tests.support import savedmodels
 from tests.support.clips import tone
 from tests.support.gateway import Gateway
-from tests.support.load import Report, post_file, run_load
+from tests.support.load import BackgroundLoad, post_file
 from tests.support.model_server import ModelServer
 from training_pipeline.data.synthetic import LABELS, write_synthetic
 
@@ -75,49 +73,10 @@ def store(tmp_path: Path) -> Path:
     return root
 
 
-@dataclass
-class Load:
-    """Constant load in the background, until it is stopped."""
-
-    gateway: Gateway
-    report: Report | None = None
-
-    def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="load")
-        self._thread.start()
-
-    def _run(self) -> None:
-        records = []
-        wall_s = 0.0
-        while not self._stop.is_set():
-            part = run_load(post_file(f"{self.gateway.url}/predict", tone(0.5)), clients=2, seconds=2)
-            records += part.records
-            wall_s += part.wall_s
-        self.report = Report(records, wall_s)
-
-    def stop(self) -> Report:
-        self._stop.set()
-        self._thread.join()
-        assert self.report
-        return self.report
-
-
 @pytest.fixture
 def serving(store: Path) -> Iterator[tuple[ModelServer, Gateway]]:
     with ModelServer(*FLAGS, config_file=store / "models.config") as server, Gateway(server.address) as gateway:
         yield server, gateway
-
-
-def seconds_until_version(gateway: Gateway, version: int) -> float:
-    begun = time.monotonic()
-    while time.monotonic() - begun < 60:
-        response = gateway.predict(tone(0.5))
-        assert response.status_code == 200, response.text
-        if response.json()["model"]["version"] == version:
-            return time.monotonic() - begun
-        time.sleep(0.05)
-    raise AssertionError(f"version {version} never answered")
 
 
 def card_of_label(gateway: Gateway, label: str) -> object:
@@ -136,7 +95,7 @@ def test_a_retrained_model_is_canary_then_stable_then_rolled_back_under_load(
     data: Path, store: Path, serving: tuple[ModelServer, Gateway], tmp_path: Path
 ) -> None:
     server, gateway = serving
-    load = Load(gateway)
+    load = BackgroundLoad(post_file(f"{gateway.url}/predict", tone(0.5)))
     try:
         done = retrain(data, store, tmp_path / "work", "--server", server.address, "--model", "mlp")
         assert done.returncode == 0, done.stderr
@@ -150,9 +109,9 @@ def test_a_retrained_model_is_canary_then_stable_then_rolled_back_under_load(
         assert (card["pretrained"], card["evaluation"]["held_out"]["speakers"]) == ({}, ["00"])
         assert card["not_for"]
         assert ser("models", "promote", "--store", store, "--server", server.address).returncode == 0
-        promoted_s = seconds_until_version(gateway, 2)
+        promoted_s = gateway.seconds_until_version(2, tone(0.5))
         assert ser("models", "rollback", "--store", store, "--server", server.address).returncode == 0
-        rolled_back_s = seconds_until_version(gateway, 1)
+        rolled_back_s = gateway.seconds_until_version(1, tone(0.5))
     finally:
         report = load.stop()
     assert report.failed == []

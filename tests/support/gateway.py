@@ -64,6 +64,17 @@ class Gateway:
         """Post a clip as multipart."""
         return requests.post(f"{self.url}/predict", files={"file": ("clip", data)}, timeout=30)
 
+    def seconds_until_version(self, version: int, clip: bytes, within_s: float = 60.0) -> float:
+        """How long it takes until this version answers."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < within_s:
+            response = self.predict(clip)
+            assert response.status_code == 200, response.text
+            if response.json()["model"]["version"] == version:
+                return time.monotonic() - begun
+            time.sleep(0.05)
+        raise AssertionError(f"version {version} never answered")
+
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
         assert self.process

@@ -103,6 +103,24 @@ def run_load(
     return Report(sorted(records, key=lambda record: record.started_s), time.perf_counter() - begun)
 
 
+class BackgroundLoad:
+    """Constant load from now on until it is stopped."""
+
+    def __init__(self, send: Send, clients: int = 2) -> None:
+        self._stop, self._reports = threading.Event(), list[Report]()
+        self._thread = threading.Thread(target=self._run, args=(send, clients), name="load")
+        self._thread.start()
+
+    def _run(self, send: Send, clients: int) -> None:
+        self._reports.append(run_load(send, clients=clients, seconds=600, until=self._stop))
+
+    def stop(self) -> Report:
+        """What it saw."""
+        self._stop.set()
+        self._thread.join()
+        return self._reports[0]
+
+
 def post_file(url: str, data: bytes, timeout_s: float = 30.0) -> Send:
     """A `send` that posts a clip as the multipart field `file`."""
     return lambda session: session.post(url, files={"file": ("clip.wav", data)}, timeout=timeout_s)
