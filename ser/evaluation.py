@@ -64,7 +64,7 @@ def run(
         if robustness:
             robust[network.name] = robustness.summary()
             (output / network.name / ROBUSTNESS).write_text(json.dumps(robust[network.name], indent=1) + "\n")
-        figure = output / pictures.file_name("confusion", network.name)
+        figure = output / markdown.file_name("confusion", network.name)
         pictures.confusion(results[network.name][UNHEARD], labels, f"{network.name}, unheard speakers", figure)
     (output / "results.json").write_text(
         json.dumps({"seed": seed, "labels": labels, "models": results}, indent=1) + "\n"

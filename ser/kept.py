@@ -81,10 +81,7 @@ class Kept:
                 gains = [gain(runs[before], runs[after]) for before, after in pairwise(models)]
                 return markdown.steps_table({name: self._accuracy(name) for name in runs}, gains)
             case ["trials", model] if own := self._trials(model):
-                seeds = {run.seed for runs in own.values() for run in runs}
-                base = [run for run in self.runs[model] if run.seed in seeds]
-                accuracies = {name: measure_runs(runs)["accuracy"] for name, runs in {model: base, **own}.items()}
-                return markdown.steps_table(accuracies, [gain(base, runs) for runs in own.values()])
+                return self._trials_table(model, own)
         raise DataError(f"no part {name!r}: there are table, short, labels MODEL, steps MODEL MODEL ..., trials MODEL")
 
     def _known(self, models: list[str]) -> bool:
@@ -92,6 +89,15 @@ class Kept:
 
     def _trials(self, model: str) -> dict[str, list[Run]]:
         return {name: runs for name, runs in self.trials.items() if name.startswith(f"{model}/") and model in self.runs}
+
+    def _trials_table(self, model: str, trials: dict[str, list[Run]]) -> str:
+        """Raises DataError unless all trials have the same seeds, and the model these too."""
+        seeds = {run.seed for runs in trials.values() for run in runs}
+        base = [run for run in self.runs[model] if run.seed in seeds]
+        if any(len(runs) != len(seeds) for runs in (base, *trials.values())):
+            raise DataError(f"{model} and its trials are compared with the same seeds: {sorted(seeds)} are not of all")
+        accuracies = {name: measure_runs(runs)["accuracy"] for name, runs in {model: base, **trials}.items()}
+        return markdown.steps_table(accuracies, [gain(base, runs) for runs in trials.values()])
 
     def _step(self, model: str) -> list[Run]:
         runs = self.runs[model.removesuffix(MEAN)]
@@ -113,6 +119,6 @@ class Kept:
 def _draw(model: str, run: Run, measured: dict[str, Any], folder: Path) -> None:
     title = f"{model}, unheard speakers, seed {run.seed}"
     confidence, correct = confidence_of(run)
-    pictures.confusion(measured, run.examples.labels, title, folder / pictures.file_name("confusion", model))
-    pictures.reliability(confidence, correct, title, folder / pictures.file_name("reliability", model))
-    pictures.speakers(run.examples.clips, correct, title, folder / pictures.file_name("speakers", model))
+    pictures.confusion(measured, run.examples.labels, title, folder / markdown.file_name("confusion", model))
+    pictures.reliability(confidence, correct, title, folder / markdown.file_name("reliability", model))
+    pictures.speakers(run.examples.clips, correct, title, folder / markdown.file_name("speakers", model))

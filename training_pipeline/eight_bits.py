@@ -13,7 +13,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 Array = npt.NDArray[np.float32]
 LEVELS = 127
 LEAST = 1_024
-"""Values from which on an array with columns is rounded: smaller ones save nothing."""
+"""Arrays of fewer values stay as they are: rounding them would save nothing."""
 
 
 def rounded(values: Array) -> tuple[npt.NDArray[np.int8], Array]:

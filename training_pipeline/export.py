@@ -56,10 +56,10 @@ def _frozen(trained: Trained, spec: FeatureSpec) -> Any:
 
     frozen = convert_variables_to_constants_v2(tf.function(probabilities).get_concrete_function(shape))
     stored = store_rounded(frozen.graph.as_graph_def())
-    names = [frozen.inputs[0].op.name], [frozen.outputs[0].name]
 
     def predict(features: tf.Tensor) -> dict[str, tf.Tensor]:
-        (answer,) = tf.graph_util.import_graph_def(stored, dict(zip(names[0], [features], strict=True)), names[1], "")
+        inputs = {frozen.inputs[0].op.name: features}
+        (answer,) = tf.graph_util.import_graph_def(stored, inputs, [frozen.outputs[0].name], name="")
         return {contract.OUTPUT_PROBABILITIES: answer}
 
     return tf.function(predict).get_concrete_function(shape)

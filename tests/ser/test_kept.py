@@ -137,6 +137,10 @@ def test_trials_are_compared_with_the_same_seeds_of_their_model_and_stand_in_no_
     first = {model: measure_runs(kept.runs[model][:1])["accuracy"] for model in ("mlp", "ann")}
     assert [shown[name][0] for name in ("`mlp`", "`mlp/a-change`")] == [f"{share:.1%}" for share in first.values()]
     assert with_trial.table() == kept.table()
+    write_predictions(folder / "mlp" / "another" / PREDICTIONS, kept.runs["ann"][:2])
+    with pytest.raises(DataError, match="mlp and its trials are compared with the same seeds"):
+        Kept.read(folder).part("trials mlp")
+    shutil.rmtree(folder / "mlp" / "another")
     trial.unlink()
     with pytest.raises(DataError, match="no part 'trials mlp'"):
         Kept.read(folder).part("trials mlp")

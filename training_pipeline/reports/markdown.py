@@ -67,6 +67,11 @@ def predictions_table(results: dict[str, dict[str, Any]], costs: Costs | None = 
     return "\n".join(lines) + "\n"
 
 
+def file_name(kind: str, model: str) -> str:
+    """Name of a picture's file; the slash of a trial, `MODEL/CHANGE`, becomes a hyphen."""
+    return f"{kind}-{model.replace('/', '-')}.png"
+
+
 def short_table(results: dict[str, dict[str, Any]], costs: Costs | None = None) -> str:
     """The same in a few columns, for a page that says where the rest stands."""
     clip = f"a clip of {costs.clip_s:g} s, one thread" if costs else "a clip"
@@ -179,7 +184,8 @@ def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
         parts += [
             f"\n## `{model}` on unheard speakers\n",
             labels_table([metrics]),
-            f"Accuracy by sex: {sexes or 'not known'}.\n\n![confusion matrix of {model}](confusion-{model}.png)\n",
+            f"Accuracy by sex: {sexes or 'not known'}.\n",
+            f"![confusion matrix of {model}]({file_name('confusion', model)})\n",
         ]
     return "\n".join(parts)
 

@@ -25,11 +25,6 @@ DPI = 80
 Array = npt.NDArray[Any]
 
 
-def file_name(kind: str, model: str) -> str:
-    """Of a picture of that kind; a trial, `MODEL/CHANGE`, gets no folder."""
-    return f"{kind}-{model.replace('/', '-')}.png"
-
-
 def confusion(metrics: dict[str, Any], labels: Sequence[str], title: str, path: Path) -> None:
     """A confusion matrix, rows normalised to the share of each true label."""
     counts = np.array(metrics["confusion"], float)

@@ -5,21 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tests.training_pipeline.networks.test_whisper import RECIPE, made_up
+from speech_emotion.features import WHISPER_SPEC
+from tests.training_pipeline.networks.made_up import RECIPE, made_up
 from training_pipeline.eight_bits import LEAST, rounded
-from training_pipeline.networks.edge.factors import factor, factored_encoder
-from training_pipeline.networks.edge.fit import ask, fit
+from training_pipeline.export import export
+from training_pipeline.networks.edge.factors import CONVOLUTION, build_factored, factor, load_factors
+from training_pipeline.networks.edge.fit import ask, fit, groups_of
 from training_pipeline.networks.edge.recipe import Student
 from training_pipeline.networks.whisper import optimise
 from training_pipeline.networks.whisper.encoder import MATRICES, WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit as fit_teacher
+from training_pipeline.savedmodel import ServableModel, load_trained, save_trained
+from training_pipeline.train import Trained
 
 STUDENT = Student(
     teacher=RECIPE,
-    ranks=dict.fromkeys(("conv2", *MATRICES), 8),
+    ranks=dict.fromkeys((CONVOLUTION, *MATRICES), 8),
     measured=4,
     head=replace(RECIPE, blocks=1, frozen_blocks=0, attention_width=4, hidden=8),
     views=2,
@@ -27,17 +33,26 @@ STUDENT = Student(
 )
 
 
-@pytest.fixture(scope="module")
-def windows() -> tuple[np.ndarray, np.ndarray]:
-    x = np.random.default_rng(1).normal(0, 0.5, (12, 50, 80)).astype(np.float32)
-    return x, np.arange(12) % 3
+def factored(ranks: int, windows: np.ndarray) -> keras.Model:
+    encoder = build_factored(dict.fromkeys((CONVOLUTION, *MATRICES), ranks), 25)
+    load_factors(encoder, made_up(), windows)
+    return encoder
 
 
 def test_of_full_rank_the_factored_encoder_is_the_encoder(windows) -> None:
-    weights = made_up()
-    factored = factored_encoder(weights, windows[0], dict.fromkeys(("conv2", *MATRICES), WIDTH), 25)
-    for expected, state in zip(build_encoder(weights, 1)(windows[0]), factored(windows[0]), strict=True):
+    for expected, state in zip(
+        build_encoder(made_up(), 1)(windows[0]), factored(WIDTH, windows[0])(windows[0]), strict=True
+    ):
         np.testing.assert_allclose(np.asarray(state), np.asarray(expected), atol=1e-4)
+
+
+def test_factors_are_chosen_for_the_windows(windows) -> None:
+    # Windows of few directions need few inner values; measured on others, the same number does worse.
+    random = np.random.default_rng(2)
+    flat = (random.normal(size=(6, 50, 2)) @ random.normal(size=(2, 80))).astype(np.float32)
+    expected = np.asarray(build_encoder(made_up(), 1)(flat)[0])
+    own, other = (np.abs(np.asarray(factored(16, seen)(flat)[0]) - expected).mean() for seen in (flat, windows[0]))
+    assert own < 0.8 * other
 
 
 def test_factors_keep_what_inputs_use_and_outputs_need() -> None:
@@ -58,6 +73,41 @@ def test_the_teacher_is_asked_about_every_view(windows) -> None:
     expected = np.exp(np.asarray(teacher(views)))
     np.testing.assert_allclose(answers, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
     assert np.abs(views[0] - views[1]).max() > 0.01
+
+
+def test_everything_learns_and_the_encoder_slower(windows) -> None:
+    model = fit(*windows, 3, 0, None, replace(STUDENT, tuning=replace(STUDENT.tuning, epochs=0)), made_up())
+    (slow, encoder), (fast, rest) = groups_of(model, STUDENT)
+    assert slow < fast
+    learning = {variable.path for variable in (*encoder, *rest)}
+    assert learning == {variable.path for variable in model.trainable_variables}
+    assert len(encoder) + len(rest) == len(model.trainable_variables)
+
+
+def test_a_student_comes_to_answer_views_as_its_teacher_does(windows) -> None:
+    x, y = windows
+    tuning = replace(STUDENT.tuning, epochs=8, rate=5e-3, mixup_share=0.0)
+    student = replace(STUDENT, trust=1.0, averaging=0.0, head=replace(STUDENT.head, dropout=0.0), tuning=tuning)
+    views, answers = ask(fit_teacher(x, y, 3, 0, None, RECIPE, made_up()), x, student, 0)
+
+    def distance(epochs: int) -> float:
+        taught = fit(x, y, 3, 0, None, replace(student, tuning=replace(tuning, epochs=epochs)), made_up())
+        return float(keras.losses.KLDivergence()(answers, tf.nn.softmax(taught(views))))
+
+    assert distance(8) < 0.5 * distance(0)
+
+
+def test_a_student_can_be_kept_and_exported_by_another_process(windows, tmp_path: Path) -> None:
+    student = replace(STUDENT, tuning=replace(STUDENT.tuning, epochs=0))
+    trained = Trained(fit(*windows, 8, 0, None, student, made_up()), 1.5)
+    save_trained(trained, WHISPER_SPEC.frames, WHISPER_SPEC.bins, tmp_path / "trained")
+    labels = tuple("abcdefgh")
+    export(load_trained(tmp_path / "trained"), WHISPER_SPEC, labels, {}, tmp_path / "servable")
+    x = np.random.default_rng(3).normal(0, 0.5, (2, WHISPER_SPEC.frames, WHISPER_SPEC.bins)).astype(np.float32)
+    np.testing.assert_allclose(
+        ServableModel(tmp_path / "servable").windows(x), trained.predict([x[:1], x[1:]]), atol=1e-5
+    )
+    assert (tmp_path / "servable" / "saved_model.pb").stat().st_size < 2 * trained.model.count_params()
 
 
 def test_what_is_not_taught_has_no_teacher(windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def factor(matrix: Array, moment: Matrix, rank: int, importance: Matrix) -> tupl
     """Two matrices `[in, rank]` and `[rank, out]` whose product does what `matrix` `[in, out]` does, nearly.
 
     Of all such products it has the least squared error on inputs with the second moment `moment` `[in, in]`, an error
-    of each output counting by its `importance` `[out]`.
+    of each output counting by its `importance` `[out]`, which is above 0.
     """
     values, vectors = np.linalg.eigh(moment / np.trace(moment) + 1e-9 * np.eye(len(moment)))
     values = np.maximum(values, 1e-12)
@@ -38,13 +38,12 @@ def factor(matrix: Array, moment: Matrix, rank: int, importance: Matrix) -> tupl
     return np.asarray(first * balance, np.float32), np.asarray(second / balance, np.float32)
 
 
-def factored_encoder(weights: Weights, windows: Array, ranks: Mapping[str, int], positions: int) -> keras.Model:
-    """Log-mel `[n, frames, 80]` to two states `[n, positions, WIDTH]`, as `build_encoder(weights, 1)`, nearly.
+def build_factored(ranks: Mapping[str, int], positions: int) -> keras.Model:
+    """Log-mel `[n, frames, 80]` to the states behind the convolutions and the first block, `[n, positions, WIDTH]`.
 
-    `positions` is the most there can be. `windows` `[n, frames, 80]` decide what is kept of matrices, `ranks` how much:
-    of `conv2`, and of a block's `query`, `key`, `value`, `out`, `fc1` and `fc2`.
+    `ranks` are the inner widths of `conv2`, and of the block's `query`, `key`, `value`, `out`, `fc1` and `fc2`;
+    `positions` is the most there can be.
     """
-    moments, importance = _measure(weights, windows)
 
     def dense(units: int, name: str, use_bias: bool = True) -> keras.Layer:
         narrow = keras.layers.Dense(ranks[name], use_bias=False)
@@ -56,18 +55,25 @@ def factored_encoder(weights: Weights, windows: Array, ranks: Mapping[str, int],
     inputs = keras.Input((None, 80), name="features")
     states = [stem(inputs)]
     states.append(block(states[0]))
+    return keras.Model(inputs, states, name="encoder")
+
+
+def load_factors(encoder: keras.Model, weights: Weights, windows: Array) -> None:
+    """Give a factored encoder the pretrained weights; `windows` `[n, frames, 80]` decide what is kept of matrices."""
+    moments, importance = _measure(weights, windows)
+    stem, block = encoder.get_layer("stem"), encoder.get_layer("block0")
 
     def load(layer: keras.Sequential, name: str, matrix: Array, bias: Array | None) -> None:
-        first, second = factor(matrix, moments[name], ranks[name], importance[name])
-        first = first.reshape(layer.layers[0].kernel.shape)
-        layer.set_weights([first, second] if bias is None else [first, second, bias])
+        narrow = layer.layers[0].kernel.shape
+        first, second = factor(matrix, moments[name], narrow[-1], importance[name])
+        layer.set_weights([array for array in (first.reshape(narrow), second, bias) if array is not None])
 
     stem.load_rest(weights)
     load(stem.conv2, CONVOLUTION, weights["conv2.weight"].reshape(-1, WIDTH), weights["conv2.bias"])
     block.load_norms(weights, 0)
-    for name, own in MATRICES.items():
-        load(getattr(block, name), name, weights[f"layers.0.{own}.weight"], weights.get(f"layers.0.{own}.bias"))
-    return keras.Model(inputs, states, name="encoder")
+    for name, pretrained in MATRICES.items():
+        own = f"layers.0.{pretrained}"
+        load(getattr(block, name), name, weights[f"{own}.weight"], weights.get(f"{own}.bias"))
 
 
 class _Recording:
@@ -96,7 +102,8 @@ class _Convolution(_Recording, keras.layers.Conv1D):  # type: ignore[misc]
 def _measure(weights: Weights, windows: Array) -> tuple[dict[str, Matrix], dict[str, Matrix]]:
     """Second moment of what each matrix is multiplied with, and how much an error of each of its outputs matters.
 
-    States are standardised before a head hears them, so an error counts by the deviation of its channel.
+    A head hears states in units of their deviation, `SMALLEST_DEVIATION` at least, so what adds to a state counts by
+    that, what `fc1` makes by what `fc2` makes of it, and query, key and value all alike.
     """
     stem, block = Stem(_Convolution(WIDTH, 3, strides=2)), Block(_Dense)
     stem.build((None, None, 80))
@@ -105,10 +112,9 @@ def _measure(weights: Weights, windows: Array) -> tuple[dict[str, Matrix], dict[
     block.load(weights, 0)
     first = [np.asarray(stem(window[np.newaxis]))[0] for window in windows]
     second = [np.asarray(block(state[np.newaxis]))[0] for state in first]
-    after_stem, after_block = (
-        1 / np.maximum(np.concatenate(s).std(axis=0), SMALLEST_DEVIATION) for s in (first, second)
-    )
-    hidden = np.linalg.norm(weights["layers.0.fc2.weight"] * after_block, axis=1)
+    deviations = (np.concatenate(states).std(axis=0) for states in (first, second))
+    after_stem, after_block = (1 / np.maximum(deviation, SMALLEST_DEVIATION) for deviation in deviations)
+    hidden = np.maximum(np.linalg.norm(weights["layers.0.fc2.weight"] * after_block, axis=1), 1e-6)
     importance = dict.fromkeys(("query", "key", "value"), np.ones(WIDTH)) | {CONVOLUTION: after_stem, "fc1": hidden}
     importance |= dict.fromkeys(("out", "fc2"), after_block)
     layers: dict[str, Any] = {CONVOLUTION: stem.conv2} | {name: getattr(block, name) for name in MATRICES}

@@ -36,21 +36,24 @@ MakeDense = Callable[..., keras.Layer]
 
 
 class Stem(keras.layers.Layer):  # type: ignore[misc]
-    """Log-mel `[n, frames, 80]` to states `[n, ceil(frames / 2), WIDTH]` with their positions added, `most` at most."""
+    """Log-mel `[n, frames, 80]` to states `[n, ceil(frames / 2), WIDTH]` with their positions added.
 
-    def __init__(self, conv2: keras.Layer | None = None, most: int = POSITIONS, **options: Any) -> None:
+    `longest` is the most positions there can be.
+    """
+
+    def __init__(self, conv2: keras.Layer | None = None, longest: int = POSITIONS, **options: Any) -> None:
         super().__init__(**options)
         self.conv1 = keras.layers.Conv1D(WIDTH, 3, padding="same")
         self.conv2 = conv2 or keras.layers.Conv1D(WIDTH, 3, strides=2)
         self.pad = keras.layers.ZeroPadding1D(1)  # "same" would pad an even length on the right alone
-        self.most = most
+        self.longest = longest
         self.positions: Any = None
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the weights for inputs of `shape`."""
         self.conv1.build(shape)
         self.conv2.build((*shape[:-1], WIDTH))
-        self.positions = self.add_weight(shape=(self.most, WIDTH), name="positions")
+        self.positions = self.add_weight(shape=(self.longest, WIDTH), name="positions")
 
     def call(self, x: Any) -> Any:
         """States of a batch."""
@@ -66,7 +69,7 @@ class Stem(keras.layers.Layer):  # type: ignore[misc]
     def load_rest(self, weights: Weights) -> None:
         """Take all weights but those of the second convolution."""
         self.conv1.set_weights([weights["conv1.weight"], weights["conv1.bias"]])
-        self.positions.assign(weights["embed_positions.weight"][: self.most])
+        self.positions.assign(weights["embed_positions.weight"][: self.longest])
 
 
 class Block(keras.layers.Layer):  # type: ignore[misc]

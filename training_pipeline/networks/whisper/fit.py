@@ -13,12 +13,12 @@ import numpy.typing as npt
 from speech_emotion.features import WHISPER_SPEC
 from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.whisper.augment import Augmentation, crop
-from training_pipeline.networks.whisper.encoder import build_encoder
-from training_pipeline.networks.whisper.model import build_head, build_model, frozen_state, learning_groups
-from training_pipeline.networks.whisper.optimise import Training, batches_of, load, save, soft_targets
+from training_pipeline.networks.whisper.encoder import WIDTH, build_encoder
+from training_pipeline.networks.whisper.model import build_head, build_model, learning_groups, state_behind
+from training_pipeline.networks.whisper.optimise import Checkpoints, Training, batches_of, load, soft_targets
 from training_pipeline.networks.whisper.recipe import Recipe
 from training_pipeline.networks.whisper.speech import in_noise, with_detector
-from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
+from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments, unit_moments
 from training_pipeline.networks.whisper.weights import Weights, load_weights, pretrained_folder
 
 Array = npt.NDArray[np.float32]
@@ -45,24 +45,21 @@ def fit(
     cache = pretrained_folder() / "statistics" if checkpoints is not None else None
     encoder = build_encoder(weights, recipe.blocks)
     statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, cache)
-    own = checkpoints / identity(x, y, labels, seed, recipe) if checkpoints is not None else None
-    done = own / "model.npz" if own is not None else None
-    if done is not None and done.is_file():
-        model = build_model(weights, build_head(recipe, labels), recipe, _unit_states(recipe))
-        load(done, model.variables)
+    own = Checkpoints(checkpoints and checkpoints / identity(x, y, labels, seed, recipe))
+    if own.done:
+        model = build_model(weights, build_head(recipe, labels), recipe, unit_moments(recipe.blocks + 1, WIDTH))
+        load(own.done, model.variables)
     else:
         model = start(statistics, y, labels, seed, recipe, weights)
         if recipe.tuning.epochs:
             _tune(model, x, y, labels, seed, recipe, own)
-        if own is not None and done is not None:
-            save(done, model.variables, recipe.tuning.epochs)
-            (own / "checkpoint.npz").unlink(missing_ok=True)
+        own.finish(model, recipe.tuning.epochs)
     lower, state = build_encoder(weights, recipe.frozen_blocks), recipe.frozen_blocks
     noisy, sounds = (
         frozen_statistics(lower, windows, 0, recipe.crop_frames, cache)[:, 0, state]
         for windows in (in_noise(x), windows_without_speech(recipe.sounds, WHISPER_SPEC))
     )
-    return with_detector(model, frozen_state(model, state), statistics[:, :, state], noisy, sounds)
+    return with_detector(model, state_behind(model, state), statistics[:, :, state], noisy, sounds)
 
 
 def start(statistics: Array, y: Targets, labels: int, seed: int, recipe: Recipe, weights: Weights) -> keras.Model:
@@ -85,7 +82,7 @@ def start_head(statistics: Array, y: Targets, labels: int, seed: int, recipe: Re
     return head, states
 
 
-def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, own: Path | None) -> None:
+def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, recipe: Recipe, own: Checkpoints) -> None:
     """Train head and upper blocks on crops, augmented anew each time."""
     augment = Augmentation()
 
@@ -95,15 +92,10 @@ def _tune(model: keras.Model, x: Array, y: Targets, labels: int, seed: int, reci
     targets = soft_targets(y, labels, recipe.smoothing)
     steps = len(x) // min(recipe.tuning.batch, len(x))
     training = Training(model, learning_groups(model, recipe), recipe.tuning, steps, recipe)
-    checkpoint = own / "checkpoint.npz" if own is not None else None
-    training.run(batches_of(crops, targets, recipe.tuning), seed, checkpoint)
+    training.run(batches_of(crops, targets, recipe.tuning), seed, own.running)
 
 
 def identity(x: Array, y: Targets, labels: int, seed: int, recipe: object) -> str:
     """A name for everything that a fit depends on."""
     text = f"{labels} {seed} {recipe!r} {Augmentation()!r} {x.shape}".encode()
     return hashlib.sha256(text + x.tobytes() + y.astype(np.int64).tobytes()).hexdigest()[:16]
-
-
-def _unit_states(recipe: Recipe) -> Array:
-    return np.stack([np.zeros((recipe.blocks + 1, 384)), np.ones((recipe.blocks + 1, 384))], axis=1)

@@ -95,9 +95,9 @@ def join(encoder: keras.Model, head: keras.Model, attention_width: int, states: 
     return keras.Model(encoder.inputs[0], head(ops.concatenate(pooled, axis=-1)), name="whisper")
 
 
-def frozen_state(model: keras.Model, frozen_blocks: int) -> keras.KerasTensor:
-    """The highest state that did not learn, `[n, positions, WIDTH]`."""
-    return model.get_layer(f"block{frozen_blocks - 1}" if frozen_blocks else "stem").output
+def state_behind(model: keras.Model, blocks: int) -> keras.KerasTensor:
+    """The state `[n, positions, WIDTH]` that a model has behind that many of its blocks."""
+    return model.get_layer(f"block{blocks - 1}" if blocks else "stem").output
 
 
 def learning_groups(model: keras.Model, recipe: Recipe) -> list[tuple[float, list[Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,30 @@ from training_pipeline.networks.whisper.recipe import Recipe, Stage
 Array = npt.NDArray[np.float32]
 Batches = Callable[[np.random.Generator], Iterator[tuple[Array, Array]]]
 """The batches of an epoch, inputs and soft targets, from its random numbers."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The folder of one fit: its state after each epoch, and its model once it is done. None: nothing is kept."""
+
+    folder: Path | None
+
+    @property
+    def running(self) -> Path | None:
+        """File of the state after an epoch."""
+        return self.folder and self.folder / "checkpoint.npz"
+
+    @property
+    def done(self) -> Path | None:
+        """File of the model, once it is done; none before."""
+        path = self.folder and self.folder / "model.npz"
+        return path if path and path.is_file() else None
+
+    def finish(self, model: keras.Model, epochs: int) -> None:
+        """Keep the model, and its state no longer."""
+        if self.folder and self.running:
+            save(self.folder / "model.npz", model.variables, epochs)
+            self.running.unlink(missing_ok=True)
 
 
 class Training:

@@ -56,7 +56,7 @@ class Recipe:
 
 _UNTUNED = replace(Recipe().tuning, epochs=0)
 _FROZEN = Recipe(tuning=_UNTUNED)
-RECIPES = {"whisper": Recipe(), "whisper-frozen": _FROZEN, "whisper-first": replace(_FROZEN, blocks=1)}
+RECIPES = {"whisper": Recipe(), "whisper-frozen": _FROZEN, "whisper-one-block": replace(_FROZEN, blocks=1)}
 """The model that ships; the head on the same encoder as it is; and on its first block alone."""
 
 _START = _FROZEN.start
@@ -71,4 +71,5 @@ TRIALS = {
     "whisper/all-blocks": Recipe(frozen_blocks=0),
     "whisper/no-mixup": Recipe(tuning=replace(Recipe().tuning, mixup_share=0.0)),
 }
-"""One change each to the recipe in front of the slash; without copies the head sees as many examples as with them."""
+"""One change each to the recipe in front of the slash. Without copies there are more epochs, so that the head sees as
+many examples; where all blocks learn, the detector hears the convolutions' state."""

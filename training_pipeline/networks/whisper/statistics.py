@@ -15,8 +15,6 @@ from training_pipeline.networks.whisper.augment import Augmentation, crop
 
 Array = npt.NDArray[np.float32]
 
-BATCH = 16
-
 
 def frozen_statistics(encoder: keras.Model, x: Array, copies: int, crop_frames: int, cache: Path | None) -> Array:
     """Mean and deviation over time of each state, `[n, 1 + copies, states, 2, width]`: the window, then copies.
@@ -27,7 +25,7 @@ def frozen_statistics(encoder: keras.Model, x: Array, copies: int, crop_frames: 
     encoder's weights.
     """
     augment = Augmentation()
-    compute = tf.function(lambda batch: _pool(encoder(batch, training=False)))
+    compute = tf.function(lambda batch: _pool(tf.nest.flatten(encoder(batch, training=False))))
     suffix = f"{augment!r} {copies} {crop_frames} {len(encoder.outputs)}".encode()
     own = hashlib.sha256(b"".join(np.asarray(variable).tobytes() for variable in encoder.variables)).hexdigest()
     results = []
@@ -55,6 +53,11 @@ def moments(statistics: Array) -> Array:
     centre = mean.mean(axis=over)
     variance = (np.square(deviation) + np.square(mean)).mean(axis=over) - np.square(centre)
     return np.asarray(np.stack([centre, np.sqrt(np.maximum(variance, 1e-12))], axis=1), np.float32)
+
+
+def unit_moments(states: int, width: int) -> Array:
+    """Mean 0 and deviation 1 of every channel, `[states, 2, width]`: a model's before it is started or read."""
+    return np.tile(np.array([0, 1], np.float32)[:, np.newaxis], (states, 1, width))
 
 
 def head_inputs(statistics: Array, states: Array) -> Array:
