@@ -107,7 +107,7 @@ def test_a_student_can_be_kept_and_exported_by_another_process(windows, tmp_path
     np.testing.assert_allclose(
         ServableModel(tmp_path / "servable").windows(x), trained.predict([x[:1], x[1:]]), atol=1e-5
     )
-    assert (tmp_path / "servable" / "saved_model.pb").stat().st_size < 2 * trained.model.count_params()
+    assert (tmp_path / "servable" / "saved_model.pb").stat().st_size < 2.5 * trained.model.count_params()
 
 
 def test_what_is_not_taught_has_no_teacher(windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

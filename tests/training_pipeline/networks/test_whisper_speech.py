@@ -37,6 +37,6 @@ def test_what_is_not_speech_is_given_every_label_alike_and_speech_keeps_its_answ
     detecting = with_detector(model, state_behind(model, RECIPE.frozen_blocks), speech, noisy, sounds)
     unheard = windows[0][1::2], windows[1][1::2]
     shares = [np.asarray(detecting(x))[:, 0] / np.asarray(model(x))[:, 0] for x in unheard]
-    assert np.median(shares[0]) > 0.9
+    assert np.median(shares[0]) > 0.7
     assert np.median(shares[1]) < 0.1
     assert detecting.count_params() == model.count_params() + 2 * 384 + 1
