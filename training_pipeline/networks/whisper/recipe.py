@@ -61,15 +61,8 @@ RECIPES = {"whisper": Recipe(), "whisper-frozen": _FROZEN, "whisper-one-block": 
 
 _START = _FROZEN.start
 TRIALS = {
-    "whisper-frozen/two-blocks": replace(_FROZEN, blocks=2),
-    "whisper-frozen/four-blocks": replace(_FROZEN, blocks=4),
     "whisper-frozen/no-copies": replace(_FROZEN, copies=0, start=replace(_START, epochs=5 * _START.epochs)),
     "whisper-frozen/no-mixup": replace(_FROZEN, start=replace(_START, mixup_share=0.0)),
-    "whisper-frozen/no-smoothing": replace(_FROZEN, smoothing=0.0),
-    "whisper-frozen/no-averaging": replace(_FROZEN, averaging=0.0),
-    "whisper-frozen/no-dropout": replace(_FROZEN, dropout=0.0),
-    "whisper/all-blocks": Recipe(frozen_blocks=0),
-    "whisper/no-mixup": Recipe(tuning=replace(Recipe().tuning, mixup_share=0.0)),
 }
 """One change each to the recipe in front of the slash. Without copies there are more epochs, so that the head sees as
-many examples; where all blocks learn, the detector hears the convolutions' state."""
+many examples."""
