@@ -44,8 +44,8 @@ class Kept:
         results = {name: measure_runs(own) for name, own in runs.items()}
         best_first = sorted(names, key=lambda name: -results[name]["accuracy"])
         costs = read_costs(folder / COSTS) if (folder / COSTS).is_file() else None
-        trials = {f"{path.parent.parent.name}/{path.parent.name}": path for path in folder.glob(f"*/*/{PREDICTIONS}")}
-        tried = {name: read_predictions(path) for name, path in sorted(trials.items())}
+        trials = sorted(folder.glob(f"*/*/{PREDICTIONS}"))
+        tried = {path.parent.relative_to(folder).as_posix(): read_predictions(path) for path in trials}
         return cls(runs, {name: results[name] for name in best_first}, costs, tried)
 
     def table(self) -> str:

@@ -13,7 +13,10 @@ _RANKS = {"conv2": 96, "query": 48, "key": 48, "value": 64, "out": 64, "fc1": 96
 
 @dataclass(frozen=True)
 class Student:
-    """Chosen on speakers held out of training folds."""
+    """Widths, rates and epochs were chosen on one split of one fold's training speakers: see docs/accuracy.md.
+
+    Of `head` everything counts that shapes a head and its start; the tuning of both is `tuning`, here.
+    """
 
     teacher: Recipe = field(default_factory=Recipe)
     ranks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(_RANKS))
