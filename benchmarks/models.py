@@ -22,8 +22,8 @@ from model_server.servable import Servable, SessionOptions
 from speech_emotion import contract
 from speech_emotion.audio.signal import prepare
 from speech_emotion.features import extract
-from training_pipeline.cost import Cost, Costs, Times, write_costs
 from training_pipeline.data.synthetic import RATE, voice
+from training_pipeline.evaluation.cost import Cost, Costs, Times, write_costs
 
 ROOT = Path(__file__).parents[1]
 STORE, OUTPUT = ROOT / "models" / "speech_emotion", ROOT / "models" / "evaluation" / "cost.json"

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from training_pipeline.networks.registry import Network
-from training_pipeline.train import Examples
+from training_pipeline.training.train import Examples
 
 
 @contextmanager

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ser.checkpoints import checkpoints
-from ser.kept import PREDICTIONS
 from ser.output import progress
 from training_pipeline.data.folds import Fold, random_folds, speaker_folds
 from training_pipeline.data.source import read_data
-from training_pipeline.evaluate import Predictions, cross_validate, measure
-from training_pipeline.features import extract_all
+from training_pipeline.evaluation.evaluate import Predictions, cross_validate, measure
+from training_pipeline.evaluation.predictions import Run, read_predictions, write_predictions
 from training_pipeline.networks.registry import NETWORKS, Network, find
-from training_pipeline.predictions import Run, read_predictions, write_predictions
 from training_pipeline.reports import markdown, pictures
+from training_pipeline.reports.kept import PREDICTIONS
 from training_pipeline.robustness.measure import Robustness
-from training_pipeline.train import Examples
+from training_pipeline.training.features import extract_all
+from training_pipeline.training.train import Examples
 
 FOLDS = 5
 UNHEARD, RANDOM = "unheard_speakers", "random_split"

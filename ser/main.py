@@ -164,7 +164,7 @@ def evaluate(
 
 
 def _show(folder: Path, models: list[str] | None, pictures: Path | None, pages: list[Path], *, as_json: bool) -> None:
-    from ser.kept import Kept
+    from training_pipeline.reports.kept import Kept
 
     kept = Kept.read(folder, models)
     if pictures is not None:

@@ -80,8 +80,8 @@ def run(
     import logging
 
     from ser.output import failing, progress
-    from training_pipeline.run import Options
-    from training_pipeline.run import run as retrain
+    from training_pipeline.retraining.run import Options
+    from training_pipeline.retraining.run import run as retrain
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = Options(

@@ -13,7 +13,7 @@ from training_pipeline.errors import DataError
 from training_pipeline.reports import markdown
 from training_pipeline.robustness.measure import MIN_CONFIDENCE
 from training_pipeline.robustness.recordings import measure_recordings
-from training_pipeline.savedmodel import ServableModel
+from training_pipeline.savedmodel.servable import ServableModel
 
 
 def run(folders: Sequence[Path], version: Path | None, most: int, *, as_json: bool) -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ser.checkpoints import checkpoints
 from ser.output import progress
-from training_pipeline.card import make_card
 from training_pipeline.data.source import read_data
 from training_pipeline.errors import DataError
-from training_pipeline.export import export
-from training_pipeline.features import extract_all
 from training_pipeline.networks.registry import find
-from training_pipeline.train import Examples, train
+from training_pipeline.savedmodel.card import make_card
+from training_pipeline.savedmodel.export import export
+from training_pipeline.training.features import extract_all
+from training_pipeline.training.train import Examples, train
 
 
 def run(

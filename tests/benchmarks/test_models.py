@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training_pipeline.cost import read_costs
+from training_pipeline.evaluation.cost import read_costs
 
 ROOT = Path(__file__).parents[2]
 VERSION = ROOT / "models" / "speech_emotion" / "1"

@@ -16,7 +16,7 @@ from tests.preprocess_gateway.conftest import FLAGS
 from tests.support.gateway import Gateway
 from tests.support.load import BackgroundLoad, post_file
 from tests.support.model_server import ModelServer
-from training_pipeline.check import check
+from training_pipeline.retraining.check import check
 
 STORE = Path(__file__).parent.parent.parent / "models"
 STORES = [STORE, STORE / "edge"]

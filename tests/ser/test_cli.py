@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from ser.main import app
 from tests.support.model_server import free_port
-from tests.training_pipeline.test_data import ravdess_tree
+from tests.training_pipeline.data.test_data import ravdess_tree
 from training_pipeline.data.manifest import read_manifest
 from training_pipeline.data.ravdess import read_ravdess
 from training_pipeline.data.synthetic import write_synthetic

@@ -12,7 +12,7 @@ import pytest
 
 from speech_emotion.features import SEED_SPEC
 from training_pipeline.data.synthetic import write_synthetic
-from training_pipeline.savedmodel import ServableModel
+from training_pipeline.savedmodel.servable import ServableModel
 
 COMMAND = [sys.executable, "-m", "ser.main"]
 pytestmark = pytest.mark.timeout(600)  # several processes, each of which imports TensorFlow

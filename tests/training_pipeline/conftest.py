@@ -7,8 +7,8 @@ import pytest
 from speech_emotion.features import SEED_SPEC
 from training_pipeline.data.manifest import Clip, read_manifest
 from training_pipeline.data.synthetic import LABELS, write_synthetic
-from training_pipeline.features import extract_all
-from training_pipeline.train import Examples
+from training_pipeline.training.features import extract_all
+from training_pipeline.training.train import Examples
 
 
 @pytest.fixture(scope="session")

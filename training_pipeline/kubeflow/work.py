@@ -1,4 +1,4 @@
-"""What the components call: kfp's strings and paths to `training_pipeline.steps`, and its artifacts back."""
+"""What the components call: kfp's strings and paths to `training_pipeline.retraining.steps`, and its artifacts back."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish as bring_in
-from training_pipeline import check as checking
-from training_pipeline import steps
-from training_pipeline.compare import Decision
 from training_pipeline.data.source import local_copy
+from training_pipeline.evaluation.compare import Decision
+from training_pipeline.retraining import check as checking
+from training_pipeline.retraining import steps
 
 if TYPE_CHECKING:
     from kfp.dsl import ClassificationMetrics, Metrics

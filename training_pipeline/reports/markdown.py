@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from training_pipeline.cost import Cost, Costs
 from training_pipeline.errors import DataError
-from training_pipeline.gains import Gain
+from training_pipeline.evaluation.cost import Cost, Costs
+from training_pipeline.evaluation.gains import Gain
 
 ACCURACY_COLUMNS = (
     "model", "accuracy", "of each seed", "spread over folds", "UAR", "by sex", "ECE, debiased (95 % over speakers)",

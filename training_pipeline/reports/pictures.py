@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from speech_emotion.audio import load
-from training_pipeline.cost import Costs
 from training_pipeline.data.manifest import Clip
+from training_pipeline.evaluation.cost import Costs
 
 mpl.use("Agg")
 RATE = 16_000

@@ -15,7 +15,7 @@ from speech_emotion.features import FeatureSpec
 from speech_emotion.hearing import hear, spoken_features
 from training_pipeline.robustness.conditions import CONDITIONS, wav
 from training_pipeline.robustness.sounds import SOUNDS
-from training_pipeline.train import Examples, Trained
+from training_pipeline.training.train import Examples, Trained
 
 MIN_CONFIDENCE = 0.5
 """Below it an answer is `uncertain`: the gateway's default, which this package cannot import; a test compares them."""

@@ -11,7 +11,7 @@ from speech_emotion.errors import AudioError
 from training_pipeline.errors import DataError
 from training_pipeline.robustness.conditions import Samples, wav
 from training_pipeline.robustness.measure import TAKE_S, Figures, answers, figures, heard_features
-from training_pipeline.savedmodel import ServableModel
+from training_pipeline.savedmodel.servable import ServableModel
 
 SHORTEST_S = 1.0
 LIMITS = Limits(max_duration_s=600, max_decoded_samples=120_000_000)

@@ -12,16 +12,16 @@ import tensorflow as tf
 
 from speech_emotion.features import WHISPER_SPEC
 from tests.training_pipeline.networks.made_up import RECIPE, made_up
-from training_pipeline.eight_bits import LEAST, rounded
-from training_pipeline.export import export
 from training_pipeline.networks.edge.factors import CONVOLUTION, build_factored, factor, load_factors
 from training_pipeline.networks.edge.fit import ask, fit, groups_of
 from training_pipeline.networks.edge.recipe import Student
+from training_pipeline.networks.eight_bits import LEAST, rounded
 from training_pipeline.networks.whisper import optimise
 from training_pipeline.networks.whisper.encoder import MATRICES, WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit as fit_teacher
-from training_pipeline.savedmodel import ServableModel, load_trained, save_trained
-from training_pipeline.train import Trained
+from training_pipeline.savedmodel.export import export
+from training_pipeline.savedmodel.servable import ServableModel, load_trained, save_trained
+from training_pipeline.training.train import Trained
 
 STUDENT = Student(
     teacher=RECIPE,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training_pipeline.networks import ann, epochs
-from training_pipeline.train import Examples
+from training_pipeline.training.train import Examples
 
 
 def test_an_interrupted_training_ends_at_the_same_numbers(

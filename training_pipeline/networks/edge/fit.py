@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from speech_emotion.features import WHISPER_SPEC
 from training_pipeline.data.not_speech import windows_without_speech
-from training_pipeline.eight_bits import round_weights
 from training_pipeline.networks.edge.factors import build_factored, load_factors
 from training_pipeline.networks.edge.recipe import Student
+from training_pipeline.networks.eight_bits import round_weights
 from training_pipeline.networks.whisper.augment import Augmentation, crop
 from training_pipeline.networks.whisper.encoder import WIDTH
 from training_pipeline.networks.whisper.fit import fit as fit_teacher

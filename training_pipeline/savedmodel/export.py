@@ -12,8 +12,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from speech_emotion import contract
 from speech_emotion.features import FeatureSpec
 from speech_emotion.protos import model_pb2, predict_pb2, prediction_log_pb2
-from training_pipeline.eight_bits import store_rounded
-from training_pipeline.train import Trained
+from training_pipeline.networks.eight_bits import store_rounded
+from training_pipeline.training.train import Trained
 
 WARMUP_BATCHES = (1, 8)
 

@@ -8,10 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from training_pipeline.cost import Costs, read_costs
 from training_pipeline.errors import DataError
-from training_pipeline.gains import gain
-from training_pipeline.predictions import Run, confidence_of, ensemble, measure_runs, read_predictions
+from training_pipeline.evaluation.cost import Costs, read_costs
+from training_pipeline.evaluation.gains import gain
+from training_pipeline.evaluation.predictions import Run, confidence_of, ensemble, measure_runs, read_predictions
 from training_pipeline.reports import markdown, pictures
 
 PREDICTIONS, COSTS = "predictions.csv", "cost.json"

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training_pipeline.calibrate import calibration_interval, debiased_calibration_error
 from training_pipeline.data.manifest import Clip
 from training_pipeline.data.ravdess import ACTORS, LABELS, clip_of
 from training_pipeline.errors import DataError
-from training_pipeline.evaluate import Predictions
-from training_pipeline.predictions import Run, ensemble, measure_runs, read_predictions, write_predictions
-from training_pipeline.train import Examples
+from training_pipeline.evaluation.evaluate import Predictions
+from training_pipeline.evaluation.predictions import Run, ensemble, measure_runs, read_predictions, write_predictions
+from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
+from training_pipeline.training.train import Examples
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from speech_emotion.contract import Description
 from speech_emotion.features import SEED_SPEC
-from training_pipeline.compare import decide, incomparable, paired
-from training_pipeline.train import Examples
+from training_pipeline.evaluation.compare import decide, incomparable, paired
+from training_pipeline.training.train import Examples
 
 
 class Known:

@@ -7,10 +7,10 @@ import pytest
 
 from training_pipeline.data.ravdess import ACTORS, LABELS, clip_of
 from training_pipeline.errors import DataError
-from training_pipeline.evaluate import Predictions
-from training_pipeline.gains import gain
-from training_pipeline.predictions import Run, measure_runs
-from training_pipeline.train import Examples
+from training_pipeline.evaluation.evaluate import Predictions
+from training_pipeline.evaluation.gains import gain
+from training_pipeline.evaluation.predictions import Run, measure_runs
+from training_pipeline.training.train import Examples
 
 NAMES = [f"03-01-{e:02d}-01-01-01-{actor:02d}" for actor in range(1, ACTORS + 1) for e in range(1, 9)]
 CLIPS = [clip for name in NAMES if (clip := clip_of(Path(name)))]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pipeline.errors import DataError
-from training_pipeline.predictions import Run, confidence_of
+from training_pipeline.evaluation.predictions import Run, confidence_of
 
 DRAWS, LEVEL = 10_000, 0.95
 Array = npt.NDArray[Any]

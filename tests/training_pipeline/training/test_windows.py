@@ -8,9 +8,9 @@ import pytest
 
 from tests.support import savedmodels
 from training_pipeline.networks.registry import find
-from training_pipeline.savedmodel import ServableModel
-from training_pipeline.train import Examples, train
-from training_pipeline.windows import BATCH, in_batches, per_clip
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.training.train import Examples, train
+from training_pipeline.training.windows import BATCH, in_batches, per_clip
 
 
 class Watched:

@@ -11,15 +11,15 @@ import matplotlib.image
 import pytest
 from typer.testing import CliRunner
 
-from ser.kept import COSTS, PREDICTIONS, Kept
 from ser.main import app
-from tests.training_pipeline.test_cost import COST
-from training_pipeline.cost import read_costs, write_costs
+from tests.training_pipeline.evaluation.test_cost import COST
 from training_pipeline.errors import DataError
-from training_pipeline.predictions import measure_runs, write_predictions
+from training_pipeline.evaluation.cost import read_costs, write_costs
+from training_pipeline.evaluation.predictions import measure_runs, write_predictions
 from training_pipeline.reports import markdown
+from training_pipeline.reports.kept import COSTS, PREDICTIONS, Kept
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EVALUATION = ROOT / "models" / "evaluation"
 PAGES = [page for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if markdown.MARKED.search(page.read_text())]
 

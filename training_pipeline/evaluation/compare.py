@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from training_pipeline.savedmodel import ServableModel
-from training_pipeline.train import Array, Examples
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.training.train import Array, Examples
 
 Verdict = Literal["publish", "canary", "refuse"]
 """publish: with the label that was asked for; canary: with that label at most; refuse: not at all."""

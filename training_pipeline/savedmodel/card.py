@@ -12,7 +12,7 @@ from typing import Any
 from training_pipeline.data import ravdess
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.networks.registry import Network
-from training_pipeline.train import Examples, Trained
+from training_pipeline.training.train import Examples, Trained
 
 UNNAMED, UNKNOWN = "unnamed", "unknown"
 RAVDESS_HEARD = "acted North American English: two sentences, one studio, 24 actors at most"

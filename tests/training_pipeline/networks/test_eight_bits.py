@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from speech_emotion import contract
 from speech_emotion.features import SEED_SPEC
-from training_pipeline.eight_bits import LEVELS, round_weights, rounded
-from training_pipeline.export import export
-from training_pipeline.train import Trained
+from training_pipeline.networks.eight_bits import LEVELS, round_weights, rounded
+from training_pipeline.savedmodel.export import export
+from training_pipeline.training.train import Trained
 
 
 @pytest.mark.parametrize("scale", [1e-30, 0.01, 300.0])

@@ -24,8 +24,8 @@ from speech_emotion.store.config import write_config
 from speech_emotion.store.errors import DamagedVersionError, LoadFailedError, NotServedError
 from speech_emotion.store.servers import addresses, require_available
 from training_pipeline.errors import FailedCheckError
-from training_pipeline.golden import PATH, TOLERANCE, read_golden
-from training_pipeline.windows import in_batches
+from training_pipeline.savedmodel.golden import PATH, TOLERANCE, read_golden
+from training_pipeline.training.windows import in_batches
 
 CALL_TIMEOUT_S = 30.0
 FOLLOWED_S = 0.25  # gRPC's thread looks every 0.2 s whether anybody still waits; a channel closed before fails in it

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training_pipeline.cost import Cost, Costs, Times, read_costs, write_costs
 from training_pipeline.errors import DataError
+from training_pipeline.evaluation.cost import Cost, Costs, Times, read_costs, write_costs
 
 COST = Cost(
     size_bytes=1_500_000,

@@ -20,22 +20,22 @@ import tensorflow as tf
 from speech_emotion.store.base import Store
 from speech_emotion.store.labels import CANARY, STABLE, promote, set_canary
 from speech_emotion.store.manifest import Manifest
-from training_pipeline import card as cards
-from training_pipeline.calibrate import expected_calibration_error
-from training_pipeline.compare import Decision, decide
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.data.source import read_data
 from training_pipeline.data.split import held_out
 from training_pipeline.data.validate import Findings, digest_of, validate
 from training_pipeline.errors import DataError, WorkFolderError
-from training_pipeline.evaluate import Predictions, cross_validate, measure
-from training_pipeline.export import export
-from training_pipeline.features import extract_all
-from training_pipeline.golden import write_golden
+from training_pipeline.evaluation.compare import Decision, decide
+from training_pipeline.evaluation.evaluate import Predictions, cross_validate, measure
 from training_pipeline.networks.registry import find
 from training_pipeline.reports import markdown, pictures
-from training_pipeline.savedmodel import ServableModel, load_trained, save_trained
-from training_pipeline.train import Examples, train
+from training_pipeline.savedmodel import card as cards
+from training_pipeline.savedmodel.export import export
+from training_pipeline.savedmodel.golden import write_golden
+from training_pipeline.savedmodel.servable import ServableModel, load_trained, save_trained
+from training_pipeline.training.calibrate import expected_calibration_error
+from training_pipeline.training.features import extract_all
+from training_pipeline.training.train import Examples, train
 
 Progress = Callable[[], None]
 CARD_JSON, CARD_PAGE = "assets.extra/model_card.json", "assets.extra/model_card.md"

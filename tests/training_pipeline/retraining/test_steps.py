@@ -10,14 +10,14 @@ from speech_emotion.store.errors import NotServedError
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.publish import publish
 from tests.support.model_server import free_port
-from training_pipeline import steps
-from training_pipeline.check import check
 from training_pipeline.data.manifest import read_manifest
 from training_pipeline.data.validate import digest_of
 from training_pipeline.errors import DataError, FailedCheckError
-from training_pipeline.golden import PATH
-from training_pipeline.savedmodel import ServableModel, load_trained
-from training_pipeline.train import Examples
+from training_pipeline.retraining import steps
+from training_pipeline.retraining.check import check
+from training_pipeline.savedmodel.golden import PATH
+from training_pipeline.savedmodel.servable import ServableModel, load_trained
+from training_pipeline.training.train import Examples
 
 NAME = "speech_emotion"
 pytestmark = pytest.mark.timeout(600)  # a model server has to start

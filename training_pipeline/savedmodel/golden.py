@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pipeline.errors import FailedCheckError
-from training_pipeline.train import Examples, Trained
+from training_pipeline.training.train import Examples, Trained
 
 PATH = "assets.extra/golden.npz"
 TOLERANCE = 1e-4

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from training_pipeline.calibrate import expected_calibration_error
 from training_pipeline.data.folds import Fold
 from training_pipeline.networks.registry import Network
-from training_pipeline.train import Examples, Trained, train
+from training_pipeline.training.calibrate import expected_calibration_error
+from training_pipeline.training.train import Examples, Trained, train
 
 Array = npt.NDArray[Any]
 

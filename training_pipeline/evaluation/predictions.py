@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.calibrate import calibration_interval, debiased_calibration_error
 from training_pipeline.data.manifest import Clip
 from training_pipeline.data.ravdess import clip_of
 from training_pipeline.errors import DataError
-from training_pipeline.evaluate import Predictions, measure
-from training_pipeline.train import Examples
+from training_pipeline.evaluation.evaluate import Predictions, measure
+from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
+from training_pipeline.training.train import Examples
 
 FIXED = ("clip", "fold", "seed", "label", "predicted")
 DIGITS = 6

@@ -15,17 +15,17 @@ from speech_emotion import contract
 from speech_emotion.features import SEED_SPEC
 from speech_emotion.protos import prediction_log_pb2
 from tests.support.model_server import ModelServer
-from training_pipeline.calibrate import expected_calibration_error, fit_temperature, softmax
-from training_pipeline.card import make_card
 from training_pipeline.data.folds import random_folds, speaker_folds
 from training_pipeline.data.manifest import Clip
 from training_pipeline.errors import DataError, UnknownModelError
-from training_pipeline.evaluate import Predictions, cross_validate, measure
-from training_pipeline.export import export
-from training_pipeline.features import extract_all
+from training_pipeline.evaluation.evaluate import Predictions, cross_validate, measure
 from training_pipeline.networks import mlp
 from training_pipeline.networks.registry import find
-from training_pipeline.train import Examples, train
+from training_pipeline.savedmodel.card import make_card
+from training_pipeline.savedmodel.export import export
+from training_pipeline.training.calibrate import expected_calibration_error, fit_temperature, softmax
+from training_pipeline.training.features import extract_all
+from training_pipeline.training.train import Examples, train
 
 
 @pytest.mark.parametrize("labels", [2, 3, 8])
@@ -172,7 +172,7 @@ def test_features_are_made_with_one_thread_of_blas(clips: list[Clip], monkeypatc
         threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
         return np.zeros((1, 2, 3), np.float32)
 
-    monkeypatch.setattr("training_pipeline.features.extract", extract)
+    monkeypatch.setattr("training_pipeline.training.features.extract", extract)
     with threadpool_limits(2, user_api="blas"):
         extract_all(clips[:2], SEED_SPEC)
     assert set(threads) == {1}

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from speech_emotion import contract
-from training_pipeline.train import Array, Trained
-from training_pipeline.windows import in_batches, per_clip
+from training_pipeline.training.train import Array, Trained
+from training_pipeline.training.windows import in_batches, per_clip
 
 _TRAINED = "trained.json"
 LATENCY_CALLS = 30

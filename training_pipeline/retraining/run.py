@@ -14,11 +14,11 @@ from typing import Any
 
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish
-from training_pipeline import steps
-from training_pipeline.card import revision
-from training_pipeline.check import check
 from training_pipeline.data.source import local_copy
 from training_pipeline.networks.registry import find
+from training_pipeline.retraining import steps
+from training_pipeline.retraining.check import check
+from training_pipeline.savedmodel.card import revision
 
 _log = logging.getLogger(__name__)
 Bar = Callable[[str, int], AbstractContextManager[Callable[[], None]]]

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.calibrate import fit_temperature, softmax
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.data.manifest import Clip
 from training_pipeline.networks.registry import Network
-from training_pipeline.windows import in_batches, per_clip
+from training_pipeline.training.calibrate import fit_temperature, softmax
+from training_pipeline.training.windows import in_batches, per_clip
 
 if TYPE_CHECKING:
     import keras
