@@ -24,6 +24,12 @@ from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import DecoderDeadlineError, DecoderFailedError, LimitError
 
 log = logging.getLogger(__name__)
+# What Python needs to find itself and its libraries, and how it reads text. All else stays with the gateway: a variable
+# may hold a password, and this is the process that reads strangers' bytes.
+INHERITED = (
+    "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH",
+    "PYTHONUTF8", "PYTHONWARNINGS", "TZ", "VIRTUAL_ENV",
+)  # fmt: skip
 # One thread, one arena: both would count against the memory that a clip may take. A fixed threshold lets glibc hand
 # a big clip's memory back when it is done; by default it keeps it after the first.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "1048576"}
@@ -69,10 +75,10 @@ class Decoder:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **ENVIRONMENT},
+                env={name: os.environ[name] for name in INHERITED if name in os.environ} | ENVIRONMENT,
                 start_new_session=True,  # a Ctrl-C for the gateway must not end a clip it still answers
             )
-        except OSError:
+        except BaseException:
             ours.close()
             raise
         finally:

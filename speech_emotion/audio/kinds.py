@@ -20,6 +20,14 @@ class Kind(Enum):
     ADTS = "aac"
 
 
+SUFFIXES = frozenset(
+    {".3g2", ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".au", ".awb", ".bwf", ".caf", ".flac", ".m4a", ".m4b"}
+    | {".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".spx", ".w64"}
+    | {".wav", ".wave", ".weba", ".webm", ".wma"}
+)
+"""How files of these kinds are named: what a folder is searched for. What a file is, its bytes alone decide."""
+
+
 def kind_of(data: bytes) -> Kind:
     """The container of `data`. Raises EmptyAudioError or UnsupportedFormatError."""
     if not data:

@@ -23,17 +23,25 @@ class DecoderPool:
 
     def __init__(self, size: int, options: DecoderOptions, on_restart: Callable[[], object] = lambda: None) -> None:
         """`on_restart` is called, in any thread, with each process that takes the place of another."""
+        self._size = size
         self._options = options
-        self._decoders = [Decoder(options, on_restart) for _ in range(size)]
+        self._on_restart = on_restart
+        self._decoders: list[Decoder] = []
         # The one used last comes first: its memory is warm.
         self._idle: queue.LifoQueue[Decoder] = queue.LifoQueue()
         self._closing = threading.Lock()
 
     def start(self) -> Self:
-        """Start every process. Raises OSError."""
-        for decoder in self._decoders:
-            decoder.start()
-            self._idle.put(decoder)
+        """Start every process. Raises OSError; no process is left behind then."""
+        try:
+            while len(self._decoders) < self._size:
+                decoder = Decoder(self._options, self._on_restart)
+                decoder.start()
+                self._decoders.append(decoder)
+                self._idle.put(decoder)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     @property
@@ -60,7 +68,7 @@ class DecoderPool:
             self._idle.put(decoder)
 
     def close(self) -> None:
-        """End every process, once the clips in work are answered."""
+        """End every process, once the clips in work are answered; nothing happens where none was started."""
         with self._closing:
             while self._decoders:
                 decoder = self._idle.get()

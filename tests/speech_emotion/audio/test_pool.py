@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,3 +163,40 @@ def test_a_flac_of_hours_is_refused_while_it_is_decoded(pool: DecoderPool) -> No
     assert len(silence) < 20_000
     with pytest.raises(errors.DurationError):
         pool.decode(bytes(silence), soon())
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_TOKEN", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "LD_PRELOAD", "HOME"])
+def test_a_decoder_inherits_no_variable_that_it_does_not_need(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    with DecoderPool(1, DecoderOptions(Limits())) as pool:
+        pool.decode(FLAC, soon())
+        environment = Path(f"/proc/{pool.pids[0]}/environ").read_bytes().split(b"\0")
+    assert b"PYTHONUTF8=1" in environment
+    assert not [line for line in environment if line.startswith(name.encode())]
+
+
+@pytest.mark.parametrize("works", [0, 1, 2])
+def test_a_pool_that_cannot_start_every_process_leaves_none(monkeypatch: pytest.MonkeyPatch, works: int) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def popen(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        if len(started) == works:
+            raise OSError("no more processes")
+        started.append(real(*args, **kwargs))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    before = set(Path("/proc/self/fd").iterdir())
+    pool = DecoderPool(3, DecoderOptions(Limits()))
+    with pytest.raises(OSError, match="no more"):
+        pool.start()
+    assert [process.returncode for process in started] == [-signal.SIGKILL] * works
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert pool.pids == []
+    pool.close()
+
+
+def test_closing_a_pool_that_never_started_returns() -> None:
+    DecoderPool(2, DecoderOptions(Limits())).close()
