@@ -1,24 +1,15 @@
-"""Errors of the gateway, and the one place where any error becomes problem+json (RFC 9457)."""
+"""Errors of the gateway: each class has a stable code and an HTTP status; `http/problems.py` renders them."""
 
 from __future__ import annotations
 
-import json
-import logging
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from flask import Flask, Response, g
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from speech_emotion.errors import SpeechEmotionError
 
-from speech_emotion import errors as ground
-
-if TYPE_CHECKING:
-    from prometheus_client import Counter
-
-log = logging.getLogger(__name__)
 ShedReason = Literal["queue_full", "queue_timeout", "memory", "decoders", "model_server"]
 
 
-class GatewayError(ground.SpeechEmotionError):
+class GatewayError(SpeechEmotionError):
     """An error with its own HTTP status."""
 
     status: ClassVar[int] = 500
@@ -95,81 +86,3 @@ class DeadlineError(GatewayError):
     """The request's time ran out."""
 
     code, status = "deadline_exceeded", 504
-
-
-STATUS: dict[type[ground.SpeechEmotionError], int] = {
-    ground.EmptyAudioError: 400,
-    ground.UnsupportedFormatError: 415,
-    ground.CorruptAudioError: 422,
-    ground.NonFiniteAudioError: 422,
-    ground.DurationError: 413,
-    ground.SampleRateError: 422,
-    ground.ChannelsError: 422,
-    ground.SamplesError: 413,
-    ground.DecoderFailedError: 422,
-    ground.ContractError: 503,
-}
-HTTP_CODES = {
-    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
-    413: "body_too_large", 415: "unsupported_media_type",
-}  # fmt: skip
-
-
-def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
-    """Render every error of `app` as problem+json; count in `shed` what was refused for want of capacity."""
-
-    def known(error: ground.SpeechEmotionError) -> Response:
-        if isinstance(error, OverloadedError):
-            shed.labels(error.reason).inc()
-        status = status_of(error)
-        return render_problem(status, error.code, str(error), retry_after_s)
-
-    def http(error: HTTPException) -> Response:
-        status = error.code or 500
-        if isinstance(error, RequestEntityTooLarge):
-            detail = (
-                f"the body (at most {app.config['MAX_CONTENT_LENGTH']} bytes) or a text field of the form is too large"
-            )
-        else:
-            detail = error.description or error.name
-        response = render_problem(status, HTTP_CODES.get(status, "http_error"), detail, retry_after_s)
-        if status == 405 and (allow := dict(error.get_headers()).get("Allow")):
-            response.headers["Allow"] = allow
-        return response
-
-    def unknown(error: Exception) -> Response:
-        log.error("request failed", exc_info=error)
-        return render_problem(500, "internal_error", "the gateway failed; its log says why", retry_after_s)
-
-    app.register_error_handler(ground.SpeechEmotionError, known)
-    app.register_error_handler(HTTPException, http)
-    app.register_error_handler(Exception, unknown)
-
-
-def status_of(error: ground.SpeechEmotionError) -> int:
-    """HTTP status of an error: its own, or that of its nearest class in `STATUS`."""
-    return status_of_class(type(error))
-
-
-def status_of_class(kind: type[ground.SpeechEmotionError]) -> int:
-    """HTTP status of a class of errors."""
-    if issubclass(kind, GatewayError):
-        return kind.status
-    return next((STATUS[parent] for parent in kind.__mro__ if parent in STATUS), 500)
-
-
-def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
-    """One problem document; 503 says when to come back."""
-    g.error_code = code
-    problem = {
-        "type": f"/docs#{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "code": code,
-        "detail": detail,
-        "request_id": g.request_id,
-    }
-    response = Response(json.dumps(problem), status, content_type="application/problem+json")
-    if status == 503:
-        response.headers["Retry-After"] = str(retry_after_s)
-    return response

@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from preprocess_gateway.serving.traffic import Traffic
 from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
 
 
@@ -111,11 +110,6 @@ class Settings(BaseSettings):
     """Whether `/` answers with the page for people."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """What a 503 tells clients to wait."""
-
-    @property
-    def traffic(self) -> Traffic:
-        """Which labels answer, and whom."""
-        return Traffic(self.model_label, self.canary_label, self.canary_share)
 
     @property
     def audio_limits(self) -> Limits:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import httpx
 
-from preprocess_gateway.app import create_app
-from preprocess_gateway.metrics import Metrics
-from preprocess_gateway.predictor import Predictor
+from preprocess_gateway.core.predictor import Predictor
+from preprocess_gateway.http.app import create_app
 from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry.metrics import Metrics
 from ser.outcomes import ServiceAwayError, UsageError
 from ser.serve import START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
 from speech_emotion.client import Client

@@ -111,7 +111,7 @@ def start_model_server(port: int, config: Path, log: IO[bytes] | None = None) ->
 
 
 def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subprocess.Popen[bytes]:
-    gunicorn = "-m gunicorn -c python:preprocess_gateway.gunicorn_conf preprocess_gateway.app:create_app()"
+    gunicorn = "-m gunicorn -c python:preprocess_gateway.process.gunicorn_conf"
     settings = {
         "GATEWAY_PORT": str(port),
         "GATEWAY_PROBE_PORT": str(probe_port),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preprocess_gateway.metrics import Metrics
+from preprocess_gateway.telemetry.metrics import Metrics
 from tests.chart.helm import CHART, NAME, ROOT, kinds, one, render
 
 RULES = "monitoring.prometheusRule.enabled=true"

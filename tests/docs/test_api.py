@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from preprocess_gateway.catalogue import error_table
-from preprocess_gateway.errors import HTTP_CODES, GatewayError
+from preprocess_gateway.errors import GatewayError
+from preprocess_gateway.http.catalogue import error_table
+from preprocess_gateway.http.problems import HTTP_CODES
 from speech_emotion.errors import AudioError
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "api.md").read_text()

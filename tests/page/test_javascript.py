@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocess_gateway.errors import HTTP_CODES, STATUS, GatewayError
+from preprocess_gateway.errors import GatewayError
+from preprocess_gateway.http.problems import HTTP_CODES, STATUS
 
 ROOT = Path(__file__).parent.parent.parent
 NODE = shutil.which("node")

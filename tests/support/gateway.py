@@ -14,7 +14,7 @@ import requests
 
 from tests.support.model_server import free_port
 
-COMMAND = ["-m", "gunicorn", "-c", "python:preprocess_gateway.gunicorn_conf", "preprocess_gateway.app:create_app()"]
+COMMAND = ["-m", "gunicorn", "-c", "python:preprocess_gateway.process.gunicorn_conf"]
 
 
 class Gateway:

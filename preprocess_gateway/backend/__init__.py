@@ -1,0 +1,1 @@
+"""TensorFlow Serving's client: Predict, and which version a label means."""

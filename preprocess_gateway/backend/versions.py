@@ -1,0 +1,119 @@
+"""Which version a label means now, and that version's features and labels."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from preprocess_gateway.backend.client import PredictClient, VersionNotFoundError
+from preprocess_gateway.errors import ModelUnavailableError
+from speech_emotion.contract import Description
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """A version as a label named it."""
+
+    label: str
+    version: int
+    description: Description
+
+
+class VersionResolver:
+    """Asks what labels mean at an interval, in a thread of its own; requests read from memory.
+
+    The first label is the one that must be there; a further one (a canary's) may come and go.
+    """
+
+    def __init__(
+        self, client: PredictClient, labels: Sequence[str], interval_s: float, warm: Callable[[Description], object]
+    ) -> None:
+        self._client = client
+        self._labels = tuple(labels)
+        self._interval_s = interval_s
+        self._warm = warm
+        self._known: dict[str, ServedVersion] = {}
+        self._reasons: dict[str, str] = {}
+        self._asked = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="version-resolver", daemon=True)
+
+    def start(self) -> None:
+        """Begin to resolve."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop resolving."""
+        self._closed.set()
+        self._thread.join(timeout=5)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the first label was ever resolved."""
+        return self._labels[0] in self._known
+
+    def wait_asked(self, timeout_s: float) -> None:
+        """Wait until each label was asked for once, with whatever outcome, and what was found is warm."""
+        self._asked.wait(timeout_s)
+
+    @property
+    def known(self) -> Mapping[str, ServedVersion]:
+        """What each label meant when last asked."""
+        return self._known
+
+    def current(self, label: str) -> ServedVersion:
+        """The version resolved last. Raises ModelUnavailableError if there is none."""
+        try:
+            return self._known[label]
+        except KeyError:
+            raise ModelUnavailableError(f"no version with the label {label} has been seen") from None
+
+    def resolve(self, label: str, timeout_s: float = 2.0) -> ServedVersion:
+        """Ask now; raises what `PredictClient.describe` does and keeps the version known before."""
+        version, description = self._client.describe(label, timeout_s)
+        before = self._known.get(label)
+        if before is None or before.version != version:
+            self._warm(description)  # before the first request, which would pay for it
+            log.info("label %s means version %d", label, version)
+        served = ServedVersion(label, version, description)
+        self._known = {**self._known, label: served}  # readers hold no lock: a new map each time
+        return served
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            for label in self._labels:
+                self._try(label)
+            self._asked.set()
+            self._closed.wait(self._interval_s)
+
+    def _try(self, label: str) -> None:
+        try:
+            self.resolve(label)
+            reason = ""
+        except VersionNotFoundError as error:
+            reason = _reason(error)
+            if label != self._labels[0]:
+                self._forget(label)
+                return
+        except Exception as error:  # noqa: BLE001 - a version that cannot even be warmed must not end the thread
+            reason = _reason(error)
+        if reason and reason != self._reasons.get(label):
+            log.warning("label %s cannot be resolved: %s", label, reason)
+        self._reasons[label] = reason
+
+    def _forget(self, label: str) -> None:
+        if label in self._known:
+            log.info("label %s means no version any more", label)
+            self._known = {name: served for name, served in self._known.items() if name != label}
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__
+    # The server's own words help whoever runs it; clients are not shown them.
+    return f"{error} ({cause.details()})" if isinstance(cause, grpc.RpcError) else str(error) or type(error).__name__

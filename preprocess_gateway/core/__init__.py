@@ -1,0 +1,1 @@
+"""The core: a clip's bytes in, an answer out, on whatever protocol they came."""

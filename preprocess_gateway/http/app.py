@@ -1,0 +1,68 @@
+"""The Flask application and what happens around every request."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from flask import Flask, Response, g, request
+
+from preprocess_gateway.core.predictor import Predictor
+from preprocess_gateway.http import docs, models, page, predict, problems
+from preprocess_gateway.http.admission import Admission
+from preprocess_gateway.http.read_deadlines import ReadDeadlines
+from preprocess_gateway.http.uploads import Uploads
+from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry import tracing
+from preprocess_gateway.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+def create_app(
+    settings: Settings, predictor: Predictor, metrics: Metrics, reading: ReadDeadlines | None = None
+) -> Flask:
+    """The gateway over what it is given: nothing is started here, and nothing is left to close.
+
+    Without `reading` no request has a deadline of reading, as in a process that has no sockets.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's labels
+    uploads = Uploads(settings, reading or ReadDeadlines(settings.read_timeout_s))
+    admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
+    app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
+    app.register_blueprint(models.blueprint(predictor))
+    app.register_blueprint(docs.blueprint(settings))
+    if settings.page:
+        app.register_blueprint(page.blueprint(settings))
+    problems.register(app, settings.retry_after_s, metrics.shed)
+    _observe(app, metrics)
+    return app
+
+
+def _observe(app: Flask, metrics: Metrics) -> None:
+    @app.before_request
+    def begin() -> None:
+        g.trace = tracing.Trace.of(request.headers.get("X-Request-ID"), request.headers.get("traceparent"))
+        g.token = tracing.current.set(g.trace)
+        g.request_id = g.trace.request_id
+        g.begun = time.perf_counter()
+        metrics.in_progress.inc()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        # The rule, not the path: a stranger's paths would make series without end.
+        route = request.url_rule.rule if request.url_rule else "other"
+        seconds = time.perf_counter() - g.begun
+        metrics.requests.labels(route, str(response.status_code)).inc()
+        metrics.request_duration.labels(route).observe(seconds)
+        response.headers["X-Request-ID"] = g.request_id
+        line = {"route": route, "method": request.method, "status": response.status_code}
+        log.info("answered", extra={**line, "duration_s": round(seconds, 4), "code": g.get("error_code")})
+        return response
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        metrics.in_progress.dec()
+        tracing.current.reset(g.token)

@@ -1,0 +1,59 @@
+"""Every error that a client can meet, gathered from the exception classes themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from preprocess_gateway.errors import GatewayError
+from preprocess_gateway.http.problems import HTTP_CODES, status_of_class
+from speech_emotion.errors import AudioError, ContractError, LimitError, SpeechEmotionError
+
+ABSTRACT = (AudioError, LimitError, GatewayError)
+HTTP_TEXTS = {
+    "bad_request": "The request is no HTTP that can be understood.",
+    "not_found": "There is nothing at this path.",
+    "method_not_allowed": "The path does not take this method; `Allow` says which it does.",
+}
+INTERNAL, OTHER = "internal_error", "http_error"
+
+
+@dataclass(frozen=True, order=True)
+class ErrorEntry:
+    """One row of the table: HTTP status (`4XX`: any other of these), stable code, and when it happens."""
+
+    status: str
+    code: str
+    text: str
+
+
+def error_table() -> tuple[ErrorEntry, ...]:
+    """All errors, one entry for each status and code, sorted by them."""
+    found = {(entry.status, entry.code): entry for entry in (*_of_http(), *_of_classes())}
+    return tuple(sorted(found.values()))
+
+
+def _of_classes() -> Iterator[ErrorEntry]:
+    for root in (AudioError, ContractError, GatewayError):
+        for kind in _family(root):
+            if kind not in ABSTRACT and kind.code != _parent_code(kind):
+                yield ErrorEntry(str(status_of_class(kind)), kind.code, (kind.__doc__ or "").partition("\n")[0])
+
+
+def _of_http() -> Iterator[ErrorEntry]:
+    for status, code in HTTP_CODES.items():
+        if code in HTTP_TEXTS:  # others stand with the class that shares the code
+            yield ErrorEntry(str(status), code, HTTP_TEXTS[code])
+    yield ErrorEntry("4XX", OTHER, "The request is refused for another reason, which HTTP has a status for.")
+    yield ErrorEntry("500", INTERNAL, "The gateway failed: a defect, which its log explains.")
+
+
+def _family(root: type[SpeechEmotionError]) -> Iterator[type[SpeechEmotionError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _family(child)
+
+
+def _parent_code(kind: type[SpeechEmotionError]) -> str:
+    parent = kind.__mro__[1]
+    return parent.code if issubclass(parent, SpeechEmotionError) else ""

@@ -1,0 +1,145 @@
+"""The service's OpenAPI 3.1 description, made from the code that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from itertools import groupby
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import models_json_schema
+
+from preprocess_gateway.core.answer import Answer
+from preprocess_gateway.http.catalogue import ErrorEntry, error_table
+from preprocess_gateway.http.models import Models
+from preprocess_gateway.http.query import PredictQuery
+from preprocess_gateway.http.uploads import MULTIPART, RAW_TYPES
+from preprocess_gateway.settings import Settings
+
+Json = dict[str, Any]
+PROBLEM_TYPE = "application/problem+json"
+AUDIO_TYPES = ("audio/wav", "audio/flac", "audio/ogg", "audio/mpeg")
+"""Named as examples: any audio type is taken."""
+BYTES: Json = {"type": "string", "format": "binary"}
+NOT_SHOWN = ("title", "description")
+LIMITS = ("max_body_bytes", "max_duration_s", "min_sample_rate", "max_sample_rate", "max_channels", "deadline_s")
+ANYWHERE = ("404", "405", "4XX", "500")
+"""What any path may answer; told once under /docs, and with each operation only where a client meets it."""
+
+
+class PredictAnswer(Answer):
+    """The body of a 200."""
+
+    request_id: str
+    """Also the header `X-Request-ID`."""
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    type: str
+    """`/docs#` and the code: a reference that leads to the error's text on this gateway."""
+    title: str
+    """The code, in words."""
+    status: int
+    """The HTTP status again."""
+    code: str
+    """Stable name of the error."""
+    detail: str
+    """What was wrong with this request."""
+    request_id: str
+    """Also the header `X-Request-ID`."""
+
+
+def build_document(settings: Settings) -> Json:
+    """The description of a gateway with these settings; the same settings give the same document."""
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in (PredictAnswer, Models, Problem)],
+        ref_template="#/components/schemas/{model}",
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Speech Emotion Serving",
+            "version": version("speech-emotion-serving"),
+            "summary": "Speech in, an emotion out.",
+            "description": "The `Accept` header is not looked at: answers are JSON, errors `application/problem+json`.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            "/predict": {"post": _predict(settings)},
+            "/v1/models": {"get": _models()},
+        },
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _predict(settings: Settings) -> Json:
+    limits = "".join(f"\n- `GATEWAY_{name.upper()}`: {getattr(settings, name)}" for name in LIMITS)
+    return {
+        "operationId": "predict",
+        "summary": "The emotion of a clip",
+        "description": f"The content of the clip decides its format. Limits of this gateway:\n{limits}",
+        "parameters": _query_parameters(),
+        "requestBody": {"required": True, "content": _bodies()},
+        "responses": {
+            "200": _json_response("The clip's emotion, or none where there is no speech.", "PredictAnswer"),
+            **_problems(lambda error: error.status not in ANYWHERE),
+            **_problems(lambda error: error.status in ("4XX", "500")),
+        },
+    }
+
+
+def _models() -> Json:
+    return {
+        "operationId": "models",
+        "summary": "The versions that answer, and what they say of themselves",
+        "responses": {
+            "200": _json_response("What each label means now.", "Models"),
+            **_problems(lambda error: error.code == "model_unavailable"),
+            **_problems(lambda error: error.status in ("4XX", "500")),
+        },
+    }
+
+
+def _bodies() -> Json:
+    form = {"type": "object", "required": ["file"], "properties": {"file": BYTES}}
+    encoding = {"file": {"contentType": "application/octet-stream"}}
+    raw = {media_type: {"schema": BYTES} for media_type in (*RAW_TYPES, *AUDIO_TYPES)}
+    return {MULTIPART: {"schema": form, "encoding": encoding}, **raw}
+
+
+def _query_parameters() -> list[Json]:
+    properties: dict[str, Json] = PredictQuery.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": schema["description"],
+            "schema": {key: value for key, value in schema.items() if key not in NOT_SHOWN and value is not None},
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _problems(wanted: Callable[[ErrorEntry], bool]) -> Json:
+    chosen = (error for error in error_table() if wanted(error))
+    return {
+        status: _problem_response(*(f"`{error.code}`: {error.text}" for error in errors))
+        for status, errors in groupby(chosen, key=lambda error: error.status)
+    }
+
+
+def _problem_response(*lines: str) -> Json:
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": "\n".join(lines), "content": content}
+
+
+def _json_response(description: str, model: str) -> Json:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
+    return {"description": description, "content": content}

@@ -1,0 +1,40 @@
+"""`POST /predict`: a clip as a form's field `file` or as the body, its emotion as JSON."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from preprocess_gateway.context import RequestContext
+from preprocess_gateway.core.predictor import Predictor
+from preprocess_gateway.http.admission import Admission
+from preprocess_gateway.http.query import read_options
+from preprocess_gateway.http.uploads import Uploads
+from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry.metrics import Metrics
+
+CLIENT_KEY = "X-Client-Key"
+
+
+def blueprint(
+    settings: Settings, predictor: Predictor, metrics: Metrics, uploads: Uploads, admission: Admission
+) -> Blueprint:
+    """The route, bound to its collaborators."""
+    routes = Blueprint("predict", __name__)
+
+    @routes.post("/predict")
+    def predict() -> Response:
+        options = read_options(request.args)
+        with ExitStack() as held:
+            with metrics.stage("read"):
+                data = held.enter_context(uploads.read(request))
+            client_key = request.headers.get(CLIENT_KEY) or request.remote_addr or ""
+            context = RequestContext(time.monotonic() + settings.deadline_s, client_key, g.trace.metadata)
+            with metrics.stage("admission"):
+                held.enter_context(admission.enter(context.deadline))
+            answer = predictor.predict(data, options, context)
+        return jsonify(answer.to_json(g.request_id))
+
+    return routes

@@ -1,0 +1,54 @@
+"""The query of `POST /predict`, read strictly: a misspelt parameter must not be ignored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema
+from werkzeug.datastructures import MultiDict
+
+from preprocess_gateway.core.answer import PredictOptions
+from preprocess_gateway.errors import BadQueryError
+from speech_emotion.contract import MAX_LABELS
+
+
+def _digits(text: object) -> object:
+    if not (isinstance(text, str) and text.isascii() and text.isdigit()):  # pydantic would take " 1_0.0 " too
+        raise ValueError("not a whole number")
+    return text
+
+
+class PredictQuery(BaseModel):
+    """Parameters as they stand in the URL."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    top: Annotated[Annotated[int, Field(ge=1, le=MAX_LABELS)] | SkipJsonSchema[None], BeforeValidator(_digits)] = None
+    """Only the so many most probable labels in `probabilities`, most probable first; more than there are: all."""
+    timeline: Literal["true", "false"] = "false"
+    """Whether the answer has one entry for each window of the clip."""
+
+
+def read_options(query: MultiDict[str, str]) -> PredictOptions:
+    """The options of a query. Raises BadQueryError for an unknown, repeated or impossible parameter."""
+    repeated = [name for name, values in query.lists() if len(values) > 1]
+    if repeated:
+        raise BadQueryError(f"{_shown(repeated[0])}: given more than once")
+    try:
+        read = PredictQuery.model_validate(query.to_dict())
+    except ValidationError as error:
+        raise BadQueryError(_first_problem(error)) from error
+    return PredictOptions(read.top, read.timeline == "true")
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return f"{_shown(name)}: no such parameter; there are {', '.join(PredictQuery.model_fields)}"
+    return f"{_shown(name)}: {first['msg']}"
+
+
+def _shown(name: str) -> str:
+    return repr(name[:40])

@@ -1,0 +1,1 @@
+"""The process: gunicorn's configuration and worker, the threads of a worker, the probes."""

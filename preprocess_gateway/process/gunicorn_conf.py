@@ -1,0 +1,113 @@
+"""gunicorn's configuration, from the gateway's own settings.
+
+`gunicorn -c python:preprocess_gateway.process.gunicorn_conf`
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy is imported. Requests are the parallelism: with threads of BLAS beside them, two workers on two cores
+# answered a fifth or less of what they answer without.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from gunicorn.arbiter import Arbiter
+
+from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry import logs
+
+if TYPE_CHECKING:
+    from preprocess_gateway.process.worker import Worker
+
+START_WAIT_S = 45.0  # below `timeout`; a worker that warms up lets clients wait rather than refuse them
+
+_settings = Settings()
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+wsgi_app = "preprocess_gateway.process.runtime:serve()"
+worker_class = "preprocess_gateway.process.worker.Worker"
+threads = _settings.max_connections
+worker_connections = 2 * _settings.max_connections  # as many again may idle between two requests, without a thread
+keepalive = 120  # longer than proxies keep idle connections (Traefik: 90 s): none then sends into a closing one
+graceful_timeout = _settings.grace_s + int(_settings.drain_s) + 1
+timeout = 60
+preload_app = False  # a gRPC channel must not cross a fork
+control_socket_disable = True  # it would lie in the home folder, one for all gateways of a user
+logconfig_dict = logs.config(_settings)
+
+# Before prometheus_client is imported, which decides by it: workers share their figures through files.
+_metrics_dir = _settings.metrics_dir or Path(tempfile.mkdtemp(prefix="gateway-metrics-"))
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
+
+
+def on_starting(server: Arbiter) -> None:
+    """Say which setting names a port that cannot be had, before gunicorn retries and a worker dies of it."""
+    _empty(_metrics_dir)
+    ports = (("GATEWAY_PORT", _settings.port), ("GATEWAY_PROBE_PORT", _settings.probe_port))
+    taken: list[socket.socket] = []
+    try:
+        for setting, port in ports:
+            try:
+                taken.append(socket.create_server((_settings.host, port)))
+            except OSError as error:
+                reason = error.strerror or error
+                server.log.error("cannot listen on %s:%d (%s): set %s", _settings.host, port, reason, setting)
+                on_exit(server)
+                sys.exit(1)
+    finally:
+        for listener in taken:
+            listener.close()
+
+
+def post_worker_init(worker: Worker) -> None:
+    """On SIGTERM: readiness goes false, endpoints get `drain_s` to forget this pod, then gunicorn's own exit."""
+    from preprocess_gateway.process.runtime import EXTENSION
+
+    exit_gracefully = worker.handle_exit
+    runtime = worker.wsgi.extensions[EXTENSION]
+    worker.reading = runtime.reading
+
+    def drain(signum: int, frame: FrameType | None) -> None:
+        runtime.drain()
+        worker.drain()
+        threading.Timer(_settings.drain_s, exit_gracefully, (signum, frame)).start()
+
+    signal.signal(signal.SIGTERM, drain)
+    runtime.predictor.wait_asked(START_WAIT_S)
+
+
+def worker_exit(_server: Arbiter, worker: Worker) -> None:
+    """Close the channel and the probes when the last request is answered."""
+    from preprocess_gateway.process.runtime import EXTENSION
+
+    if app := getattr(worker, "wsgi", None):  # none if the worker never got that far
+        app.extensions[EXTENSION].close()
+
+
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Forget the gauges of a worker that is gone."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Arbiter) -> None:
+    """Leave no file behind."""
+    _empty(_metrics_dir)
+    if _settings.metrics_dir is None:
+        _metrics_dir.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink(missing_ok=True)

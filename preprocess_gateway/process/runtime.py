@@ -1,0 +1,55 @@
+"""The gateway as a worker runs it: its application, the threads beside the requests, and how they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from flask import Flask
+
+from preprocess_gateway.core.predictor import Predictor
+from preprocess_gateway.http.app import create_app
+from preprocess_gateway.http.read_deadlines import ReadDeadlines
+from preprocess_gateway.process.probes import ProbeServer
+from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry.metrics import Metrics
+
+EXTENSION: Final = "speech_emotion_gateway"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The threads of a worker."""
+
+    predictor: Predictor
+    probes: ProbeServer
+    reading: ReadDeadlines
+
+    @classmethod
+    def start(cls, settings: Settings, metrics: Metrics) -> Self:
+        """Connect to the model server, serve probes and watch read deadlines; call after the fork."""
+        predictor = Predictor.connect(settings, metrics)
+        probes = ProbeServer(settings.host, settings.probe_port, predictor, metrics)
+        probes.start()
+        reading = ReadDeadlines(settings.read_timeout_s)
+        reading.start()
+        return cls(predictor, probes, reading)
+
+    def drain(self) -> None:
+        """Readiness goes false; requests are still answered."""
+        self.probes.draining = True
+
+    def close(self) -> None:
+        """End every thread and the channel."""
+        self.probes.close()
+        self.reading.close()
+        self.predictor.close()
+
+
+def serve() -> Flask:
+    """gunicorn's application: `app.extensions[EXTENSION]` is the Runtime that must be closed."""
+    settings, metrics = Settings(), Metrics()
+    runtime = Runtime.start(settings, metrics)
+    app = create_app(settings, runtime.predictor, metrics, runtime.reading)
+    app.extensions[EXTENSION] = runtime
+    return app

@@ -1,1 +1,0 @@
-"""HTTP routes: they only translate, and call the predictor."""

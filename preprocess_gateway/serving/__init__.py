@@ -1,4 +1,0 @@
-"""TensorFlow Serving's client: Predict, and which version a label means.
-
-Must not know: Flask, audio.
-"""

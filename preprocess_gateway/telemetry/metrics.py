@@ -1,0 +1,125 @@
+"""All metrics of the gateway, in a registry of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from preprocess_gateway.core.answer import Answer
+from preprocess_gateway.errors import ShedReason
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+STAGES = ("read", "admission", "decode", "features", "serving")
+
+
+def multiprocess_dir() -> str | None:
+    """Folder through which the workers of a gunicorn share their figures; none outside of one."""
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+
+
+class Metrics:
+    """Counters and histograms, passed to whoever records."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "speech_emotion_requests", "Requests answered.", ["route", "status"], registry=self.registry
+        )
+        self.request_duration = Histogram(
+            "speech_emotion_request_duration_seconds",
+            "Seconds to answer a request.",
+            ["route"],
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.stage_duration = Histogram(
+            "speech_emotion_stage_duration_seconds",
+            "Seconds in a stage of a prediction.",
+            ["stage"],
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.in_progress = Gauge(
+            "speech_emotion_requests_in_progress",
+            "Requests being answered.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.shed = Counter(
+            "speech_emotion_shed_requests", "Requests refused for want of capacity.", ["reason"], registry=self.registry
+        )
+        self.decoder_restarts = Counter(
+            "speech_emotion_decoder_restarts", "Decoder processes that had to be replaced.", registry=self.registry
+        )
+        self.retries = Counter(
+            "speech_emotion_retries", "Calls to the model server that were made again.", registry=self.registry
+        )
+        self.canary_fallbacks = Counter(
+            "speech_emotion_canary_fallbacks", "Canary requests answered by stable.", registry=self.registry
+        )
+        self.shadow_comparisons = Counter(
+            "speech_emotion_shadow_comparisons",
+            "Clips heard by both labels.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.audio_seconds = Counter(
+            "speech_emotion_audio_seconds", "Seconds of audio answered.", registry=self.registry
+        )
+        self.predictions = Counter(
+            "speech_emotion_predictions", "Predictions made.", ["emotion", "label", "version"], registry=self.registry
+        )
+        self.no_speech = Counter(
+            "speech_emotion_no_speech", "Clips without speech.", ["label", "version"], registry=self.registry
+        )
+        self.quality_warnings = Counter(
+            "speech_emotion_quality_warnings", "Warnings about recordings.", ["code"], registry=self.registry
+        )
+        self.confidence = Histogram(
+            "speech_emotion_confidence_ratio",
+            "Probability of the emotion answered.",
+            ["label"],
+            buckets=[n / 10 for n in range(1, 11)],
+            registry=self.registry,
+        )
+        for stage in STAGES:
+            self.stage_duration.labels(stage)
+        for reason in get_args(ShedReason):
+            self.shed.labels(reason)
+        for outcome in ("agree", "disagree", "failed", "skipped"):
+            self.shadow_comparisons.labels(outcome)
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format; of all workers, where they share their figures."""
+        if multiprocess_dir() is None:
+            return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        begun = perf_counter()
+        try:
+            yield
+        finally:
+            self.stage_duration.labels(name).observe(perf_counter() - begun)
+
+    def record(self, answer: Answer) -> None:
+        """Count a prediction."""
+        self.audio_seconds.inc(answer.audio.duration_s)
+        for code in answer.warnings:
+            self.quality_warnings.labels(code).inc()
+        model = (answer.model.label, str(answer.model.version))
+        if answer.emotion is None or answer.confidence is None:
+            self.no_speech.labels(*model).inc()
+        else:
+            self.predictions.labels(answer.emotion, *model).inc()
+            self.confidence.labels(answer.model.label).observe(answer.confidence)

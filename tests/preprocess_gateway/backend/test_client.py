@@ -1,0 +1,162 @@
+"""What the client does when a model server is away, hangs, is full, or fails once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from preprocess_gateway.backend.client import PredictClient
+from preprocess_gateway.backend.retry import BURST, RetryBudget
+from preprocess_gateway.context import RequestContext
+from preprocess_gateway.errors import DeadlineError, GatewayError, ModelUnavailableError, OverloadedError
+from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.features import SEED_SPEC
+from speech_emotion.protos import predict_pb2, prediction_service_pb2_grpc
+from tests.preprocess_gateway.conftest import FLAGS
+from tests.support.model_server import ModelServer, free_port
+
+FEATURES = np.zeros((1, 1, SEED_SPEC.bins), np.float32)
+FULL_QUEUE = "The batch scheduling queue to which this task was submitted is full; currently 1 batches enqueued."
+
+
+@dataclass
+class Faulty(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Fails as many Predicts as it is told to, then answers; remembers what was asked."""
+
+    failures: int
+    code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
+    details: str = "going away"
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+
+    def Predict(self, _request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> Any:
+        self.metadata.append(dict(context.invocation_metadata()))
+        if len(self.metadata) <= self.failures:
+            context.abort(self.code, self.details)
+        answer = predict_pb2.PredictResponse()
+        output = answer.outputs["probabilities"]
+        output.dtype = 1
+        output.tensor_shape.dim.add(size=1)
+        output.tensor_shape.dim.add(size=2)
+        output.float_val.extend([0.25, 0.75])
+        return answer
+
+
+@contextmanager
+def served(faulty: Faulty, **settings: Any) -> Iterator[tuple[PredictClient, Metrics]]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(faulty, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    metrics = Metrics()
+    client = PredictClient(Settings(model_server=f"127.0.0.1:{port}", **settings), metrics)
+    try:
+        yield client, metrics
+    finally:
+        client.close()
+        server.stop(0).wait()
+
+
+def ask(client: PredictClient, seconds: float = 30, **fields: Any) -> np.ndarray:
+    return client.predict(FEATURES, 1, RequestContext(time.monotonic() + seconds, **fields))
+
+
+def retries(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("speech_emotion_retries_total") or 0.0
+
+
+def test_unavailable_is_asked_again_once() -> None:
+    with served(faulty := Faulty(1)) as (client, metrics):
+        np.testing.assert_allclose(ask(client), [[0.25, 0.75]])
+    assert (len(faulty.metadata), retries(metrics)) == (2, 1)
+
+
+def test_the_second_failure_is_the_answer() -> None:
+    with served(faulty := Faulty(2)) as (client, _), pytest.raises(ModelUnavailableError):
+        ask(client)
+    assert len(faulty.metadata) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "error"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted", OverloadedError),
+        (grpc.StatusCode.UNAVAILABLE, FULL_QUEUE, OverloadedError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "", DeadlineError),
+    ],
+)
+def test_a_server_that_is_full_or_late_is_not_asked_again(
+    code: grpc.StatusCode, details: str, error: type[GatewayError]
+) -> None:
+    with served(faulty := Faulty(9, code, details)) as (client, metrics), pytest.raises(error):
+        ask(client)
+    assert (len(faulty.metadata), retries(metrics)) == (1, 0)
+
+
+def test_retries_are_a_tenth_of_all_requests_once_the_burst_is_spent() -> None:
+    budget = RetryBudget(0.1)
+    while budget.spend():
+        pass
+    allowed = 0
+    for _ in range(200):
+        budget.earn()
+        allowed += budget.spend()
+    assert 18 <= allowed <= 20
+    for _ in range(1000):
+        budget.earn()
+    assert [budget.spend() for _ in range(int(BURST) + 1)] == [True] * int(BURST) + [False]
+
+
+def test_a_ratio_of_none_means_no_retry() -> None:
+    with served(faulty := Faulty(1), retry_ratio=0) as (client, _), pytest.raises(ModelUnavailableError):
+        ask(client)
+    assert len(faulty.metadata) == 1
+
+
+def test_the_trace_travels_along() -> None:
+    metadata = (("traceparent", "00-" + "a" * 32 + "-" + "b" * 16 + "-01"), ("x-request-id", "me"))
+    with served(faulty := Faulty(0)) as (client, _):
+        ask(client, metadata=metadata)
+    assert dict(metadata).items() <= faulty.metadata[0].items()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.255.255.1"])  # refused at once; perhaps never answered
+def test_a_server_that_is_away_is_not_waited_for(host: str) -> None:
+    client = PredictClient(Settings(model_server=f"{host}:{free_port()}"), Metrics())
+    try:
+        with pytest.raises(ModelUnavailableError):
+            ask(client, seconds=60)
+        begun = time.monotonic()
+        for _ in range(5):
+            with pytest.raises(ModelUnavailableError):
+                ask(client, seconds=60)
+        assert time.monotonic() - begun < 30  # of 300 that the deadlines would allow
+    finally:
+        client.close()
+
+
+def test_a_server_that_hangs_is_given_up_by_keepalive(store: Path) -> None:
+    with ModelServer(*FLAGS, config_file=store / "models.config") as server:
+        client = PredictClient(Settings(model_server=server.address), Metrics())
+        try:
+            assert client.describe("stable", 30)[0] == 1
+            assert server.process
+            server.process.send_signal(signal.SIGSTOP)
+            os.waitpid(server.process.pid, os.WUNTRACED)  # until it stands: its threads may run on for a moment
+            begun = time.monotonic()
+            with pytest.raises(ModelUnavailableError):
+                ask(client, seconds=120)
+            assert time.monotonic() - begun < 100  # the deadline alone would be 120
+        finally:
+            client.close()

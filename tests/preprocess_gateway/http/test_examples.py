@@ -1,0 +1,38 @@
+"""The commands of docs/api.md, run as they stand there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import Gateway
+from training_pipeline.data.synthetic import write_sample
+
+PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+COMMANDS = re.findall(r"^curl .+$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+def test_every_command_is_answered(gateway: Gateway, tmp_path: Path) -> None:
+    write_sample(tmp_path / "sample.wav")
+    assert len(COMMANDS) >= 2
+    for command in COMMANDS:
+        words = shlex.split(command.replace("http://127.0.0.1:8080", gateway.url))
+        done = subprocess.run([*words, "-sS", "--fail"], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        assert answer["emotion"] in answer["probabilities"]
+        assert ("timeline" in answer) == ("timeline=true" in command)
+        assert ("top=2" not in command) or len(answer["probabilities"]) == 2
+    # The last command's answer is printed in the page, and a refusal after it.
+    shown, refused = (json.loads(block) for block in re.findall(r"```json\n(.+?)```", PAGE, re.DOTALL)[:2])
+    assert list(shown) == list(answer)
+    assert list(shown["timeline"][0]) == list(answer["timeline"][0])
+    problem = gateway.predict(PAGE.encode())
+    assert {**problem.json(), "request_id": ""} == {**refused, "request_id": ""}

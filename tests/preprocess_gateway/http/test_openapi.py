@@ -1,0 +1,115 @@
+"""The description and the page made from it, without a server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+from flask.testing import FlaskClient
+
+from preprocess_gateway.backend.client import PredictClient
+from preprocess_gateway.backend.versions import ServedVersion, VersionResolver
+from preprocess_gateway.core.answer import Answer
+from preprocess_gateway.core.predictor import Predictor
+from preprocess_gateway.http.app import create_app
+from preprocess_gateway.http.catalogue import error_table
+from preprocess_gateway.http.models import describe
+from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.contract import Description
+from speech_emotion.features import SEED_SPEC
+
+
+@pytest.fixture
+def client() -> Iterator[FlaskClient]:
+    """A gateway whose model server is not there."""
+    settings, metrics = Settings(model_server="127.0.0.1:1"), Metrics()
+    serving = PredictClient(settings, metrics)
+    versions = VersionResolver(serving, ["stable"], 60, lambda _: None)
+    try:
+        yield create_app(settings, Predictor(settings, serving, versions, metrics), metrics).test_client()
+    finally:
+        serving.close()
+
+
+class Links(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        named = {name: value or "" for name, value in attrs}
+        self.links += [named[name] for name in ("href", "src") if name in named]
+        self.ids += [named["id"]] if "id" in named else []
+
+
+def test_the_page_needs_no_script_and_no_other_host(client: FlaskClient) -> None:
+    response = client.get("/docs")
+    assert response.status_code == 200
+    page = Links(response.text)
+    assert "script" not in page.tags
+    assert all(link.startswith(("#", "/")) for link in page.links)
+    assert [link for link in page.links if link.startswith("#") and link[1:] not in page.ids] == []
+    assert len(page.ids) == len(set(page.ids))
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_a_problems_type_leads_to_its_text(client: FlaskClient) -> None:
+    ids = Links(client.get("/docs").text).ids
+    assert [error.code for error in error_table() if error.code not in ids] == []
+    problem = client.get("/nowhere").json
+    assert problem["type"] == "/docs#not_found"
+    assert problem["title"] == "Not found"
+
+
+def test_every_field_and_parameter_has_a_text(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    schemas = document["components"]["schemas"]
+    assert set(schemas["PredictAnswer"]["properties"]) == {*Answer.model_fields, "request_id"}
+    untold = [
+        f"{name}.{field}"
+        for name in ("PredictAnswer", "Window", "Problem", "Models", "ModelVersion", "Audio", "Model")
+        for field, schema in schemas[name]["properties"].items()
+        if not schema.get("description") and "$ref" not in schema
+    ]
+    assert untold == []
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', client.get("/openapi.json").text))
+    assert references <= set(schemas)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/predict", 405, "method_not_allowed"),
+        ("POST", "/docs", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+        ("GET", "/docs/", 404, "not_found"),
+        ("GET", "/v1/models", 503, "model_unavailable"),
+        ("POST", "/predict?top=0", 400, "bad_query"),
+        ("POST", "/predict?top=1.0", 400, "bad_query"),
+        ("POST", "/predict?top=1001", 400, "bad_query"),
+        ("POST", "/predict?top=1&top=2", 400, "bad_query"),
+        ("POST", "/predict?timeline=yes", 400, "bad_query"),
+        ("POST", "/predict?timline=true", 400, "bad_query"),
+    ],
+)
+def test_errors_of_every_path_are_problems(client: FlaskClient, method: str, path: str, status: int, code: str) -> None:
+    response = client.open(path, method=method)
+    assert (response.status_code, response.json["code"]) == (status, code)
+    assert response.content_type == "application/problem+json"
+
+
+def test_a_version_with_two_labels_is_one_entry() -> None:
+    described = Description(SEED_SPEC, ("joy", "sorrow"), {"data": "none"})
+    served = [ServedVersion("canary", 3, described), ServedVersion("stable", 2, described)]
+    body = describe("speech_emotion", [*served, ServedVersion("next", 3, described)])
+    assert [(one.version, one.labels) for one in body.models[0].versions] == [(2, ("stable",)), (3, ("canary", "next"))]
+    assert body.models[0].versions[0].feature_fingerprint == SEED_SPEC.fingerprint

@@ -1,0 +1,136 @@
+"""Bodies as clients send them: raw, multipart, chunked, lying, slow."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import requests
+
+from tests.preprocess_gateway.http.test_predict import assert_problem
+from tests.support import clips
+from tests.support.gateway import Gateway
+from tests.support.load import SlowClients, post_raw, run_load
+from tests.support.model_server import ModelServer
+
+READ_TIMEOUT_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def hasty(model_server: ModelServer) -> Iterator[Gateway]:
+    """A gateway that waits no longer than READ_TIMEOUT_S for a request."""
+    with Gateway(model_server.address, read_timeout_s=READ_TIMEOUT_S) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["audio/wav", "audio/x-wav", "audio/flac", "audio/mpeg", "audio/webm;codecs=opus", "application/octet-stream"],
+)
+def test_a_raw_body_is_answered_as_the_same_clip_in_a_form(gateway: Gateway, content_type: str) -> None:
+    clip = clips.tone()
+    raw = requests.post(f"{gateway.url}/predict", data=clip, headers={"Content-Type": content_type}, timeout=30)
+    assert raw.status_code == 200, raw.text
+    assert raw.json()["probabilities"] == gateway.predict(clip).json()["probabilities"]
+
+
+def test_a_chunked_body_is_read_and_bounded(gateway: Gateway) -> None:
+    url, headers = f"{gateway.url}/predict", {"Content-Type": "audio/wav"}
+    clip = clips.tone()
+    pieces = (clip[start : start + 1000] for start in range(0, len(clip), 1000))
+    assert requests.post(url, data=pieces, headers=headers, timeout=30).status_code == 200
+    endless = (bytes(100_000) for _ in range(12))  # 1.2 MB, 1 MB is allowed
+    assert_problem(requests.post(url, data=endless, headers=headers, timeout=30), 413, "body_too_large")
+
+
+def test_a_form_is_bounded_in_parts_and_must_be_one(gateway: Gateway) -> None:
+    url = f"{gateway.url}/predict"
+    many = [("other", (None, "x"))] * 11 + [("file", ("clip", clips.tone()))]
+    assert_problem(requests.post(url, files=many, timeout=30), 413, "form_too_large")
+    broken = requests.post(
+        url, data=b"no form", headers={"Content-Type": "multipart/form-data; boundary=b"}, timeout=30
+    )
+    assert_problem(broken, 400, "bad_form")
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 100000000000", b"Content-Length: 5000", b"Content-Length: -1"])
+def test_a_length_that_lies_costs_nothing_but_its_own_request(gateway: Gateway, length: bytes) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\n" + length + b"\r\n\r\n"
+    answer = exchange(gateway.port, head + b"only this")
+    assert answer.split()[1] in (b"400", b"413"), answer
+    assert gateway.predict(clips.tone()).status_code == 200
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_trickles_is_a_408(hasty: Gateway, framing: bytes) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\n" + framing + b"\r\n\r\n"
+    answer = trickle(hasty.port, head, b"3e8\r\n")
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+    assert b'"request_timeout"' in answer
+
+
+def test_headers_that_trickle_end_the_connection(hasty: Gateway) -> None:
+    assert trickle(hasty.port, b"POST /predict HTTP/1.1\r\nHost: g\r\nX-Long: ", b"") == b""
+
+
+def test_two_hundred_slow_clients_hold_up_neither_requests_nor_probes(model_server: ModelServer) -> None:
+    with Gateway(model_server.address) as gateway, SlowClients(gateway.port, 200):
+        time.sleep(2)  # every one has sent something
+        report = run_load(post_raw(f"{gateway.url}/predict", clips.tone()), clients=2, requests_total=60, seconds=60)
+        assert len(report.records) == 60
+        assert report.failed == []
+        for probe in ("healthz", "readyz", "metrics"):
+            scrape = requests.get(f"{gateway.probes}/{probe}", timeout=10)
+            assert scrape.status_code == 200
+        [in_progress] = [line for line in scrape.text.splitlines() if line.startswith("speech_emotion_requests_in_pr")]
+        assert float(in_progress.split()[-1]) == 200
+
+
+def test_what_all_bodies_hold_together_is_bounded(model_server: ModelServer) -> None:
+    clip = clips.tone()
+    head = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nContent-Length: 90000\r\n\r\n"
+    with Gateway(model_server.address, max_held_bytes=80_000) as gateway:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as holding:
+            holding.sendall(head + bytes(70_000))
+            time.sleep(3)  # all of it is there: of two that arrive together, the first would be refused
+            assert_problem(gateway_raw(gateway, clip), 503, "overloaded")
+        deadline = time.monotonic() + 30
+        while gateway_raw(gateway, clip).status_code != 200:  # that client is gone, and what it held
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def gateway_raw(gateway: Gateway, clip: bytes) -> requests.Response:
+    with requests.Session() as session:
+        return post_raw(f"{gateway.url}/predict", clip)(session)
+
+
+def exchange(port: int, data: bytes) -> bytes:
+    """Send `data`, say that no more will come, and read to the end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(65_536), b""))
+
+
+def trickle(port: int, head: bytes, start: bytes) -> bytes:
+    """Send the head, then a byte at a time, until the server answers or closes; what it said."""
+    with socket.create_connection(("127.0.0.1", port), timeout=0.2) as client:
+        client.sendall(head + start)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                answer = client.recv(65_536)
+                if not answer.startswith(b"HTTP/1.1 408 "):
+                    return answer
+                client.settimeout(30)
+                return answer + (b"" if answer.endswith(b"}") else client.recv(65_536))
+            except TimeoutError:
+                with suppress(OSError):  # closed meanwhile: the next read says with what
+                    client.sendall(b"0")
+            except ConnectionResetError:
+                return b""
+        raise AssertionError("the server waited for ever")

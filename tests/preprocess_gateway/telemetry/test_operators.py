@@ -1,0 +1,161 @@
+"""What operators see: metrics, several workers, log lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support import clips
+from tests.support.gateway import Gateway
+from tests.support.load import post_raw, run_load
+from tests.support.memory import family
+from tests.support.model_server import ModelServer
+
+ROOT = Path(__file__).parents[3]
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def scrape(gateway: Gateway) -> str:
+    return requests.get(f"{gateway.probes}/metrics", timeout=10).text
+
+
+def value(gateway: Gateway, series: str) -> float:
+    [found] = [line for line in scrape(gateway).splitlines() if line.startswith(series + " ")]
+    return float(found.split()[-1])
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def workers(gateway: Gateway) -> set[int]:
+    assert gateway.process
+    pid = gateway.process.pid
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def test_the_scrape_and_the_page_name_the_same_metrics(gateway: Gateway) -> None:
+    for clip in (clips.tone(), clips.silence(), clips.tone(rate=8_000)):  # an emotion, none, a warning
+        assert gateway.predict(clip).status_code == 200
+    table = (ROOT / "docs" / "operations.md").read_text()
+    documented = set(re.findall(r"^\| `(speech_emotion_\w+)(?:\{[^`]*\})?` \|", table, re.MULTILINE))
+    assert set(re.findall(r"^# TYPE (speech_emotion_\w+) \w+$", scrape(gateway), re.MULTILINE)) == documented
+
+
+def test_series_with_known_labels_are_there_from_the_start(model_server: ModelServer) -> None:
+    with Gateway(model_server.address) as gateway:
+        for series in (
+            'speech_emotion_shed_requests_total{reason="queue_full"}',
+            'speech_emotion_stage_duration_seconds_count{stage="serving"}',
+            "speech_emotion_retries_total",
+            "speech_emotion_canary_fallbacks_total",
+            'speech_emotion_shadow_comparisons_total{outcome="disagree"}',
+            "speech_emotion_requests_in_progress",
+        ):
+            assert value(gateway, series) == 0
+
+
+def test_several_workers_count_together_and_outlive_one_that_dies(tmp_path: Path, model_server: ModelServer) -> None:
+    answered = 'speech_emotion_requests_total{route="/predict",status="200"}'
+    stale = tmp_path / "counter_1.db"
+    stale.write_bytes(b"left by a process that was killed")
+    # Four clients may meet in one worker.
+    with Gateway(model_server.address, workers=2, queue=2, metrics_dir=tmp_path) as gateway:
+        assert not stale.exists()
+        until(lambda: len(workers(gateway)) == 2)
+        send = post_raw(f"{gateway.url}/predict", clips.tone())
+        report = run_load(send, clients=4, requests_total=40, seconds=60)
+        assert report.counts == {200: 40}
+        assert value(gateway, answered) == 40
+        victim = min(before := workers(gateway))
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(workers(gateway)) == 2 and workers(gateway) != before)
+        until(lambda: f"gauge_livesum_{victim}.db" not in {file.name for file in tmp_path.iterdir()})
+        assert run_load(send, clients=2, requests_total=10, seconds=60).failed == []
+        assert value(gateway, answered) == 50  # what the dead one counted is kept
+        assert value(gateway, "speech_emotion_requests_in_progress") == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_decoders_that_die_are_replaced_and_counted(model_server: ModelServer) -> None:
+    restarts = "speech_emotion_decoder_restarts_total"
+    with Gateway(model_server.address, decoders=1) as gateway:
+        assert gateway.process
+        _arbiter, _worker, decoder = family(gateway.process.pid)
+        assert value(gateway, restarts) == 0
+        for died in (1, 2):
+            os.kill(decoder, signal.SIGKILL)
+            until(lambda: Path(f"/proc/{decoder}/stat").read_text().split()[2] == "Z")  # noqa: B023
+            assert gateway.predict(clips.tone(format="FLAC")).status_code == 200
+            assert value(gateway, restarts) == died
+            _arbiter, _worker, decoder = family(gateway.process.pid)
+
+
+def lines(gateway: Gateway) -> list[dict[str, object]]:
+    return [json.loads(line) for line in gateway.log.splitlines()]
+
+
+def test_log_lines_are_json_with_the_ids_of_their_request(gateway: Gateway) -> None:
+    headers = {
+        "Content-Type": "audio/wav",
+        "X-Request-ID": "order-66",
+        "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01",
+    }
+    response = requests.post(f"{gateway.url}/predict", data=clips.tone(), headers=headers, timeout=30)
+    assert response.headers["X-Request-ID"] == response.json()["request_id"] == "order-66"
+    until(lambda: any(line.get("request_id") == "order-66" for line in lines(gateway)))
+    [line] = [line for line in lines(gateway) if line.get("request_id") == "order-66"]
+    assert line["trace_id"] == TRACE
+    assert line["span_id"] != "00f067aa0ba902b7"
+    assert (line["method"], line["route"], line["status"], line["level"]) == ("POST", "/predict", 200, "INFO")
+    assert {line["logger"] for line in lines(gateway)} >= {"gunicorn.error", "preprocess_gateway.http.app"}
+
+
+@pytest.mark.parametrize(
+    ("header", "forged"),
+    [
+        ("X-Request-ID", '"} {"level": "FATAL'),
+        ("X-Request-ID", "x" * 65),
+        ("traceparent", f"00-{'0' * 32}-00f067aa0ba902b7-01"),
+        ("traceparent", '"} {"level": "FATAL'),
+    ],
+)
+def test_ids_that_are_none_are_replaced(gateway: Gateway, header: str, forged: str) -> None:
+    headers = {"Content-Type": "audio/wav", header: forged}
+    response = requests.post(f"{gateway.url}/predict", data=clips.tone(), headers=headers, timeout=30)
+    made = response.json()["request_id"]
+    assert re.fullmatch(r"[0-9a-f]{32}", made)
+    until(lambda: any(line.get("request_id") == made for line in lines(gateway)))
+    [line] = [line for line in lines(gateway) if line.get("request_id") == made]
+    assert "FATAL" not in gateway.log
+    assert re.fullmatch(r"(?!0{32})[0-9a-f]{32}", str(line["trace_id"]))
+
+
+def test_audio_and_paths_of_strangers_stay_out_of_the_log(gateway: Gateway) -> None:
+    clip = clips.tone()
+    requests.post(f"{gateway.url}/predict", data=clip, headers={"Content-Type": "audio/wav"}, timeout=30)
+    missing = requests.get(f"{gateway.url}/a%0aforged-line?secret=1", timeout=10)
+    assert missing.status_code == 404
+    until(lambda: any(line.get("request_id") == missing.headers["X-Request-ID"] for line in lines(gateway)))
+    assert "forged-line" not in gateway.log
+    assert clip[44:60].hex() not in gateway.log
+    assert 'route="other"' in scrape(gateway)
+
+
+def test_text_lines_carry_the_same_fields(model_server: ModelServer) -> None:
+    with Gateway(model_server.address, log_format="text") as gateway:
+        made = gateway.predict(clips.tone()).json()["request_id"]
+        until(lambda: made in gateway.log)
+        [line] = [line for line in gateway.log.splitlines() if made in line]
+    assert "method=POST route=/predict status=200" in line
