@@ -38,11 +38,13 @@ class Spectrum:
     def frame_power(self) -> Array:
         """Mean square of the samples under each frame's analysis window, without their mean, float32 `[frames]`.
 
-        Parseval: the power of all bins over `n_fft` times the analysis window's energy.
+        Parseval: the power of all bins over `n_fft` times the analysis window's energy. Every bin stands for two, but
+        for half the sample rate, which only an even `n_fft` has a bin for.
         """
         energy = window_energy(self.spec.window, self.spec.win_length)
-        inner, nyquist = np.square(self.magnitude[1:-1]).sum(axis=0), np.square(self.magnitude[-1])
-        return np.asarray((2 * inner + nyquist) / (self.spec.n_fft * energy), np.float32)
+        twice = 1 + (self.spec.n_fft - 1) // 2
+        power = 2 * np.square(self.magnitude[1:twice]).sum(axis=0) + np.square(self.magnitude[twice:]).sum(axis=0)
+        return np.asarray(power / (self.spec.n_fft * energy), np.float32)
 
 
 @singledispatch

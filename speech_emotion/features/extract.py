@@ -44,7 +44,7 @@ def window_starts(frames: int, spec: FeatureSpec) -> list[int]:
 def window_spans(samples: int, spec: FeatureSpec) -> list[tuple[float, float]]:
     """Start and end in seconds of each window of a clip of `samples` at the spec's rate, within the clip."""
     duration_s = samples / spec.sample_rate
-    frames = 1 + max(samples, spec.n_fft) // spec.hop_length  # as `extract` sees them
+    frames = spec.frames_of(max(samples, spec.n_fft))  # as `extract` sees them
     starts = [min(start * spec.hop_length / spec.sample_rate, duration_s) for start in window_starts(frames, spec)]
     ends = [min(start + spec.window_s, duration_s) for start in starts]
     return [*zip(starts, [*ends[:-1], duration_s], strict=True)]

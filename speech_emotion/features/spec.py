@@ -12,6 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from speech_emotion.audio.signal import Resampler
 from speech_emotion.errors import FeatureSpecError
 
+MAX_INPUT_VALUES = 2**20
+"""Values of one model input, `frames * bins`: 4 MiB in float32, which is what a gRPC message holds by default."""
+MAX_VALUES_PER_S = 2**20
+"""Values that a second of audio becomes, of spectrum or of features, with the overlap of the windows."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -143,7 +148,22 @@ class FeatureSpec(_Frozen):
             raise ValueError("padding 'none' needs an aggregate: a model input has a fixed number of frames")
         for block in self.blocks:
             _check_band(block, self.sample_rate)
+        self._check_size()
         return self
+
+    def _check_size(self) -> None:
+        """Each field has bounds of its own, and so has what they ask for together."""
+        if self.frames * self.bins > MAX_INPUT_VALUES:
+            raise ValueError(
+                f"a model input of {self.frames} frames of {self.bins} values exceeds {MAX_INPUT_VALUES} values"
+            )
+        per_frame = max(1 + self.n_fft // 2, sum(block.bins for block in self.blocks))
+        per_s = self.window_frames * per_frame / self.stride_s
+        if per_s > MAX_VALUES_PER_S:
+            raise ValueError(
+                f"{self.window_frames} frames of {per_frame} values every {self.stride_s:g} s (stride_s) are "
+                f"{per_s:.0f} values for a second of audio, {MAX_VALUES_PER_S} are allowed"
+            )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> FeatureSpec:
@@ -165,7 +185,14 @@ class FeatureSpec(_Frozen):
     @property
     def window_frames(self) -> int:
         """Frames of a whole window before aggregation."""
-        return 1 + self.window_samples // self.hop_length
+        return self.frames_of(self.window_samples)
+
+    def frames_of(self, samples: int) -> int:
+        """Frames of that many samples, at least one.
+
+        Half a transform, rounded down, is padded on each side: an odd `n_fft` is one sample short of a whole one.
+        """
+        return 1 + max(0, samples - self.n_fft % 2) // self.hop_length
 
     @property
     def window_samples(self) -> int:

@@ -109,6 +109,18 @@ def test_windows_cover_the_clip(seconds: float, windows: int) -> None:
     assert abs(features.shape[0] - windows) <= 1
 
 
+@pytest.mark.parametrize("seconds", [0.2, 1.0, 3.0])
+@pytest.mark.parametrize("n_fft", [2047, 513, 65])
+def test_an_odd_transform_gives_inputs_of_the_specs_shape(n_fft: int, seconds: float) -> None:
+    # 16,000 samples are a whole number of hops, where an odd transform has a frame less than an even one.
+    spec = framed(Mel(n_mels=10), Chroma(), stride_s=0.48).model_copy(
+        update={"n_fft": n_fft, "win_length": 65, "hop_length": 320}
+    )
+    features = extract(noise(seconds), spec)
+    assert features.shape[1:] == (spec.frames, spec.bins) == (50, 22)
+    assert len(window_spans(int(seconds * RATE), spec)) == len(features)
+
+
 @pytest.mark.parametrize("frames", [1, 32, 33, 47, 48, 49, 500])
 def test_window_starts_leave_no_frame_out(frames: int) -> None:
     spec = framed(Mel(n_mels=40))

@@ -61,6 +61,30 @@ def test_unknown_or_unbounded_is_refused(text: str) -> None:
         FeatureSpec.from_json(text)
 
 
+def test_what_the_fields_ask_for_together_is_bounded() -> None:
+    framed = {"padding": "zeros", "aggregate": "none"}
+    too_large = changed(**framed, window_s=60, stride_s=60, hop_length=96, blocks=[{"kind": "mel"}])
+    with pytest.raises(FeatureSpecError, match="a model input of 10001 frames of 128 values exceeds 1048576 values"):
+        FeatureSpec.from_json(too_large)
+    # The same input, aggregated, is small; but frames as dense as these are too much to compute.
+    with pytest.raises(FeatureSpecError, match=r"188 frames of 1025 values every 0.05 s .* 3854000 values"):
+        FeatureSpec.from_json(changed(stride_s=0.05))
+    with pytest.raises(FeatureSpecError, match="3001 frames of 2048 values every 1 s"):
+        FeatureSpec.from_json(
+            changed(n_fft=64, win_length=64, hop_length=32, stride_s=1.0, blocks=[{"kind": "mel", "n_mels": 256}] * 8)
+        )
+
+
+def test_the_largest_values_of_all_fields_are_refused_and_the_smallest_taken() -> None:
+    largest, smallest = (
+        {"sample_rate": rate, "n_fft": n_fft, "win_length": n_fft, "hop_length": hop, "window_s": s, "stride_s": stride}
+        for rate, n_fft, hop, s, stride in ((48_000, 8_192, 32, 60, 0.05), (4_000, 64, 32, 0.1, 0.05))
+    )
+    with pytest.raises(FeatureSpecError, match="values for a second of audio"):
+        FeatureSpec.from_json(changed(**largest))
+    assert FeatureSpec.from_json(changed(**smallest)).bins == 180
+
+
 def test_shape_of_unaggregated_windows() -> None:
     spec = FeatureSpec(window_s=1.0, stride_s=0.5, padding="zeros", aggregate="none", blocks=(Mel(n_mels=40),))
     assert (spec.frames, spec.bins) == (32, 40)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from speech_emotion.features import WHISPER_SPEC, FeatureSpec, WhisperLogMel, extract
+from speech_emotion.features.blocks import Spectrum
 
 RATE = 16_000
 
@@ -50,6 +51,16 @@ def test_the_level_is_the_root_mean_square_by_parseval() -> None:
     tone = (0.3 * np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE)).astype(np.float32)
     difference = extract(tone, spec_of(level="rms")) - extract(tone, spec_of())
     np.testing.assert_allclose(difference.max(axis=2), -np.log10(0.3**2 / 2) / 4, atol=2e-3)
+
+
+@pytest.mark.parametrize("n_fft", [400, 401, 403])
+def test_a_frames_power_is_that_of_its_samples_whether_the_transform_is_even_or_odd(n_fft: int) -> None:
+    samples, window = noise(1.0), librosa.filters.get_window("hann", 400)
+    frames = np.stack([window * samples[start : start + 400] for start in range(0, samples.size - 400, 160)])
+    magnitude = np.abs(np.fft.rfft(frames, n_fft)).T
+    without_mean = np.square(frames).sum(axis=1) - np.square(magnitude[0]) / n_fft
+    power = Spectrum(magnitude, spec_of().model_copy(update={"n_fft": n_fft})).frame_power()
+    np.testing.assert_allclose(power, without_mean / np.square(window).sum(), rtol=1e-5)
 
 
 def test_neither_padding_nor_silence_counts_towards_the_level() -> None:
