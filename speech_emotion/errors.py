@@ -11,6 +11,20 @@ class SpeechEmotionError(Exception):
     code: ClassVar[str] = "error"
 
 
+class FileTooLargeError(SpeechEmotionError):
+    """A file has more bytes than are read.
+
+    Attributes: `size` (bytes, None for a pipe, whose end is not known), `limit` (bytes).
+    """
+
+    code = "file_too_large"
+
+    def __init__(self, message: str, size: int | None, limit: int) -> None:
+        super().__init__(message)
+        self.size = size
+        self.limit = limit
+
+
 class AudioError(SpeechEmotionError):
     """The bytes are not audio that can be answered."""
 

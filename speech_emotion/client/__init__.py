@@ -9,6 +9,7 @@ from speech_emotion.client.client import Client
 from speech_emotion.client.clips import ClipSource
 from speech_emotion.client.errors import (
     ClientError,
+    ClipTooLargeError,
     ProblemError,
     ProtocolError,
     TimeoutExceededError,
@@ -22,6 +23,7 @@ __all__ = [
     "Client",
     "ClientError",
     "ClipSource",
+    "ClipTooLargeError",
     "Model",
     "ProblemError",
     "ProtocolError",

@@ -8,6 +8,7 @@ from typing import Self
 import anyio
 import httpx
 
+from speech_emotion.client.address import Address
 from speech_emotion.client.answers import Answer, ServedVersion
 from speech_emotion.client.calls import (
     DEFAULT_DEADLINE_S,
@@ -23,6 +24,7 @@ from speech_emotion.client.calls import (
 )
 from speech_emotion.client.clips import ClipSource
 from speech_emotion.client.errors import ClientError, TimeoutExceededError
+from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
 class AsyncClient:
@@ -35,12 +37,16 @@ class AsyncClient:
         deadline_s: float = DEFAULT_DEADLINE_S,
         retries: int = DEFAULT_RETRIES,
         client_key: str | None = None,
+        max_bytes: int = MAX_CLIP_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, transport=transport)
+        self._service = Address.parse(url)
+        transport = transport or self._service.make_transport(httpx.AsyncHTTPTransport)
+        self._http = httpx.AsyncClient(base_url=self._service.url, transport=transport)
         self._deadline_s = deadline_s
         self._retries = retries
         self._client_key = client_key
+        self._max_bytes = max_bytes
 
     async def predict(
         self,
@@ -53,13 +59,14 @@ class AsyncClient:
         traceparent: str | None = None,
     ) -> Answer:
         """The emotion of a clip: arguments and errors are those of `Client.predict`."""
-        arguments = (clip, sample_rate, top, timeline, self._client_key, traceparent)
-        call = await anyio.to_thread.run_sync(predict_call, *arguments)  # reads a file, or encodes samples
-        return read_answer(await self._send(call, deadline_s))
+        arguments = (clip, self._max_bytes, sample_rate, top, timeline, self._client_key, traceparent)
+        # It reads a file, or encodes samples; a pipe may be silent for as long as it likes.
+        call = await anyio.to_thread.run_sync(predict_call, *arguments, abandon_on_cancel=True)
+        return read_answer(await self._send(call, deadline_s), self._service)
 
     async def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""
-        return read_versions(await self._send(Call("GET", "v1/models", {}), deadline_s))
+        return read_versions(await self._send(Call("GET", "v1/models", {}), deadline_s), self._service)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -88,7 +95,7 @@ class AsyncClient:
         except TimeoutError:
             raise TimeoutExceededError(f"no answer within {attempts.deadline_s:g} s") from None
         except httpx.HTTPError as error:
-            raise translate(error, attempts.deadline_s) from error
+            raise translate(error, attempts.deadline_s, self._service) from error
         if response.status_code == 503:
-            read_json(response)  # raises
+            read_json(response, self._service)  # raises
         return response

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from speech_emotion.client.address import Address
 from speech_emotion.client.answers import Answer, ServedVersion
 from speech_emotion.client.clips import ClipSource, read_clip
 from speech_emotion.client.errors import (
@@ -39,14 +40,15 @@ class Call:
 
 def predict_call(
     clip: ClipSource,
+    max_bytes: int,
     sample_rate: int | None,
     top: int | None,
     timeline: bool,
     client_key: str | None,
     traceparent: str | None,
 ) -> Call:
-    """`POST /predict`. Raises OSError or ValueError for a clip that cannot be read."""
-    name, data = read_clip(clip, sample_rate)
+    """`POST /predict`. Raises ClipTooLargeError, OSError or ValueError for a clip that cannot be read."""
+    name, data = read_clip(clip, sample_rate, max_bytes)
     query = {"top": top, "timeline": "true" if timeline else None}
     headers = {"X-Client-Key": client_key, "traceparent": traceparent}
     return Call(
@@ -54,17 +56,17 @@ def predict_call(
     )
 
 
-def read_answer(response: httpx.Response) -> Answer:
+def read_answer(response: httpx.Response, service: Address) -> Answer:
     """The answer in a 200. Raises ProblemError for a problem document, ProtocolError for what is neither."""
-    return _parse(response, Answer.parse)
+    return _parse(response, service, Answer.parse)
 
 
-def read_versions(response: httpx.Response) -> list[ServedVersion]:
+def read_versions(response: httpx.Response, service: Address) -> list[ServedVersion]:
     """What serves, of a 200; raises what `read_answer` does."""
-    return _parse(response, ServedVersion.parse_all)
+    return _parse(response, service, ServedVersion.parse_all)
 
 
-def read_json(response: httpx.Response) -> Any:
+def read_json(response: httpx.Response, service: Address) -> Any:
     """The JSON of a 200; raises what `read_answer` does."""
     try:
         body = response.json()
@@ -82,15 +84,15 @@ def read_json(response: httpx.Response) -> Any:
         )
     if response.status_code == 503:  # a proxy before the service
         wait = _seconds(response.headers.get("Retry-After"))
-        raise ProblemError(503, "unavailable", "the service is not available", None, wait)
-    raise ProtocolError(f"{response.request.url} answered {response.status_code}, and not as this service does")
+        raise ProblemError(503, "unavailable", f"the service is not available at {service}", None, wait)
+    raise ProtocolError(f"what answered {response.status_code} at {service} is not this service")
 
 
-def translate(error: httpx.HTTPError, deadline_s: float) -> ClientError:
+def translate(error: httpx.HTTPError, deadline_s: float, service: Address) -> ClientError:
     """httpx's error as ours; a connection that was not made in time is the service's absence."""
     if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
         return TimeoutExceededError(f"no answer within {deadline_s:g} s")
-    return UnreachableError(f"the service cannot be reached: {str(error) or type(error).__name__}")
+    return UnreachableError(f"the service cannot be reached at {service}: {str(error) or type(error).__name__}")
 
 
 class Attempts:
@@ -125,12 +127,12 @@ class Attempts:
         return pause
 
 
-def _parse(response: httpx.Response, parse: Callable[[Any], T]) -> T:
-    body = read_json(response)
+def _parse(response: httpx.Response, service: Address, parse: Callable[[Any], T]) -> T:
+    body = read_json(response, service)
     try:
         return parse(body)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ProtocolError(f"{response.request.url} did not answer as this service does") from error
+        raise ProtocolError(f"what answered at {service} is not this service") from error
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Self
 
 import httpx
 
+from speech_emotion.client.address import Address
 from speech_emotion.client.answers import Answer, ServedVersion
 from speech_emotion.client.calls import (
     DEFAULT_DEADLINE_S,
@@ -23,6 +24,7 @@ from speech_emotion.client.calls import (
 )
 from speech_emotion.client.clips import ClipSource
 from speech_emotion.client.errors import ClientError
+from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
 class Client:
@@ -30,7 +32,11 @@ class Client:
 
     `deadline_s` is for a whole call with its retries, of which there are at most `retries`: after a 503 (as its
     Retry-After says) and after a lost connection. No step of a call (connect, send, each read) outlasts what
-    is left of the deadline. `transport` is httpx's, for tests and unusual ways to connect.
+    is left of the deadline; reading the clip is no part of the call. `max_bytes` is the largest clip that is sent,
+    and should be what the service takes (`GATEWAY_MAX_BODY_BYTES`). `transport` is httpx's, for tests and unusual
+    ways to connect; without one, requests to other machines go through the environment's proxy.
+
+    `url` may lack `http://`, and may end in `/predict`. Raises ValueError if it, or the proxy's, is no such URL.
 
     >>> with Client("http://127.0.0.1:8080") as client:  # doctest: +SKIP
     ...     print(client.predict("sample.wav").emotion)
@@ -43,12 +49,16 @@ class Client:
         deadline_s: float = DEFAULT_DEADLINE_S,
         retries: int = DEFAULT_RETRIES,
         client_key: str | None = None,
+        max_bytes: int = MAX_CLIP_BYTES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(base_url=url, transport=transport)
+        self._service = Address.parse(url)
+        transport = transport or self._service.make_transport(httpx.HTTPTransport)
+        self._http = httpx.Client(base_url=self._service.url, transport=transport)
         self._deadline_s = deadline_s
         self._retries = retries
         self._client_key = client_key
+        self._max_bytes = max_bytes
 
     def predict(
         self,
@@ -62,16 +72,17 @@ class Client:
     ) -> Answer:
         """The emotion of a path, bytes, a binary file, or samples `[samples]`, `[samples, channels]` with their Hz.
 
-        `top`: only so many probabilities; `timeline`: each window's emotion too; `traceparent`: W3C's header.
-        Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; OSError and ValueError for
-        a clip that cannot be read.
+        `top`: return only the N most probable emotions; `timeline`: each window's emotion too;
+        `traceparent`: W3C's header.
+        Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; ClipTooLargeError, OSError and
+        ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """
-        call = predict_call(clip, sample_rate, top, timeline, self._client_key, traceparent)
-        return read_answer(self._send(call, deadline_s))
+        call = predict_call(clip, self._max_bytes, sample_rate, top, timeline, self._client_key, traceparent)
+        return read_answer(self._send(call, deadline_s), self._service)
 
     def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""
-        return read_versions(self._send(Call("GET", "v1/models", {}), deadline_s))
+        return read_versions(self._send(Call("GET", "v1/models", {}), deadline_s), self._service)
 
     def close(self) -> None:
         """Close all connections."""
@@ -97,7 +108,7 @@ class Client:
         try:
             response = self._http.request(call.method, call.path, timeout=attempts.left_s, **call.arguments)
         except httpx.HTTPError as error:
-            raise translate(error, attempts.deadline_s) from error
+            raise translate(error, attempts.deadline_s, self._service) from error
         if response.status_code == 503:
-            read_json(response)  # raises
+            read_json(response, self._service)  # raises
         return response

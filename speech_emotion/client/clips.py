@@ -7,21 +7,35 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
 
+from speech_emotion.client.errors import ClipTooLargeError
+from speech_emotion.errors import FileTooLargeError
+from speech_emotion.input_files import read_at_most, require_size
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 ClipSource: TypeAlias = Union[str, "PathLike[str]", bytes, BinaryIO, "npt.NDArray[Any]"]
 
 
-def read_clip(source: ClipSource, sample_rate: int | None) -> tuple[str, bytes]:
+def read_clip(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tuple[str, bytes]:
     """Name and bytes of a clip: a path, bytes, a binary file, or samples with their rate in Hz.
 
-    Raises OSError for a file that cannot be read, ValueError for samples without a rate and a rate without samples.
+    Raises ClipTooLargeError for more than `max_bytes`, of which no more are read; OSError for a file that cannot be
+    read, ValueError for samples without a rate and a rate without samples.
     """
+    try:
+        name, data = _read(source, sample_rate, max_bytes)
+        require_size(len(data), max_bytes)
+    except FileTooLargeError as error:
+        raise ClipTooLargeError(str(error)) from error
+    return name, data
+
+
+def _read(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tuple[str, bytes]:
     if isinstance(source, bytes | str | PathLike) or hasattr(source, "read"):
         if sample_rate is not None:
             raise ValueError("sample_rate goes with samples only: a file says its own")
-        return _read_file(source)
+        return _read_file(source, max_bytes)
     if sample_rate is None:
         raise ValueError("samples need their sample_rate in Hz")
     return "samples.wav", encode_wav(source, sample_rate)
@@ -49,13 +63,11 @@ def encode_wav(samples: npt.NDArray[Any], sample_rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def _read_file(source: Any) -> tuple[str, bytes]:
+def _read_file(source: Any, max_bytes: int) -> tuple[str, bytes]:
     if isinstance(source, bytes):
         return "clip", source
-    if isinstance(source, str | PathLike):
-        path = Path(source)
-        return path.name, path.read_bytes()
-    data = source.read()
-    if not isinstance(data, bytes):
-        raise ValueError("the file must be opened in binary mode")
-    return "clip", data
+    data = read_at_most(source, max_bytes)
+    if not isinstance(source, str | PathLike):
+        return "clip", data
+    # A name that is not UTF-8 cannot be part of a form; the service does not use it.
+    return Path(source).name.encode(errors="replace").decode(), data

@@ -29,6 +29,12 @@ class ProblemError(ClientError):
         self.retry_after_s = retry_after_s
 
 
+class ClipTooLargeError(ClientError):
+    """The clip has more bytes than the client sends: it was not read to its end, and nothing was sent."""
+
+    code = "body_too_large"
+
+
 class UnreachableError(ClientError):
     """No connection to the service, or one that broke before the answer."""
 

@@ -151,7 +151,7 @@ def test_predict_imports_neither_numpy_nor_tensorflow() -> None:
 import sys
 from ser.main import app
 try:
-    app(["predict", "/dev/null", "--url", "http://127.0.0.1:{free_port()}", "--deadline-s", "0.3"])
+    app(["predict", {__file__!r}, "--url", "http://127.0.0.1:{free_port()}", "--deadline-s", "0.3"])
 except SystemExit as done:
     assert done.code == 3, done.code
 print({{"numpy", "tensorflow", "librosa", "soundfile", "flask", "grpc"}} & sys.modules.keys())

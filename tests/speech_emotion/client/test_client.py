@@ -15,6 +15,7 @@ import pytest
 from speech_emotion.client import (
     AsyncClient,
     Client,
+    ClipTooLargeError,
     ProblemError,
     ProtocolError,
     TimeoutExceededError,
@@ -89,6 +90,23 @@ def test_the_asynchronous_client_gives_the_same_answer(service: Gateway) -> None
     with Client(service.url) as client:
         assert first.probabilities == client.predict(data).probabilities  # type: ignore[attr-defined]
     assert (second.audio.channels, second.audio.sample_rate) == (2, 8_000)  # type: ignore[attr-defined]
+
+
+def test_a_clip_that_is_too_large_is_never_sent() -> None:
+    transport, seen = scripted(httpx.Response(200, json=ANSWER))
+    with Client("http://service", transport=transport, max_bytes=3) as client:
+        assert client.predict(b"123").emotion == "calm"
+        with pytest.raises(ClipTooLargeError) as refused:
+            client.predict("/proc/self/exe")
+    assert refused.value.code == "body_too_large"
+    with pytest.raises(ClipTooLargeError):
+        anyio.run(send_too_much)
+    assert len(seen) == 1
+
+
+async def send_too_much() -> None:
+    async with AsyncClient("http://service", max_bytes=3) as client:
+        await client.predict(b"1234")
 
 
 def test_a_refusal_is_a_typed_error(service: Gateway) -> None:

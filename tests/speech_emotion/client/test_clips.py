@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from speech_emotion.client import ClipTooLargeError
 from speech_emotion.client.clips import encode_wav, read_clip
 
 
@@ -31,7 +34,26 @@ def test_samples_come_back_as_they_were(samples: np.ndarray) -> None:
 ])  # fmt: skip
 def test_what_is_no_clip_is_refused(source: object, rate: int | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        read_clip(source, rate)  # type: ignore[arg-type]
+        read_clip(source, rate, 1_000)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["path", "text", "bytes", "file", "samples"])
+def test_a_clip_above_the_limit_is_refused_whatever_it_is(tmp_path: Path, form: str) -> None:
+    data = encode_wav(samples := np.zeros(1_000, np.int16), 8_000)
+    (path := tmp_path / "clip.wav").write_bytes(data)
+    source = {"path": path, "text": str(path), "bytes": data, "file": io.BytesIO(data), "samples": samples}[form]
+    rate = 8_000 if form == "samples" else None
+    assert read_clip(source, rate, len(data))[1] == data
+    if form == "file":
+        source.seek(0)
+    with pytest.raises(ClipTooLargeError, match="bytes"):
+        read_clip(source, rate, len(data) - 1)
+
+
+def test_a_name_that_is_not_utf_8_is_sent_as_one_that_is(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.wav"
+    Path(os.fsdecode(path)).write_bytes(b"x")
+    assert read_clip(os.fsdecode(path), None, 10) == ("caf?.wav", b"x")
 
 
 def test_importing_the_client_brings_httpx_and_little_else() -> None:
