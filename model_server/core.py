@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from model_server.config import check_config
 from model_server.errors import Code, failed_precondition, invalid_argument, not_found
+from model_server.gate import Gate
 from model_server.loader import Loader, State
-from model_server.servable import Servable
+from model_server.servable import DEFAULT_SIGNATURE, Arrays, Servable
 from speech_emotion.protos import (
     get_model_metadata_pb2,
     get_model_status_pb2,
+    meta_graph_pb2,
     model_pb2,
     model_server_config_pb2,
     predict_pb2,
@@ -36,7 +38,10 @@ class Watcher(Protocol):
 class ServerCore:
     """Answers calls from the loader's versions, under the configuration last accepted."""
 
-    def __init__(self, loader: Loader, watcher: Watcher, *, allow_labels_for_unavailable: bool = False) -> None:
+    def __init__(
+        self, loader: Loader, watcher: Watcher, gate: Gate, *, allow_labels_for_unavailable: bool = False
+    ) -> None:
+        self.gate = gate
         self._loader = loader
         self._watcher = watcher
         self._allow_labels_for_unavailable = allow_labels_for_unavailable
@@ -111,6 +116,18 @@ class ServerCore:
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         return self.servable(request.model_spec).predict(request)
+
+    def infer(
+        self, spec: model_pb2.ModelSpec, key: str, read: Callable[[str, meta_graph_pb2.SignatureDef | None], Arrays]
+    ) -> Arrays:
+        """Run the signature `key` (empty: the default one) of one version on arrays; raises ServingError.
+
+        `read` makes the inputs from the signature's name and its definition, which is None where the version has no
+        signature of that name. The same version then answers.
+        """
+        key = key or DEFAULT_SIGNATURE
+        servable = self.servable(spec)
+        return servable.infer(key, read(key, servable.signature_defs.get(key)))
 
     def metadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest

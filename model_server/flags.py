@@ -40,7 +40,10 @@ class Flags:
     enable_model_warmup: bool = _flag(True, "run a version's warm-up requests before it is available")
     num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request is run; 0: once")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the meta graph to load")
-    grpc_max_threads: int = _flag(4 * (os.cpu_count() or 1), "calls answered at once; more are refused")
+    grpc_max_threads: int = _flag(
+        4 * (os.cpu_count() or 1), "calls worked on at once; further ones are refused on gRPC, and wait on REST"
+    )
+    ssl_config_file: str = _flag("", "text file with an SSLConfig: gRPC is served by TLS; REST is not")
     grpc_channel_arguments: str = _flag("", "comma-separated name=value arguments for the gRPC server")
     tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0: TensorFlow chooses")
     tensorflow_intra_op_parallelism: int = _flag(0, "threads within an operation; 0: TensorFlow chooses")
@@ -62,7 +65,6 @@ NOT_BUILT = (
     "enable_batching",
     "batching_parameters_file",
     "monitoring_config_file",
-    "ssl_config_file",
     "use_alts_credentials",
     "platform_config_file",
     "per_process_gpu_memory_fraction",

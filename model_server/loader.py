@@ -150,7 +150,8 @@ class Loader:
         try:
             servable = self._load(version.name, version.number, version.path)
         except ServingError as refused:
-            error = refused
+            # Code and message only: the traceback's frames hold the session that failed, and its memory.
+            error = ServingError(refused.code, refused.message)
         except Exception as unforeseen:  # noqa: BLE001 - whatever a SavedModel does, the others must be served
             error = ServingError(Code.UNKNOWN, f"{type(unforeseen).__name__}: {unforeseen}")
         with self._changed:

@@ -20,6 +20,7 @@ from model_server.errors import Code, ServingError, failed_precondition, invalid
 from speech_emotion.protos import meta_graph_pb2, predict_pb2, tensor_pb2
 
 DEFAULT_SIGNATURE = "serving_default"
+Arrays = dict[str, NDArray[Any]]
 _PREDICT_METHODS = tuple(f"tensorflow/serving/{verb}" for verb in ("predict", "classify", "regress"))
 
 
@@ -50,22 +51,30 @@ class Servable:
             if definition.method_name in _PREDICT_METHODS
         }
 
+    def infer(self, key: str, inputs: Mapping[str, NDArray[Any]], wanted: Sequence[str] = ()) -> Arrays:
+        """The outputs `wanted` (none named: all) of the signature `key`: the one way to the graph.
+
+        Raises ServingError.
+        """
+        signature = self._signature(key)
+        wanted = signature.check_filter(wanted)
+        outputs = signature.run(inputs)
+        return {alias: outputs[alias] for alias in wanted}
+
     def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Answer a request that was addressed to this version. Raises ServingError."""
         key = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        signature = self.signature(key)
-        inputs = signature.decode(request.inputs)
-        wanted = signature.check_filter(request.output_filter)
-        outputs = signature.run(inputs)
+        signature = self._signature(key)
+        outputs = self.infer(key, signature.decode(request.inputs), request.output_filter)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = self.name
         response.model_spec.version.value = self.version
         response.model_spec.signature_name = key
-        for alias in wanted:
-            tensors.encode(outputs[alias], signature.output_types[alias], response.outputs[alias])
+        for alias, array in outputs.items():
+            tensors.encode(array, signature.output_types[alias], response.outputs[alias])
         return response
 
-    def signature(self, key: str) -> _Signature:
+    def _signature(self, key: str) -> _Signature:
         """The signature called `key`. Raises ServingError if it is not there or cannot be called."""
         if key not in self.signature_defs:
             raise failed_precondition(f'Serving signature key "{key}" not found.')
@@ -100,7 +109,7 @@ class _Signature:
         )
         self._fetches = list(definition.outputs)
 
-    def decode(self, sent: Mapping[str, tensor_pb2.TensorProto]) -> dict[str, NDArray[Any]]:
+    def decode(self, sent: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
         """The inputs as arrays, defaults filled in. Raises ServingError if they are not the signature's."""
         if len(sent) > len(self.input_infos) or (len(sent) < len(self.input_infos) and not self.defaults):
             extra, missing = set(sent) - set(self.input_infos), set(self.input_infos) - set(sent)
@@ -139,7 +148,7 @@ class _Signature:
             seen.add(alias)
         return wanted or self._fetches
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
         """Run the graph on one array per input. Raises ServingError with the op's own code and message."""
         arrays = [inputs[alias] for alias in self._feeds]
         for index, (alias, array) in enumerate(zip(self._feeds, arrays, strict=True)):

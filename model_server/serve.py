@@ -12,8 +12,10 @@ from model_server.config import single_model_config
 from model_server.core import ServerCore
 from model_server.errors import ServingError
 from model_server.flags import EXIT_CODE, Flags
+from model_server.gate import Gate
 from model_server.loader import Loader
 from model_server.rest.app import RestServer
+from model_server.rpc.credentials import read_credentials
 from model_server.rpc.server import start_grpc_server
 from model_server.servable import Servable, SessionOptions
 from model_server.source import BasePathWatcher, ConfigFileWatcher, read_model_config
@@ -27,6 +29,7 @@ def serve(flags: Flags, host: str) -> int:
     tf.get_logger().setLevel(logging.ERROR)
     core = build_core(flags)
     try:
+        credentials = read_credentials(Path(flags.ssl_config_file)) if flags.ssl_config_file else None
         config_file = Path(flags.model_config_file) if flags.model_config_file else None
         config = (
             read_model_config(config_file)
@@ -44,7 +47,7 @@ def serve(flags: Flags, host: str) -> int:
     if flags.grpc_socket_path:
         addresses.append(f"unix:{flags.grpc_socket_path}")
     try:
-        server = start_grpc_server(core, addresses, flags.grpc_max_threads, _channel_arguments(flags))
+        server = start_grpc_server(core, addresses, credentials, _channel_arguments(flags))
         if flags.rest_api_port:
             timeout_s = flags.rest_api_timeout_in_ms / 1000
             RestServer(core, host, flags.rest_api_port, flags.rest_api_num_threads, timeout_s).start()
@@ -80,7 +83,12 @@ def build_core(flags: Flags) -> ServerCore:
         retry_interval_s=flags.load_retry_interval_micros / 1e6,
     )
     watcher = BasePathWatcher(loader.want, flags.file_system_poll_wait_seconds)
-    return ServerCore(loader, watcher, allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models)
+    return ServerCore(
+        loader,
+        watcher,
+        Gate(flags.grpc_max_threads),
+        allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
+    )
 
 
 def _reload(core: ServerCore, config: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 from google.protobuf import json_format
@@ -11,8 +12,7 @@ from google.protobuf import json_format
 from model_server.core import ServerCore
 from model_server.errors import Code, ServingError, invalid_argument
 from model_server.rest import json_tensors
-from model_server.servable import DEFAULT_SIGNATURE, Servable
-from speech_emotion.protos import get_model_metadata_pb2, get_model_status_pb2, model_pb2
+from speech_emotion.protos import get_model_metadata_pb2, get_model_status_pb2, meta_graph_pb2, model_pb2
 
 _MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(f"{_MODEL}:predict", re.IGNORECASE)
@@ -89,11 +89,18 @@ def _to_dict(message: Any) -> dict[str, Any]:
 
 def _predict(core: ServerCore, spec: model_pb2.ModelSpec, body: bytes) -> dict[str, Any]:
     document = _parse(body)
-    key = document.get("signature_name", "") or DEFAULT_SIGNATURE
+    key = document.get("signature_name") or ""
     if not isinstance(key, str):
         raise invalid_argument("'signature_name' key must be a string value.")
-    servable = core.servable(spec)
-    types = _input_types(servable, key)
+    with core.gate.place(wait=True):
+        outputs = core.infer(spec, key, partial(_inputs, document))
+    if "instances" in document:
+        return {"predictions": json_tensors.rows_to_json(outputs)}
+    return {"outputs": json_tensors.columns_to_json(outputs)}
+
+
+def _inputs(document: dict[str, Any], key: str, definition: meta_graph_pb2.SignatureDef | None) -> json_tensors.Arrays:
+    types = _input_types(key, definition)
     rows = "instances" in document
     if rows and "inputs" in document:
         raise invalid_argument(
@@ -101,21 +108,16 @@ def _predict(core: ServerCore, spec: model_pb2.ModelSpec, body: bytes) -> dict[s
             "expecting only one of 'inputs' or 'instances' keys to exist "
         )
     if rows:
-        arrays = json_tensors.arrays_from_rows(document["instances"], document, types)
-    elif "inputs" in document:
-        arrays = json_tensors.arrays_from_columns(document["inputs"], types)
-    else:
-        raise invalid_argument("Missing 'inputs' or 'instances' key")
-    outputs = servable.signature(key).run(arrays)
-    if rows:
-        return {"predictions": json_tensors.rows_to_json(outputs)}
-    return {"outputs": json_tensors.columns_to_json(outputs)}
+        return json_tensors.arrays_from_rows(document["instances"], document, types)
+    if "inputs" in document:
+        return json_tensors.arrays_from_columns(document["inputs"], types)
+    raise invalid_argument("Missing 'inputs' or 'instances' key")
 
 
-def _input_types(servable: Servable, key: str) -> dict[str, int]:
-    if key not in servable.signature_defs:
+def _input_types(key: str, definition: meta_graph_pb2.SignatureDef | None) -> dict[str, int]:
+    if definition is None:
         raise invalid_argument(f'Serving signature name: "{key}" not found in signature def')
-    types = {name: info.dtype for name, info in servable.signature_defs[key].inputs.items()}
+    types = {name: info.dtype for name, info in definition.inputs.items()}
     if not types:
         raise invalid_argument(f"Failed to get input map for signature: {key}")
     return types

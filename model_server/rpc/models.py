@@ -6,7 +6,7 @@ import grpc
 
 from model_server.core import ServerCore
 from model_server.errors import invalid_argument
-from model_server.rpc.gate import Gate
+from model_server.rpc.answering import answer
 from speech_emotion.protos import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
 
 # A caller without a deadline who has gone must not hold a place for ever.
@@ -16,15 +16,14 @@ _MAX_WAIT_S = 600.0
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
     """Tells the state of versions, and takes a new configuration."""
 
-    def __init__(self, core: ServerCore, gate: Gate) -> None:
+    def __init__(self, core: ServerCore) -> None:
         self._core = core
-        self._gate = gate
 
     def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Tell the state of one version or of all."""
-        return self._gate.answer(context, self._core.status, request)
+        return answer(self._core, context, self._core.status, request)
 
     def HandleReloadConfigRequest(
         self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
@@ -44,4 +43,4 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore
             response.status.SetInParent()
             return response
 
-        return self._gate.answer(context, reload, request)
+        return answer(self._core, context, reload, request)

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+import requests
 from tensorflow_serving.apis import classification_pb2
 
 from model_server.tensors import decode
@@ -18,7 +19,7 @@ from speech_emotion.protos import (
     model_server_config_pb2,
     predict_pb2,
 )
-from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, request, write
+from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, request, until, write
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 
@@ -30,7 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelServ
         (folder / name).mkdir()
     write(folder / "m", 1)
     savedmodels.write_slow(folder / "slow" / "1", "{}", LABELS, seconds=3)
-    with ModelServer("--grpc_max_threads=2", base_path=folder / "m", name="m") as server:
+    with ModelServer("--grpc_max_threads=2", base_path=folder / "m", name="m", rest=True) as server:
         yield server, folder
 
 
@@ -62,6 +63,28 @@ def test_calls_beyond_the_threads_are_refused_at_once(served: tuple[ModelServer,
     (refused,) = (call for call in calls if call.code() is not grpc.StatusCode.OK)
     assert refused.details() == "Server Threadpool Exhausted"
     assert answering_seed(server) == 1
+
+
+def test_calls_by_rest_share_the_places_and_wait_for_one(served: tuple[ModelServer, Path]) -> None:
+    server, folder = served
+    wanted = config(folder / "m")
+    wanted.model_config_list.config.add(name="slow", base_path=str(folder / "slow"), model_platform="tensorflow")
+    server.reload(wanted)
+    url = f"http://127.0.0.1:{server.rest_port}/v1/models"
+    calls = [server.predictions.Predict.future(request(name="slow"), timeout=60) for _ in range(2)]
+    until(lambda: refused(server))
+    assert requests.get(f"{url}/slow", timeout=60).status_code == 200
+    assert not any(call.done() for call in calls), "states are told while every place is taken"
+    answer = requests.post(f"{url}/slow:predict", json={"instances": [[[1.0], [2.0]]]}, timeout=60)
+    assert (answer.status_code, [call.code().name for call in calls]) == (200, ["OK", "OK"])
+
+
+def refused(server: ModelServer) -> bool:
+    try:
+        server.predictions.Predict(request(), timeout=30)
+    except grpc.RpcError as error:
+        return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    return False
 
 
 def test_what_is_not_built_is_unimplemented(served: tuple[ModelServer, Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,27 @@ def test_an_unforeseen_exception_fails_that_version_only(loads: Loads) -> None:
     loader.want("m", {1: P, 2: P})
     until(lambda: states(loader) == {1: State.AVAILABLE, 2: State.END})
     assert loader.states("m")[0][2].code is Code.UNKNOWN  # type: ignore[union-attr]
+
+
+def test_a_failed_load_keeps_nothing_of_what_it_had_in_memory() -> None:
+    held: list[weakref.ref[Loads]] = []
+
+    def load(*_: object) -> Any:
+        session = Loads()
+        held.append(weakref.ref(session))
+        try:
+            raise KeyError("no such op")
+        except KeyError as error:
+            raise ServingError(Code.DATA_LOSS, "torn") from error
+
+    for retries in (0, 1):
+        loader = Loader(load, max_retries=retries, retry_interval_s=0.01)
+        loader.want("m", {1: P})
+        until(lambda: states(loader) == {1: State.END})  # noqa: B023
+        error = loader.states("m")[0][2]
+        assert (error.code, error.message) == (Code.DATA_LOSS, "torn")  # type: ignore[union-attr]
+    until(lambda: all(session() is None for session in held))
+    assert len(held) == 3
 
 
 def test_nothing_wanted_unloads_everything_and_a_return_loads_anew(loads: Loads) -> None:

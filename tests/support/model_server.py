@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Self
 
 import grpc
 
+from speech_emotion.channel import Tls, open_channel
 from speech_emotion.protos import (
     get_model_status_pb2,
     model_management_pb2,
@@ -28,6 +30,16 @@ AVAILABLE = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
 LOADING = {get_model_status_pb2.ModelVersionStatus.State.START, get_model_status_pb2.ModelVersionStatus.State.LOADING}
 
 
+def ssl_config(path: Path, server: tuple[Path, Path], client_ca: Path | None = None) -> Path:
+    """Write an SSLConfig with the server's key and certificate, and the CA that clients need a certificate of."""
+    texts = {"server_key": server[0].read_text(), "server_cert": server[1].read_text()}
+    if client_ca:
+        texts["custom_ca"] = client_ca.read_text()
+    lines = [f"{field}: {json.dumps(text)}" for field, text in texts.items()]
+    path.write_text("\n".join([*lines, f"client_verify: {str(client_ca is not None).lower()}"]))
+    return path
+
+
 def free_port() -> int:
     """A port of the loopback interface that nothing listens on right now."""
     with socket.socket() as probe:
@@ -38,7 +50,8 @@ def free_port() -> int:
 class ModelServer:
     """`python -m model_server` on a free port, as a context manager.
 
-    Give a `base_path` (with `name`) or a `config_file`; further flags as they stand on the command line.
+    Give a `base_path` (with `name`) or a `config_file`; further flags as they stand on the command line. `tls` is what
+    the channel to it uses; with `rest` REST is served at `.rest_port`.
     `start` waits until a version is AVAILABLE, `.address` is host:port, `.log` what it printed.
     """
 
@@ -50,7 +63,10 @@ class ModelServer:
         name: str = "speech_emotion",
         port: int | None = None,
         wait_s: float = 120.0,
+        tls: Tls | None = None,
+        rest: bool = False,
     ) -> None:
+        self._tls = tls
         self.name = name
         self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -61,7 +77,8 @@ class ModelServer:
             self._command += [f"--model_name={name}", f"--model_base_path={base_path}"]
         if config_file:
             self._command += [f"--model_config_file={config_file}"]
-        self._command += flags
+        self.rest_port = free_port() if rest else 0
+        self._command += [f"--rest_api_port={self.rest_port}", *flags]
         self.process: subprocess.Popen[bytes] | None = None
         self._channel: grpc.Channel | None = None
 
@@ -120,9 +137,15 @@ class ModelServer:
     def channel(self) -> grpc.Channel:
         """The channel to the server, made on first use and closed with it."""
         if self._channel is None:
-            options = [("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)]
-            self._channel = grpc.insecure_channel(self.address, options=options)
+            options = (("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50))
+            self._channel = open_channel(self.address, self._tls, options)
         return self._channel
+
+    def reconnect(self, tls: Tls | None) -> None:
+        """Use another client certificate, or none, from now on."""
+        if self._channel is not None:
+            self._channel.close()
+        self._channel, self._tls = None, tls
 
     @property
     def models(self) -> model_service_pb2_grpc.ModelServiceStub:

@@ -1,0 +1,47 @@
+"""--ssl_config_file: the real process serves gRPC by TLS, and says what is wrong with the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+import pytest
+
+from model_server.errors import ServingError
+from model_server.rpc.credentials import read_credentials
+from speech_emotion.channel import Tls
+from tests.model_server.calls import answering_seed, request
+from tests.support.certificates import needs_openssl, self_signed
+from tests.support.model_server import ModelServer, ssl_config
+
+
+@needs_openssl
+def test_both_sides_show_a_certificate_over_tls(store: Path, tmp_path: Path) -> None:
+    files = {name: self_signed(tmp_path, name) for name in ("server", "client", "stranger")}
+    key, certificate = files["client"]
+    config = ssl_config(tmp_path / "ssl.config", files["server"], client_ca=certificate)
+    tls = Tls(files["server"][1], certificate, key)
+    with ModelServer(f"--ssl_config_file={config}", base_path=store, name="m", tls=tls) as server:
+        assert answering_seed(server) == 1
+        for other in (None, Tls(files["server"][1]), Tls(files["stranger"][1], certificate, key)):
+            server.reconnect(other)
+            with pytest.raises(grpc.RpcError) as refused:
+                server.predictions.Predict(request(), timeout=5)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "Cannot read .*No such file"),
+        ("nonsense: 1", "Invalid protobuf file"),
+        ("server_cert: 'x'", "must have server_key and server_cert"),
+        ("server_key: 'x' server_cert: 'x' client_verify: true", "must have custom_ca"),
+    ],
+)
+def test_a_file_that_is_no_tls_configuration_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
+    file = tmp_path / "ssl.config"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ServingError, match=message):
+        read_credentials(file)
