@@ -49,6 +49,12 @@ class CorruptAudioError(AudioError):
     code = "corrupt_audio"
 
 
+class TrackError(AudioError):
+    """The file has no audio track of the number that was asked for."""
+
+    code = "no_such_track"
+
+
 class NonFiniteAudioError(AudioError):
     """A floating-point file holds NaN or infinity."""
 

@@ -36,6 +36,8 @@ def hear(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimi
     spans = tuple(window_spans(mono.size, spec))
     speech = np.array([activity.has_speech(start, end) for start, end in spans])
     warnings = warnings_of(samples, info.sample_rate, spec.sample_rate, activity, limits)
+    if info.damaged:
+        warnings += ("damaged",)
     return Heard(info, mono, spans, speech, warnings)
 
 

@@ -5,6 +5,7 @@ Must not know: features, models, HTTP.
 
 from speech_emotion.audio.decode import decode, load, probe
 from speech_emotion.audio.decoder import DecoderOptions
+from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.pool import DecoderPool
 from speech_emotion.audio.probe import AudioInfo
@@ -15,6 +16,7 @@ __all__ = [
     "AudioInfo",
     "DecoderOptions",
     "DecoderPool",
+    "Hints",
     "Limits",
     "QualityLimits",
     "decode",

@@ -1,4 +1,4 @@
-"""Bytes to float32 samples, bounded before and while decoding."""
+"""Bytes to float32 samples, bounded while decoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.audio.content import content_of
 from speech_emotion.audio.gather import Gathered
+from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.plain import decode_plain
 from speech_emotion.audio.probe import AudioInfo
@@ -26,27 +28,28 @@ def probe(data: bytes) -> AudioInfo:
     Raises EmptyAudioError, UnsupportedFormatError or CorruptAudioError.
     """
     with ExitStack() as stack:
-        return open_source(data, stack).info
+        return open_source(content_of(data, Hints()), Hints(), Limits(), stack).info
 
 
-def decode(data: bytes, limits: Limits) -> tuple[Samples, AudioInfo]:
+def decode(data: bytes, limits: Limits, hints: Hints = Hints()) -> tuple[Samples, AudioInfo]:  # noqa: B008
     """Decode an audio file to float32 `[channels, samples]` in -1..1 at its own rate, in this process.
 
-    The header is checked against `limits` first, and the running length again while decoding, since a
-    header may lie. The returned info has the frames really decoded.
+    Rate and channels are checked against `limits` first, the running length while decoding: what a header says of it
+    may be untrue, so it is not looked at. The returned info has the frames really decoded.
 
-    Raises EmptyAudioError, UnsupportedFormatError, CorruptAudioError, NonFiniteAudioError, or a LimitError.
+    Raises EmptyAudioError, UnsupportedFormatError, CorruptAudioError, TrackError, NonFiniteAudioError, or a LimitError.
     """
-    if plain := decode_plain(data, limits):
+    content = content_of(data, hints)
+    if plain := decode_plain(content, hints, limits):
         return plain
     with ExitStack() as stack:
-        source = open_source(data, stack)
+        source = open_source(content, hints, limits, stack)
         limits.check(source.info)
         gathered = Gathered(source.info, limits)
         for block in source.blocks:
             gathered.add(block)
     samples = gathered.finish()
-    return samples, replace(source.info, frames=samples.shape[1])
+    return samples, replace(source.info, frames=samples.shape[1], damaged=source.damaged)
 
 
 def load(source: str | PathLike[str] | bytes, target_rate: int, limits: Limits | None = None) -> Samples:

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from speech_emotion.audio import wire
 from speech_emotion.audio.gather import Gathered
+from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import DecoderDeadlineError, DecoderFailedError, LimitError
@@ -120,7 +121,7 @@ class Decoder:
             return f"the clip takes more than {self._options.cpu_s} s of CPU time to decode"
         return "the decoder crashed on the clip"
 
-    def decode(self, data: bytes, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
+    def decode(self, data: bytes, hints: Hints, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
         """As `audio.decode`, before `deadline` (of `time.monotonic`).
 
         Raises AudioError, DecoderFailedError among them, or DecoderDeadlineError; after the latter two the
@@ -129,7 +130,7 @@ class Decoder:
         try:
             if self._process is None or self._process.poll() is not None:
                 self._restart()
-            return self._ask(data, deadline)
+            return self._ask(data, hints, deadline)
         except TimeoutError:
             self._renew()
             raise DecoderDeadlineError("the clip was not decoded in time") from None
@@ -139,7 +140,7 @@ class Decoder:
             self._renew()
             raise
 
-    def _ask(self, data: bytes, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
+    def _ask(self, data: bytes, hints: Hints, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
         sock, limits = self._sock, self._options.limits
         assert sock is not None  # noqa: S101
 
@@ -150,6 +151,7 @@ class Decoder:
             sock.settimeout(left)
 
         wait()
+        wire.send(sock, wire.HINTS, wire.pack_hints(hints))
         wire.send(sock, wire.CLIP, data)
         gathered: Gathered | None = None
         while True:
@@ -157,14 +159,23 @@ class Decoder:
             if kind == wire.BLOCK and gathered and length % (4 * gathered.info.channels) == 0:
                 wire.receive_into(sock, _room(gathered, length // 4), wait)
             elif kind == wire.END and gathered:
-                samples = gathered.finish()
-                return samples, replace(gathered.info, frames=samples.shape[1])
+                info = _checked(wire.unpack_info(_text(sock, length, wait)), gathered)
+                return gathered.finish(), info
             elif kind == wire.INFO and not gathered:
                 gathered = Gathered(wire.unpack_info(_text(sock, length, wait)), limits)
             elif kind == wire.ERROR:
                 raise wire.unpack_error(_text(sock, length, wait))
             else:
                 raise ValueError(f"a decoder said {kind!r}, {length} bytes")
+
+
+def _checked(info: AudioInfo, gathered: Gathered) -> AudioInfo:
+    """What a decoder says at the end of a clip. Raises ValueError where it sent something else."""
+    if (info.sample_rate, info.channels, info.frames) != (
+        gathered.info.sample_rate, gathered.info.channels, gathered.frames,
+    ):  # fmt: skip
+        raise ValueError("a decoder sent another clip than it says")
+    return info
 
 
 def _text(sock: socket.socket, length: int, wait: Callable[[], None]) -> bytes:

@@ -19,9 +19,13 @@ class Gathered:
     def __init__(self, info: AudioInfo, limits: Limits) -> None:
         self.info = info
         self._limits = limits
-        most = min(limits.max_decoded_samples, int(limits.max_duration_s * info.sample_rate + 1) * info.channels)
-        self._room = np.empty(most, np.float32)
+        self._room = np.empty(limits.most_samples(info), np.float32)
         self._used = 0
+
+    @property
+    def frames(self) -> int:
+        """Samples per channel so far."""
+        return self._used // self.info.channels
 
     def add(self, block: npt.NDArray[np.float32]) -> None:
         """Append `[frames, channels]`. Raises a LimitError."""

@@ -2,56 +2,112 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
+from speech_emotion.audio import mpeg
 from speech_emotion.errors import EmptyAudioError, UnsupportedFormatError
 
 
 class Kind(Enum):
-    """A container that is read here. Libsndfile reads the first five, FFmpeg's demuxer of that name the others."""
+    """A container that is read here; the value is the name of FFmpeg's demuxer for it."""
 
     WAV = "wav"
+    W64 = "w64"
     AIFF = "aiff"
+    AU = "au"
+    CAF = "caf"
     FLAC = "flac"
     OGG = "ogg"
     MP3 = "mp3"
+    ADTS = "aac"
     MP4 = "mov"
     MATROSKA = "matroska"
-    ADTS = "aac"
+    AMR = "amr"
+    ASF = "asf"
+    # Samples alone, which only a content type can name.
+    PCMU = "mulaw"
+    PCMA = "alaw"
+    L8 = "u8"
+    L16 = "s16be"
+    L24 = "s24be"
 
 
+READ_HERE = (
+    "WAV, AIFF, AU, CAF, W64, FLAC, Ogg (Vorbis, Opus, FLAC, Speex), MP3, M4A and MP4 and 3GP (AAC, ALAC, AMR), AAC, "
+    "WebM and Matroska (Opus, Vorbis, PCM), AMR, WMA"
+)
 SUFFIXES = frozenset(
-    {".3g2", ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".au", ".awb", ".bwf", ".caf", ".flac", ".m4a", ".m4b"}
-    | {".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".spx", ".w64"}
-    | {".wav", ".wave", ".weba", ".webm", ".wma"}
+    {".3g2", ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".asf", ".au", ".awb", ".bwf", ".caf", ".flac", ".m4a"}
+    | {".m4b", ".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".spx"}
+    | {".w64", ".wav", ".wave", ".weba", ".webm", ".wma"}
 )
 """How files of these kinds are named: what a folder is searched for. What a file is, its bytes alone decide."""
+
+_STARTS = {
+    b"fLaC": Kind.FLAC,
+    b"OggS": Kind.OGG,
+    b"\x1a\x45\xdf\xa3": Kind.MATROSKA,
+    b".snd": Kind.AU,
+    b"caff": Kind.CAF,
+    b"#!AMR\n": Kind.AMR,
+    b"#!AMR-WB\n": Kind.AMR,
+    bytes.fromhex("72696666 2e91cf11 a5d628db 04c10000"): Kind.W64,
+    bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c"): Kind.ASF,
+}
+_FORMS = {
+    **dict.fromkeys(((b"RIFF", b"WAVE"), (b"RIFX", b"WAVE"), (b"RF64", b"WAVE"), (b"BW64", b"WAVE")), Kind.WAV),
+    **dict.fromkeys(((b"FORM", b"AIFF"), (b"FORM", b"AIFC")), Kind.AIFF),
+}
+_MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_MOST_TAGS = 16
+_ID3_HEADER_BYTES = 10
+_ZEROS = re.compile(rb"\0*")
 
 
 def kind_of(data: bytes) -> Kind:
     """The container of `data`. Raises EmptyAudioError or UnsupportedFormatError."""
+    return locate(data)[0]
+
+
+def locate(data: bytes) -> tuple[Kind, int]:
+    """The container of `data` and where it begins: ID3 tags may stand before it, whatever it is.
+
+    Raises EmptyAudioError or UnsupportedFormatError.
+    """
     if not data:
         raise EmptyAudioError("the file is empty")
-    start, tag = data[:4], data[8:12]
-    if start in (b"RIFF", b"RIFX") and tag == b"WAVE":
-        return Kind.WAV
-    if start == b"FORM" and tag in (b"AIFF", b"AIFC"):
-        return Kind.AIFF
-    if data[4:8] == b"ftyp":
+    begin = _after_tags(data)
+    if kind := by_header(data[begin : begin + 16]):
+        return kind, begin
+    if found := mpeg.find(data, begin):
+        layered, at = found
+        return (Kind.ADTS if layered is mpeg.Layer.ADTS else Kind.MP3), at
+    raise UnsupportedFormatError(f"the bytes are not an audio format that is read here; these are: {READ_HERE}")
+
+
+def by_header(start: bytes) -> Kind | None:
+    """The container whose header begins with these 16 bytes; frames of MP3 and ADTS have none."""
+    if kind := _FORMS.get((start[:4], start[8:12])):
+        return kind
+    if start[4:8] in _MP4_BOXES:
         return Kind.MP4
-    by_start = {b"fLaC": Kind.FLAC, b"OggS": Kind.OGG, b"\x1a\x45\xdf\xa3": Kind.MATROSKA}
-    kind = by_start.get(start) or _mpeg(data)
-    if kind is None:
-        raise UnsupportedFormatError("the bytes are not an audio format that is read here")
-    return kind
+    return next((kind for magic, kind in _STARTS.items() if start.startswith(magic)), None)
 
 
-def _mpeg(data: bytes) -> Kind | None:
-    """MP3 (with or without an ID3 tag) or AAC in ADTS: eleven bits of sync; the layer bits are 0 in ADTS alone."""
-    if data.startswith(b"ID3"):
-        return Kind.MP3
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
-        return None
-    if data[1] & 0x06:
-        return Kind.MP3
-    return Kind.ADTS if data[1] & 0xF0 == 0xF0 else None
+def _after_tags(data: bytes) -> int:
+    """Where the ID3v2 tags and the zeros behind them end; 0 without any. A tag that says it is longer than the file
+    is passed over by its header alone."""
+    at = 0
+    for _ in range(_MOST_TAGS):
+        if data[at : at + 3] != b"ID3":
+            break
+        header = data[at : at + _ID3_HEADER_BYTES].ljust(_ID3_HEADER_BYTES, b"\0")
+        size = 0
+        for byte in header[6:]:
+            size = size << 7 | byte & 0x7F
+        footer = _ID3_HEADER_BYTES if header[5] & 0x10 else 0
+        end = at + _ID3_HEADER_BYTES + size + footer
+        at = end if end < len(data) else at + _ID3_HEADER_BYTES
+    zeros = _ZEROS.match(data, at) if at else None
+    return zeros.end() if zeros else at

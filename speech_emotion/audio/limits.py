@@ -1,11 +1,15 @@
-"""What is refused from the header alone."""
+"""What a clip may be: its rate and channels are checked first, its length while it is decoded."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import ChannelsError, DurationError, SampleRateError, SamplesError
+
+TOLERANCE_S = 0.1
+"""What a clip may be longer than allowed: codecs pad what they encode, and few containers say by how much."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Limits:
     max_decoded_samples: int = 12_000_000
 
     def check(self, info: AudioInfo) -> None:
-        """Raises SampleRateError, ChannelsError, DurationError or SamplesError if `info` is out of bounds."""
+        """Raises SampleRateError or ChannelsError if `info` is out of bounds."""
         rate = info.sample_rate
         if not self.min_sample_rate <= rate <= self.max_sample_rate:
             low = rate < self.min_sample_rate
@@ -36,14 +40,19 @@ class Limits:
                 value=info.channels,
                 allowed=self.max_channels,
             )
-        self.check_length(info.frames, info)
+
+    def most_samples(self, info: AudioInfo) -> int:
+        """Samples of all channels that such a clip may have."""
+        frames = int((self.max_duration_s + TOLERANCE_S) * info.sample_rate)
+        return min(self.max_decoded_samples, frames * info.channels)
 
     def check_length(self, frames: int, info: AudioInfo) -> None:
         """Raises DurationError or SamplesError if this many frames of such a clip are too many."""
         duration_s, samples = frames / info.sample_rate, frames * info.channels
-        if duration_s > self.max_duration_s:
+        if duration_s > self.max_duration_s + TOLERANCE_S:
+            shown_s = math.ceil(1_000 * duration_s) / 1_000
             raise DurationError(
-                f"the audio lasts {duration_s:.1f} s or more, at most {self.max_duration_s:g} s are allowed",
+                f"the audio lasts {shown_s:.3f} s or more, at most {self.max_duration_s:g} s are allowed",
                 limit="max_duration_s",
                 value=duration_s,
                 allowed=self.max_duration_s,

@@ -8,16 +8,20 @@ import wave
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.audio.content import Content
+from speech_emotion.audio.hints import Hints
+from speech_emotion.audio.kinds import Kind
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.probe import AudioInfo
 
 
-def decode_plain(data: bytes, limits: Limits) -> tuple[npt.NDArray[np.float32], AudioInfo] | None:
-    """Float32 `[channels, samples]`, the very numbers that libsndfile gives; None where the full decoder must look.
+def decode_plain(content: Content, hints: Hints, limits: Limits) -> tuple[npt.NDArray[np.float32], AudioInfo] | None:
+    """Float32 `[channels, samples]`, the very numbers that a decoder gives; None where one must look.
 
     Raises a LimitError.
     """
-    if data[:4] != b"RIFF":
+    data = content.data
+    if content.kind is not Kind.WAV or data[:4] != b"RIFF" or hints.track not in (None, 1):
         return None
     try:
         with wave.open(io.BytesIO(data)) as file:
@@ -25,9 +29,10 @@ def decode_plain(data: bytes, limits: Limits) -> tuple[npt.NDArray[np.float32], 
             if file.getsampwidth() != 2 or not rate or not channels or not frames:
                 return None
             if 2 * channels * frames > len(data):
-                return None  # the header lies, or was written before the length was known
-            info = AudioInfo("WAV", "PCM_16", rate, channels, frames)
+                return None
+            info = AudioInfo("WAV", "PCM_S16LE", rate, channels, frames)
             limits.check(info)
+            limits.check_length(frames, info)
             pcm = file.readframes(frames)
     except (wave.Error, EOFError, RuntimeError):
         return None

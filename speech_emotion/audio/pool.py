@@ -11,8 +11,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.audio.content import content_of
 from speech_emotion.audio.decoder import Decoder, DecoderOptions
-from speech_emotion.audio.kinds import kind_of
+from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.plain import decode_plain
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import DecoderBusyError
@@ -49,21 +50,26 @@ class DecoderPool:
         """The processes that are there now."""
         return [decoder.pid for decoder in self._decoders if decoder.pid]
 
-    def decode(self, data: bytes, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
+    def decode(
+        self,
+        data: bytes,
+        deadline: float,
+        hints: Hints = Hints(),  # noqa: B008  # it is frozen
+    ) -> tuple[npt.NDArray[np.float32], AudioInfo]:
         """As `audio.decode`, before `deadline` (of `time.monotonic`).
 
         16-bit PCM in WAV is read here, by Python's own module; all else in a process of the pool.
         Raises AudioError; DecoderBusyError if no process was free in time; DecoderDeadlineError if one was.
         """
-        if plain := decode_plain(data, self._options.limits):
+        content = content_of(data, hints)
+        if plain := decode_plain(content, hints, self._options.limits):
             return plain
-        kind_of(data)
         try:
             decoder = self._idle.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             raise DecoderBusyError("every decoder is at work") from None
         try:
-            return decoder.decode(data, deadline)
+            return decoder.decode(data, hints, deadline)
         finally:
             self._idle.put(decoder)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """A file's header: container (`WAV`), encoding (`PCM_16`), Hz, channels, samples per channel.
+    """A clip: container (`WAV`), codec (`PCM_S16LE`), Hz, channels, samples per channel.
 
-    `frames` is 0 where the header does not say how many there are (FLAC and WebM as they are streamed).
+    Before a clip is decoded, `frames` is what its header promises, which may be untrue, or 0 where it says nothing.
+    `damaged`, known once it is decoded: something in the file could not be decoded and is left out.
     """
 
     format: str
@@ -17,6 +18,7 @@ class AudioInfo:
     sample_rate: int
     channels: int
     frames: int
+    damaged: bool = False
 
     @property
     def duration_s(self) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-QualityWarning = Literal["clipped", "very_quiet", "low_sample_rate"]
+QualityWarning = Literal["clipped", "very_quiet", "low_sample_rate", "damaged"]
 
 BAND_HZ = (200.0, 4_000.0)
 FRAME_S, HOP_S = 0.064, 0.032

@@ -1,6 +1,6 @@
 """What a decoder process and its gateway say to each other: a kind, a length, that many bytes. Nothing is pickled.
 
-A clip goes in as CLIP; INFO, BLOCKs and END come back, or ERROR at any point.
+A clip goes in as HINTS and CLIP; INFO, BLOCKs and END come back, or ERROR at any point.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import asdict
 from typing import Any
 
 from speech_emotion import errors
+from speech_emotion.audio.hints import Hints, Raw
+from speech_emotion.audio.kinds import Kind
 from speech_emotion.audio.probe import AudioInfo
 
-CLIP, INFO, BLOCK, END, ERROR = b"C", b"I", b"B", b"E", b"X"
+HINTS, CLIP, INFO, BLOCK, END, ERROR = b"H", b"C", b"I", b"B", b"E", b"X"
 MAX_JSON_BYTES = 64 * 1024
 _HEADER = struct.Struct("!cI")
 
@@ -44,6 +46,19 @@ def receive_into(sock: socket.socket, view: memoryview, wait: Callable[[], None]
         view = view[count:]
 
 
+def pack_hints(hints: Hints) -> bytes:
+    """Hints as JSON."""
+    raw = hints.raw and [hints.raw.kind.name, hints.raw.sample_rate, hints.raw.channels]
+    return json.dumps({"track": hints.track, "raw": raw}).encode()
+
+
+def unpack_hints(payload: bytes) -> Hints:
+    """The reverse of `pack_hints`."""
+    said = json.loads(payload)
+    raw = said["raw"] and Raw(Kind[said["raw"][0]], *said["raw"][1:])
+    return Hints(said["track"], raw)
+
+
 def pack_info(info: AudioInfo) -> bytes:
     """A header as JSON."""
     return json.dumps(asdict(info)).encode()
@@ -55,7 +70,7 @@ def unpack_info(payload: bytes) -> AudioInfo:
     numbers = (int(said["sample_rate"]), int(said["channels"]), int(said["frames"]))
     if min(numbers[:2]) < 1 or numbers[2] < 0:
         raise ValueError("a header without rate or channels")
-    return AudioInfo(str(said["format"]), str(said["subtype"]), *numbers)
+    return AudioInfo(str(said["format"]), str(said["subtype"]), *numbers, damaged=bool(said["damaged"]))
 
 
 def pack_error(error: errors.AudioError) -> bytes:

@@ -14,10 +14,13 @@ import socket
 import sys
 import traceback
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from speech_emotion.audio import wire
+from speech_emotion.audio.content import content_of
+from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.source import open_source
 from speech_emotion.errors import AudioError, DecoderFailedError
@@ -29,10 +32,10 @@ def main() -> None:
     limits = Limits(**options["limits"])
     log = _own_stderr()
     _bound_memory(options["memory_bytes"])
-    while (data := _next_clip(sock)) is not None:
+    while (clip := _next_clip(sock)) is not None:
         _bound_cpu(options["cpu_s"])
         try:
-            answer(sock, data, limits)
+            answer(sock, *clip, limits)
         except AudioError as error:
             wire.send(sock, wire.ERROR, wire.pack_error(error))
         except MemoryError:
@@ -44,10 +47,10 @@ def main() -> None:
             _fail(sock, "the decoder failed on the clip")
 
 
-def answer(sock: socket.socket, data: bytes, limits: Limits) -> None:
+def answer(sock: socket.socket, hints: Hints, data: bytes, limits: Limits) -> None:
     """Send a clip's header and blocks as they are decoded. Raises AudioError."""
     with ExitStack() as stack:
-        source = open_source(data, stack)
+        source = open_source(content_of(data, hints), hints, limits, stack)
         limits.check(source.info)
         wire.send(sock, wire.INFO, wire.pack_info(source.info))
         frames = 0
@@ -55,17 +58,22 @@ def answer(sock: socket.socket, data: bytes, limits: Limits) -> None:
             frames += block.shape[0]
             limits.check_length(frames, source.info)
             wire.send(sock, wire.BLOCK, block.data.cast("B"))
-    wire.send(sock, wire.END)
+    wire.send(sock, wire.END, wire.pack_info(replace(source.info, frames=frames, damaged=source.damaged)))
 
 
-def _next_clip(sock: socket.socket) -> bytes | None:
+def _next_clip(sock: socket.socket) -> tuple[Hints, bytes] | None:
     try:
-        _, length = wire.receive_header(sock, lambda: None)
-        clip = bytearray(length)
-        wire.receive_into(sock, memoryview(clip), lambda: None)
+        hints = wire.unpack_hints(_next_message(sock))
+        return hints, _next_message(sock)
     except (EOFError, OSError):
         return None
-    return bytes(clip)
+
+
+def _next_message(sock: socket.socket) -> bytes:
+    _, length = wire.receive_header(sock, lambda: None)
+    message = bytearray(length)
+    wire.receive_into(sock, memoryview(message), lambda: None)
+    return bytes(message)
 
 
 def _fail(sock: socket.socket, detail: str) -> None:

@@ -32,19 +32,36 @@ def silence(seconds: float = 1.0) -> bytes:
     return encode(np.zeros(int(seconds * RATE)))
 
 
-def contained(container: str, codec: str, seconds: float = 1.0, rate: int = 48_000, channels: int = 1) -> bytes:
+def contained(
+    container: str, codec: str, seconds: float = 1.0, rate: int = 48_000, channels: int = 1, **options: str
+) -> bytes:
     """A 440 Hz tone as a phone or a browser records it: `("ipod", "aac")`, `("webm", "libopus")`, `("adts", "aac")`."""
     wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
-    layout = {1: "mono", 2: "stereo"}[channels]
+    return multiplexed(container, [(codec, np.tile(wave, (channels, 1)))], rate, **options)
+
+
+def multiplexed(container: str, tracks: list[tuple[str, np.ndarray]], rate: int = 48_000, **options: str) -> bytes:
+    """A file with a track for each codec and `[channels, samples]`; `options` are the muxer's."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate, layout=layout)
-        context = stream.codec_context
-        context.open()
-        frame = av.AudioFrame.from_ndarray(np.tile(wave.astype(np.float32), (channels, 1)), "fltp", layout)
-        frame.sample_rate = rate
-        resampler = av.AudioResampler(context.format.name, layout, rate, context.frame_size or 1024)
-        frames = [*resampler.resample(frame), *resampler.resample(None), None]
-        for piece in frames:
-            out.mux(stream.encode(piece))
+    with av.open(buffer, "w", format=container, options=options) as out:
+        streams = [_stream(out, codec, rate, len(samples)) for codec, samples in tracks]
+        for stream, (_, samples) in zip(streams, tracks, strict=True):
+            context, layout = stream.codec_context, stream.codec_context.layout.name
+            frame = av.AudioFrame.from_ndarray(samples.astype(np.float32), "fltp", layout)
+            frame.sample_rate = rate
+            resampler = av.AudioResampler(context.format.name, layout, context.sample_rate, context.frame_size or 1024)
+            for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
+                # FLAC ends with a packet of its header alone, which no other container takes.
+                out.mux([packet for packet in stream.encode(piece) if packet.size or container == "flac"])
     return buffer.getvalue()
+
+
+RATES = {"libopencore_amrnb": 8_000, "g722": 16_000}
+
+
+def _stream(out: av.container.OutputContainer, codec: str, rate: int, channels: int) -> av.AudioStream:
+    stream = out.add_stream(codec, rate=RATES.get(codec, rate), layout={1: "mono", 2: "stereo"}[channels])
+    if codec.startswith("wma"):
+        stream.bit_rate = 64_000
+    stream.codec_context.open()
+    return stream

@@ -6,11 +6,13 @@ import ctypes
 import time
 from contextlib import ExitStack
 
-from speech_emotion.audio import worker
+from speech_emotion.audio import Hints, Limits, worker
+from speech_emotion.audio.content import Content
 from speech_emotion.audio.source import Source, open_source
 
 
-def faulty(data: bytes, stack: ExitStack) -> Source:
+def faulty(content: Content, hints: Hints, limits: Limits, stack: ExitStack) -> Source:
+    data = content.data
     if data.endswith(b"CRASH"):
         ctypes.string_at(0)
     while data.endswith(b"SPIN"):
@@ -21,7 +23,7 @@ def faulty(data: bytes, stack: ExitStack) -> Source:
         bytearray(2**30)
     if data.endswith(b"RAISE"):
         raise RuntimeError("a bug")
-    return open_source(data, stack)
+    return open_source(content, hints, limits, stack)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ export const WORDS = {
   missing_file: { title: "No file arrived", advice: "Choose the file again.", again: true },
   model_contract: { title: "The model is not usable", advice: WAIT, again: true },
   model_unavailable: { title: "The model is away", advice: WAIT, again: true },
+  no_such_track: { title: "The file has no such track", advice: "Choose another one of its tracks, or none." },
   non_finite_audio: { title: "The file holds values that are no sound", advice: `Something went wrong when it was written. ${ANOTHER_FORMAT}` },
   not_the_service: { title: "Something else answered", advice: "Not this service but something before it answered. Reload the page; if it stays so, tell whoever runs it.", again: true },
   overloaded: { title: "The service is busy", advice: "Many are asking at once. Wait a few seconds and try again.", again: true },

@@ -6,6 +6,7 @@
 const WARNINGS = /** @type {Readonly<Record<string, string>>} */ ({
   clipped: "The recording is too loud and distorted: the answer may be off. Move away from the microphone.",
   very_quiet: "The recording is very quiet: the answer may be off. Come nearer to the microphone.",
+  damaged: "Part of the file is damaged and was left out.",
   low_sample_rate: "The recording lacks high tones (as from a telephone): the answer may be off.",
 });
 

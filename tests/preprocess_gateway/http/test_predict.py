@@ -63,7 +63,7 @@ def test_libsndfiles_formats_are_answered(gateway: Gateway, format: str, subtype
         (clips.encode(np.empty(0)), 400, "empty_audio"),
         (b"not audio at all, only text", 415, "unsupported_format"),
         (b"\x7fELF" + bytes(500), 415, "unsupported_format"),
-        (clips.tone(format="FLAC")[:4000], 422, "corrupt_audio"),
+        (clips.tone(format="FLAC")[:300], 422, "corrupt_audio"),
         (clips.encode(np.full(100, np.nan), subtype="FLOAT"), 422, "non_finite_audio"),
         (clips.tone(21.0), 413, "audio_too_long"),
         (clips.tone(0.1, rate=1000), 422, "sample_rate_out_of_range"),

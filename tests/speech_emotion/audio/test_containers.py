@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from speech_emotion import errors
-from speech_emotion.audio import AudioInfo, Limits, containers, decode
+from speech_emotion.audio import AudioInfo, Hints, Limits, containers, decode
+from speech_emotion.audio.content import Content
 from speech_emotion.audio.kinds import Kind
 from tests.support import clips
 from tests.support.watched import watched
@@ -63,8 +64,8 @@ def test_half_a_file_is_corrupt_or_answered_for_what_is_there(container: str, co
 
 
 def test_a_codec_that_is_not_listed_is_unsupported() -> None:
-    with pytest.raises(errors.UnsupportedFormatError, match="codec"):
-        decode(clips.contained("matroska", "pcm_s16le"), Limits())
+    with pytest.raises(errors.UnsupportedFormatError, match=r"the codec wavpack, .* these are: WAV"):
+        decode(clips.contained("matroska", "wavpack"), Limits())
 
 
 def test_without_pyav_the_error_says_what_is_missing() -> None:
@@ -152,5 +153,5 @@ def test_a_demuxer_that_wants_another_file_is_refused(
     chosen = cast(Kind, SimpleNamespace(name=demuxer, value=demuxer))
     with watched(canary.parent) as watch:
         with pytest.raises(errors.AudioError), ExitStack() as stack:
-            list(containers.open_container(playlists(canary)[name], chosen, stack)[1])
+            containers.open_container(Content(chosen, playlists(canary)[name]), Hints(), Limits(), stack)
         assert not watch.opened()

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import io
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 import soundfile
 
 from speech_emotion import errors
-from speech_emotion.audio import Limits, decode, load, prepare, probe
+from speech_emotion.audio import Hints, Limits, decode, load, prepare, probe
+from speech_emotion.audio.content import content_of
 from speech_emotion.audio.plain import decode_plain
+from speech_emotion.audio.source import open_source
 from tests.support.clips import RATE, encode
 from tests.support.hostile import without_length
 
@@ -41,7 +44,7 @@ def test_every_encoding_gives_back_the_samples(format: str, subtype: str, tolera
 
 def test_probe_reads_the_header_alone() -> None:
     info = probe(encode(np.stack([tone(), tone()], axis=1), 44_100)[:60])
-    assert (info.format, info.subtype, info.sample_rate, info.channels) == ("WAV", "PCM_16", 44_100, 2)
+    assert (info.format, info.subtype, info.sample_rate, info.channels) == ("WAV", "PCM_S16LE", 44_100, 2)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_probe_reads_the_header_alone() -> None:
         (encode(np.empty(0, np.float32)), errors.EmptyAudioError),
         (encode(np.array([0.0, np.nan], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
         (encode(np.array([0.0, np.inf], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
-        (encode(tone(), format="FLAC")[:3000], errors.CorruptAudioError),
+        (encode(tone(), format="FLAC")[:300], errors.CorruptAudioError),
         (encode(tone(2.0)), errors.DurationError),
         (encode(tone(), rate=2_000), errors.SampleRateError),
         (encode(tone(), rate=96_000), errors.SampleRateError),
@@ -97,12 +100,16 @@ def test_load_takes_bytes_and_paths(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_plain_wav_is_read_without_libsndfile_and_gives_its_numbers(channels: int) -> None:
+def test_plain_wav_is_read_by_python_alone_and_gives_the_numbers_of_the_decoders(channels: int) -> None:
     clip = encode(np.random.default_rng(0).uniform(-1, 1, (1000, channels)))
-    plain = decode_plain(clip, Limits())
+    content = content_of(clip, Hints())
+    plain = decode_plain(content, Hints(), Limits())
     assert plain
     np.testing.assert_array_equal(plain[0], soundfile.read(io.BytesIO(clip), dtype="float32", always_2d=True)[0].T)
     assert plain[1] == probe(clip)
+    with ExitStack() as stack:
+        source = open_source(content, Hints(), Limits(), stack)
+        np.testing.assert_array_equal(plain[0], np.concatenate(list(source.blocks)).T)
 
 
 @pytest.mark.parametrize("promised", [0x7FFFFFF0, 0xFFFFFFFF])

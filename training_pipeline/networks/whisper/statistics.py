@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import keras
@@ -10,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from speech_emotion.files import whole_file
 from training_pipeline.networks.whisper.augment import Augmentation, crop
 
 Array = npt.NDArray[np.float32]
@@ -75,5 +75,8 @@ def _pool(states: list[tf.Tensor]) -> tf.Tensor:
 
 
 def _write(path: Path, values: Array) -> None:
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
         np.save(file, values, allow_pickle=False)
+    temporary.replace(path)

@@ -1,0 +1,78 @@
+"""Frames of MPEG audio (layers I to III) and of AAC in ADTS: files of these have no header, frames follow each other.
+
+Headers: ISO/IEC 11172-3 section 2.4.1.3, 13818-3 for the lower rates, 13818-7 section 6.2 for ADTS.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+SEARCHED_BYTES = 65_536
+"""How far the first frame is looked for: a cut file begins in the middle of one."""
+CHAINED = 3
+"""As many frames in a row are no coincidence."""
+
+
+class Layer(Enum):
+    """What the frames hold; the value is the layer field of the header."""
+
+    ADTS = 0
+    III = 1
+    II = 2
+    I = 3  # noqa: E741
+
+
+_KBITS = {
+    (True, Layer.I): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, Layer.II): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, Layer.III): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, Layer.I): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, Layer.II): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, Layer.III): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_HEADER_BYTES = 7
+
+
+def find(data: bytes, begin: int) -> tuple[Layer, int] | None:
+    """The first frame at or soon after `begin` of a file of frames, whatever lies between."""
+    first = _frame(data[begin : begin + _HEADER_BYTES])
+    at = data.find(b"\xff", begin, begin + SEARCHED_BYTES)
+    while at >= 0:
+        if chained := _chain(data, at):
+            return chained[0], begin if first and first[:2] == chained else at
+        at = data.find(b"\xff", at + 1, begin + SEARCHED_BYTES)
+    # A damaged file may have no such row. Text in UTF-16 looks like layer I, which nobody sends.
+    return (first[0], begin) if first and first[0] is not Layer.I else None
+
+
+def _chain(data: bytes, at: int) -> tuple[Layer, int] | None:
+    """Layer and sample rate, if a row of frames begins here that is long enough or ends with the file."""
+    first = _frame(data[at : at + _HEADER_BYTES])
+    for _ in range(CHAINED):
+        frame = _frame(data[at : at + _HEADER_BYTES])
+        if first is None or frame is None or frame[:2] != first[:2]:
+            return None
+        at += frame[2]
+        if at >= len(data):
+            break
+    return first[:2] if first else None
+
+
+def _frame(header: bytes) -> tuple[Layer, int, int] | None:
+    """Layer, sample rate in Hz and bytes of the frame; None for what is no header."""
+    if len(header) < _HEADER_BYTES or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
+        return None
+    layer = Layer(header[1] >> 1 & 3)
+    if layer is Layer.ADTS:
+        length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
+        rate = header[2] >> 2 & 15
+        return (layer, rate, length) if header[1] & 0xF0 == 0xF0 and rate < 13 and length > _HEADER_BYTES else None
+    version, bits, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
+    if version == 1 or bits in (0, 15) or rate == 3:
+        return None
+    bits_per_s, hz = 1_000 * _KBITS[version == 3, layer][bits - 1], _RATES[version][rate]
+    padding = header[2] >> 1 & 1
+    if layer is Layer.I:
+        return layer, hz, (12 * bits_per_s // hz + padding) * 4
+    return layer, hz, (144 if version == 3 or layer is Layer.II else 72) * bits_per_s // hz + padding

@@ -1,0 +1,129 @@
+"""Every format that is read gives back what was recorded, in a decoder process as in this one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speech_emotion import errors
+from speech_emotion.audio import DecoderOptions, DecoderPool, Hints, Limits, decode
+from speech_emotion.audio.hints import Raw, raw_of
+from speech_emotion.audio.kinds import Kind
+from tests.support import clips, sent
+
+SECONDS = 1.0
+RAW_CODECS = {"audio/PCMU": "pcm_mulaw", "audio/PCMA": "pcm_alaw", "audio/L16": "pcm_s16be", "audio/L24": "pcm_s24be"}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[DecoderPool]:
+    with DecoderPool(1, DecoderOptions(Limits())) as running:
+        yield running
+
+
+def loudest_hz(samples: np.ndarray, rate: int) -> float:
+    middle = samples[0, samples.shape[1] // 4 : -samples.shape[1] // 4]
+    return float(np.abs(np.fft.rfft(middle * np.hanning(middle.size))).argmax() * rate / middle.size)
+
+
+@pytest.mark.parametrize("name", sent.FORMS)
+def test_the_tone_comes_back_with_its_length(pool: DecoderPool, name: str) -> None:
+    clip = sent.write(name, sent.tone(SECONDS))
+    samples, info = decode(clip, Limits())
+    assert (info.format, info.channels, info.damaged) == (sent.FORMS[name].format, 1, False)
+    assert samples.shape == (1, info.frames)
+    assert info.duration_s == pytest.approx(SECONDS, abs=0.1)
+    assert loudest_hz(samples, info.sample_rate) == pytest.approx(440, abs=5)
+    middle = samples[:, info.frames // 4 : -info.frames // 4]
+    assert middle.std() == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
+    there = pool.decode(clip, time.monotonic() + 60)
+    np.testing.assert_array_equal(there[0], samples)
+    assert there[1] == info
+
+
+@pytest.mark.parametrize("name", ["WAV, 24 bit", "AU", "CAF, ALAC", "FLAC", "Ogg, FLAC", "M4A, ALAC", "Matroska, PCM"])
+def test_what_loses_nothing_gives_the_very_samples(name: str) -> None:
+    recorded = np.round(sent.tone(SECONDS) * 32_768) / 32_768
+    np.testing.assert_allclose(decode(sent.write(name, recorded), Limits())[0], recorded, atol=1 / 32_768)
+
+
+@pytest.mark.parametrize("name", ["AU", "Ogg, Opus", "Ogg, FLAC", "MP3", "M4A", "Matroska, PCM", "WMA 2"])
+def test_two_channels_stay_two(name: str) -> None:
+    stereo = np.concatenate([sent.tone(SECONDS), sent.tone(SECONDS, hz=880.0)])
+    samples, info = decode(sent.write(name, stereo), Limits())
+    assert info.channels == 2
+    assert loudest_hz(samples, info.sample_rate) == pytest.approx(440, abs=5)
+    assert loudest_hz(samples[::-1], info.sample_rate) == pytest.approx(880, abs=5)
+
+
+@pytest.mark.parametrize(("form", "codec", "encoder"), [("ogg", "SPEEX", "libspeex"), ("caf", "OPUS", "libopus")])
+def test_what_only_other_programs_write_is_heard(tmp_path: Path, form: str, codec: str, encoder: str) -> None:
+    samples, info = decode(sent.by_ffmpeg(tmp_path, clips.tone(), form, "-c:a", encoder), Limits())
+    assert (info.format, info.subtype) == (form.upper(), codec)
+    assert info.duration_s == pytest.approx(SECONDS, abs=0.1)
+    assert loudest_hz(samples, info.sample_rate) == pytest.approx(440, abs=5)
+
+
+def test_wide_band_amr_is_read() -> None:
+    frames = [bytes([0x04]) + np.random.default_rng(n).bytes(17) for n in range(50)]  # 20 ms each, 6.6 kbit/s
+    samples, info = decode(b"#!AMR-WB\n" + b"".join(frames), Limits())
+    assert (info.format, info.subtype, info.sample_rate, info.frames) == ("AMR", "AMR_WB", 16_000, 16_000)
+    assert samples.std() > 0
+
+
+def test_the_silence_that_phones_leave_out_of_amr_is_no_damage() -> None:
+    clip = sent.write("AMR", sent.tone(SECONDS))
+    silent = bytes([0x44, *bytes(5)]) + bytes([0x7C]) * 7  # one frame that describes the noise, seven of nothing
+    info = decode(clip + silent * 3, Limits())[1]
+    assert not info.damaged
+    assert info.duration_s == pytest.approx(SECONDS + 0.48, abs=0.05)
+
+
+def raw_samples(content_type: str) -> bytes:
+    """The tone at 8 kHz without a header."""
+    au = clips.multiplexed("au", [(RAW_CODECS[content_type], sent.tone(SECONDS, 8_000))], 8_000)
+    return au[int.from_bytes(au[4:8], "big") :]
+
+
+@pytest.mark.parametrize("content_type", RAW_CODECS)
+def test_samples_without_a_header_are_what_their_type_says(pool: DecoderPool, content_type: str) -> None:
+    hints = Hints(raw=raw_of(content_type, {"rate": "8000"}))
+    samples, info = pool.decode(raw_samples(content_type), time.monotonic() + 60, hints)
+    assert (info.sample_rate, info.channels, info.frames) == (8_000, 1, 8_000)
+    np.testing.assert_allclose(samples, sent.tone(SECONDS, 8_000), atol=0.02)
+
+
+def test_samples_without_a_header_may_have_two_channels() -> None:
+    hints = Hints(raw=raw_of("audio/l16", {"Rate": "16000", "channels": "2"}))
+    samples, info = decode(np.arange(8, dtype=">i2").tobytes(), Limits(), hints)
+    assert (info.sample_rate, info.channels) == (16_000, 2)
+    np.testing.assert_array_equal(samples * 32_768, [[0, 2, 4, 6], [1, 3, 5, 7]])
+
+
+def test_a_file_with_a_header_is_what_its_header_says_whatever_its_type() -> None:
+    hints = Hints(raw=Raw(Kind.PCMU, 8_000))
+    assert decode(clips.tone(), Limits(), hints)[1].sample_rate == clips.RATE
+
+
+@pytest.mark.parametrize("parameters", [{}, {"rate": ""}, {"rate": "fast"}, {"rate": "-8000"}, {"rate": "9" * 99}])
+def test_samples_without_a_header_need_a_rate(parameters: dict[str, str]) -> None:
+    with pytest.raises(errors.UnsupportedFormatError, match="rate=8000"):
+        raw_of("audio/PCMU", parameters)
+
+
+def test_a_rate_that_is_out_of_bounds_is_refused_as_everywhere() -> None:
+    with pytest.raises(errors.SampleRateError):
+        decode(bytes(100), Limits(), Hints(raw=Raw(Kind.L16, 999_999)))
+    with pytest.raises(errors.ChannelsError):
+        decode(bytes(180), Limits(), Hints(raw=Raw(Kind.L16, 8_000, 9)))
+    with pytest.raises(errors.EmptyAudioError):
+        decode(b"", Limits(), Hints(raw=Raw(Kind.L16, 8_000)))
+
+
+@pytest.mark.parametrize("content_type", ["audio/wav", "audio/basic", "audio/opus", "application/octet-stream", ""])
+def test_other_types_say_nothing(content_type: str) -> None:
+    assert raw_of(content_type, {"rate": "8000"}) is None
