@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from pathlib import Path
 
@@ -97,4 +98,4 @@ def _reload(core: ServerCore, config: object) -> None:
 
 def _channel_arguments(flags: Flags) -> tuple[tuple[str, int | str], ...]:
     pairs = (argument.partition("=") for argument in flags.grpc_channel_arguments.split(",") if argument)
-    return tuple((name, int(value) if value.lstrip("-").isdigit() else value) for name, _, value in pairs)
+    return tuple((name, int(value) if re.fullmatch("-?[0-9]{1,18}", value) else value) for name, _, value in pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import sys
 import threading
@@ -15,6 +16,7 @@ from model_server.errors import ServingError
 from model_server.rest.handler import answer, status_of
 
 _log = logging.getLogger(__name__)
+_LENGTH = re.compile("[0-9]{1,18}")  # `str.isdigit` takes `²` too, and int() no more than some 4,000 digits
 _NOT_FOUND = "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
 
@@ -71,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdigit():
+        if "Transfer-Encoding" in self.headers or not _LENGTH.fullmatch(length):
             # What follows cannot be told from the next request.
             self.close_connection = True
             self._send(411, "application/json", json.dumps({"error": "Content-Length required"}))

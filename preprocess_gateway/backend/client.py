@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,6 +17,7 @@ from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, Over
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion import contract
+from speech_emotion.channel import Tls, open_channel
 from speech_emotion.errors import ContractError
 from speech_emotion.protos import predict_pb2, prediction_service_pb2_grpc, tensor_pb2, types_pb2
 
@@ -119,18 +119,10 @@ class PredictClient:
 
 
 def _channel(settings: Settings) -> grpc.Channel:
-    if settings.model_server_ca_file is None:
-        return grpc.insecure_channel(settings.model_server, CHANNEL_OPTIONS)
-    credentials = grpc.ssl_channel_credentials(
-        settings.model_server_ca_file.read_bytes(),
-        _bytes(settings.model_server_client_key_file),
-        _bytes(settings.model_server_client_cert_file),
+    tls = Tls.of(
+        settings.model_server_ca_file, settings.model_server_client_cert_file, settings.model_server_client_key_file
     )
-    return grpc.secure_channel(settings.model_server, credentials, CHANNEL_OPTIONS)
-
-
-def _bytes(path: Path | None) -> bytes | None:
-    return None if path is None else path.read_bytes()
+    return open_channel(settings.model_server, tls, CHANNEL_OPTIONS)
 
 
 def _text(response: predict_pb2.PredictResponse, name: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from preprocess_gateway.errors import GatewayError
-from preprocess_gateway.http.problems import HTTP_CODES, status_of_class
+from preprocess_gateway.http.problems import HTTP_CODES, INTERNAL_CODE, OTHER_CODE, status_of_class
 from speech_emotion.errors import AudioError, ContractError, LimitError, SpeechEmotionError
 
 ABSTRACT = (AudioError, LimitError, GatewayError)
@@ -15,7 +15,6 @@ HTTP_TEXTS = {
     "not_found": "There is nothing at this path.",
     "method_not_allowed": "The path does not take this method; `Allow` says which it does.",
 }
-INTERNAL, OTHER = "internal_error", "http_error"
 
 
 @dataclass(frozen=True, order=True)
@@ -44,8 +43,8 @@ def _of_http() -> Iterator[ErrorEntry]:
     for status, code in HTTP_CODES.items():
         if code in HTTP_TEXTS:  # others stand with the class that shares the code
             yield ErrorEntry(str(status), code, HTTP_TEXTS[code])
-    yield ErrorEntry("4XX", OTHER, "The request is refused for another reason, which HTTP has a status for.")
-    yield ErrorEntry("500", INTERNAL, "The gateway failed: a defect, which its log explains.")
+    yield ErrorEntry("4XX", OTHER_CODE, "The request is refused for another reason, which HTTP has a status for.")
+    yield ErrorEntry("500", INTERNAL_CODE, "The gateway failed: a defect, which its log explains.")
 
 
 def _family(root: type[SpeechEmotionError]) -> Iterator[type[SpeechEmotionError]]:

@@ -13,12 +13,12 @@ from pydantic.json_schema import models_json_schema
 from preprocess_gateway.core.answer import Answer
 from preprocess_gateway.http.catalogue import ErrorEntry, error_table
 from preprocess_gateway.http.models import Models
+from preprocess_gateway.http.problems import PROBLEM_TYPE
 from preprocess_gateway.http.query import PredictQuery
 from preprocess_gateway.http.uploads import MULTIPART, RAW_TYPES
 from preprocess_gateway.settings import Settings
 
 Json = dict[str, Any]
-PROBLEM_TYPE = "application/problem+json"
 AUDIO_TYPES = ("audio/wav", "audio/flac", "audio/ogg", "audio/mpeg")
 """Named as examples: any audio type is taken."""
 BYTES: Json = {"type": "string", "format": "binary"}

@@ -6,8 +6,8 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
 
 from preprocess_gateway.errors import GatewayError, OverloadedError
 from speech_emotion import errors as ground
@@ -33,6 +33,8 @@ HTTP_CODES = {
     400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
     413: "body_too_large", 415: "unsupported_media_type",
 }  # fmt: skip
+OTHER_CODE, INTERNAL_CODE = "http_error", "internal_error"
+PROBLEM_TYPE = "application/problem+json"
 
 
 def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
@@ -45,21 +47,26 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
         return render_problem(status, error.code, str(error), retry_after_s)
 
     def http(error: HTTPException) -> Response:
+        """What the framework refuses, in our words."""
         status = error.code or 500
-        if isinstance(error, RequestEntityTooLarge):
-            detail = (
-                f"the body (at most {app.config['MAX_CONTENT_LENGTH']} bytes) or a text field of the form is too large"
-            )
-        else:
-            detail = error.description or error.name
-        response = render_problem(status, HTTP_CODES.get(status, "http_error"), detail, retry_after_s)
-        if status == 405 and (allow := dict(error.get_headers()).get("Allow")):
+        allow = dict(error.get_headers()).get("Allow", "")
+        match status:
+            case 404:
+                detail = "There is nothing at this path. /docs lists the paths that there are"
+            case 405:
+                detail = f"This path does not take {request.method}. It takes {allow}"
+            case 413:
+                detail = f"The body has more than {app.config['MAX_CONTENT_LENGTH']} bytes"
+            case _:
+                detail = f"The request was refused: {error.name}"
+        response = render_problem(status, HTTP_CODES.get(status, OTHER_CODE), detail, retry_after_s)
+        if allow:
             response.headers["Allow"] = allow
         return response
 
     def unknown(error: Exception) -> Response:
         log.error("request failed", exc_info=error)
-        return render_problem(500, "internal_error", "the gateway failed; its log says why", retry_after_s)
+        return render_problem(500, INTERNAL_CODE, "the gateway failed; its log says why", retry_after_s)
 
     app.register_error_handler(ground.SpeechEmotionError, known)
     app.register_error_handler(HTTPException, http)
@@ -78,18 +85,23 @@ def status_of_class(kind: type[ground.SpeechEmotionError]) -> int:
     return next((STATUS[parent] for parent in kind.__mro__ if parent in STATUS), 500)
 
 
-def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
-    """One problem document; 503 says when to come back."""
-    g.error_code = code
-    problem = {
+def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, str | int]:
+    """One problem document."""
+    return {
         "type": f"/docs#{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
         "code": code,
         "detail": detail,
-        "request_id": g.request_id,
+        "request_id": request_id,
     }
-    response = Response(json.dumps(problem), status, content_type="application/problem+json")
+
+
+def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
+    """The response with a problem; 503 says when to come back."""
+    g.error_code = code
+    document = problem(status, code, detail, g.request_id)
+    response = Response(json.dumps(document), status, content_type=PROBLEM_TYPE)
     if status == 503:
         response.headers["Retry-After"] = str(retry_after_s)
     return response

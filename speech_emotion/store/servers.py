@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ POLL_S = 0.2
 def addresses(server: str) -> list[str]:
     """Every host:port behind the name: a headless Service names all its pods. Raises NotServedError."""
     host, _, port = server.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not re.fullmatch("[0-9]{1,5}", port):
         raise NotServedError(f"{server!r} is no model server: host:port is needed")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)

@@ -182,3 +182,79 @@ def test_a_refused_microphone_is_explained(page: Page) -> None:
         throw new DOMException("Permission denied", "NotAllowedError"); }; }""")
     page.get_by_role("button", name="Record").click()
     expect_problem(page, "The microphone is not allowed")
+
+
+HELD_MICROPHONE = """() => {
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  Object.assign(window, { grants: [], streams: [] });
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await new Promise((resolve) => window.grants.push(resolve));
+    window.streams.push(await ask(wanted));
+    return window.streams.at(-1);
+  };
+}"""
+GRANT = "() => window.grants.splice(0).forEach((grant) => grant())"
+LIVE_TRACKS = (
+    "() => window.streams.flatMap((stream) => stream.getTracks()).filter((t) => t.readyState === 'live').length"
+)
+GRANTED = "(count) => window.streams.length === count"
+
+
+def test_a_second_click_while_the_browser_asks_for_the_microphone_starts_no_second_recording(page: Page) -> None:
+    page.evaluate(HELD_MICROPHONE)
+    record = page.locator("#record")
+    record.click()
+    record.click()
+    assert page.evaluate("() => window.grants.length") == 1
+    page.evaluate(GRANT)
+    expect(page.locator("#clip-title")).to_contain_text("Recording, 1", timeout=LONG_MS)
+    assert page.evaluate(LIVE_TRACKS) == 1
+    record.click()
+    expect_answer(page)
+    assert page.evaluate(LIVE_TRACKS) == 0
+
+
+def test_a_microphone_that_is_granted_after_a_file_was_opened_is_let_go(page: Page, clip: Path) -> None:
+    page.evaluate(HELD_MICROPHONE)
+    page.locator("#record").click()
+    drop(page, clip.read_bytes())
+    expect_answer(page)
+    page.evaluate(GRANT)
+    page.wait_for_function(GRANTED, arg=1)
+    page.wait_for_function(f"({LIVE_TRACKS})() === 0")
+    expect_answer(page)
+    expect(page.locator("#clip-title")).to_have_text("dropped.wav")
+    expect(page.locator("#record-label")).to_have_text("Record")
+
+
+@pytest.mark.parametrize("other", ["file", "sample"])
+def test_another_clip_ends_a_recording(page: Page, clip: Path, other: str) -> None:
+    page.evaluate(HELD_MICROPHONE)
+    page.locator("#record").click()
+    page.evaluate(GRANT)
+    expect(page.locator("#clip-title")).to_contain_text("Recording, 1", timeout=LONG_MS)
+    if other == "file":
+        drop(page, clip.read_bytes())
+    else:
+        page.locator("#sample").click()
+    expect_answer(page)
+    page.wait_for_function(f"({LIVE_TRACKS})() === 0")
+    expect(page.locator("#clip-title")).not_to_contain_text("Recording")
+
+
+def test_of_two_files_the_last_is_answered(page: Page, clip: Path) -> None:
+    page.evaluate("""() => {
+        const decode = OfflineAudioContext.prototype.decodeAudioData;
+        window.held = [];
+        OfflineAudioContext.prototype.decodeAudioData = async function (data) {
+          if (window.held.length === 0) await new Promise((resolve) => window.held.push(resolve));
+          return decode.call(this, data);
+        };
+    }""")
+    drop(page, clip.read_bytes(), "first.wav")
+    page.wait_for_function("() => window.held.length === 1")
+    drop(page, clip.read_bytes(), "second.wav")
+    expect_answer(page)
+    page.evaluate("() => window.held[0]()")
+    page.wait_for_timeout(500)
+    expect(page.locator("#clip-title")).to_have_text("second.wav")

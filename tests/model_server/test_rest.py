@@ -113,3 +113,15 @@ def test_other_paths(url: str, path: str, status: int, text: str) -> None:
 def test_a_body_without_length_is_refused(url: str) -> None:
     answer = requests.post(f"{url}/v1/models/demo:predict", data=iter([b"{}"]), timeout=60)
     assert (answer.status_code, answer.json()) == (411, {"error": "Content-Length required"})
+
+
+@ours
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "+5", "1_0", "-1", ""])
+def test_a_length_that_is_no_plain_number_is_refused(url: str, length: str) -> None:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection.putrequest("POST", "/v1/models/demo:predict")
+    connection.putheader("Content-Length", length.encode("latin-1"))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())) == (411, {"error": "Content-Length required"})
+    connection.close()

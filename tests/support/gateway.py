@@ -50,7 +50,7 @@ class Gateway:
             try:
                 if requests.get(f"{self.probes}/readyz", timeout=2).status_code == status:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):  # not there yet, or a machine that is busy
                 pass
             time.sleep(0.1)
         raise AssertionError(f"/readyz never answered {status}:\n{self.log}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
+
+from speech_emotion.files import whole_file
 
 
 def fit_epochs(
@@ -42,12 +43,9 @@ def _state(model: keras.Model) -> list[Any]:
 
 
 def _save(model: keras.Model, path: Path, epoch: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     arrays = {f"v{number}": variable.numpy() for number, variable in enumerate(_state(model))}
-    with temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, epoch=np.array(epoch), **arrays)
-    temporary.replace(path)
 
 
 def _restore(model: keras.Model, path: Path) -> int:

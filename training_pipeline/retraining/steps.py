@@ -6,8 +6,6 @@ A folder appears whole or not at all, so every step is safe to run again.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from speech_emotion.files import whole_folder
 from speech_emotion.store.base import Store
 from speech_emotion.store.labels import CANARY, STABLE, promote, set_canary
 from speech_emotion.store.manifest import Manifest
@@ -51,18 +50,12 @@ def whole(folder: Path) -> Iterator[Path]:
 
     Raises WorkFolderError if it cannot be written.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield temporary
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
+        with whole_folder(folder) as temporary:
+            yield temporary
     except (OSError, tf.errors.OpError) as error:
         said = str(error).splitlines()[0]
         raise WorkFolderError(f"{folder} cannot be written: {said}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def digest_of_folder(folder: Path) -> str:

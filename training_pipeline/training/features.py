@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -17,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from speech_emotion.audio import load
 from speech_emotion.errors import AudioError
 from speech_emotion.features import FeatureSpec, extract
+from speech_emotion.files import whole_file
 from training_pipeline.data.manifest import Clip
 from training_pipeline.errors import DataError
 
@@ -63,9 +63,6 @@ def _cached(data: bytes, spec: FeatureSpec, cache: Path | None) -> Array:
     if path.is_file():
         return np.asarray(np.load(path, allow_pickle=False), np.float32)
     features = extract(load(data, spec.sample_rate), spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.save(file, features, allow_pickle=False)
-    temporary.replace(path)
     return features

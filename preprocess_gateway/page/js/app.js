@@ -16,6 +16,8 @@ const player = new Player();
 let asking = new AbortController();
 /** @type {import("./recorder.js").Recording | null} */
 let recording = null;
+/** @type {AbortSignal | null} of the request for the microphone that the browser has not answered yet */
+let waiting = null;
 /** @type {() => void} */
 let again = () => {};
 
@@ -50,11 +52,17 @@ function showProblem(error) {
   element("problem-title").focus();
 }
 
-function clear() {
+/**
+ * Give up whatever goes on, and begin something else.
+ * @returns {AbortSignal} aborted as soon as something else begins in turn
+ */
+function begin() {
   asking.abort();
   asking = new AbortController();
+  if (recording) void stopRecording(false);
   player.audio.pause();
   for (const id of ["problem", "result", "timeline", "now"]) element(id).hidden = true;
+  return asking.signal;
 }
 
 /**
@@ -64,8 +72,7 @@ function clear() {
  * @param {Float32Array | null} samples
  */
 async function answer(name, file, samples) {
-  clear();
-  const { signal } = asking;
+  const signal = begin();
   again = () => void answer(name, file, samples);
   player.load(name, file, samples);
   say("Listening to the clip…");
@@ -82,14 +89,13 @@ async function answer(name, file, samples) {
 
 /** @param {File} file */
 async function open(file) {
-  if (recording) await stopRecording(false);
-  clear();
+  const signal = begin();
   say("Reading the file…");
-  await answer(file.name, file, file.size > maxBytes ? null : await decode(file));
+  const samples = file.size > maxBytes ? null : await decode(file);
+  if (!signal.aborted) await answer(file.name, file, samples);
 }
 
 async function playSample() {
-  if (recording) await stopRecording(false);
   const samples = makeSample();
   const answered = answer("Sample, made by a computer", encodeWav(samples, SAMPLE_RATE), samples);
   void player.play();
@@ -97,20 +103,25 @@ async function playSample() {
 }
 
 async function startRecording() {
-  clear();
+  if (waiting && !waiting.aborted) return; // the browser is asking already
+  const signal = begin();
+  waiting = signal;
   say("Waiting for the microphone…");
   again = () => void startRecording();
   try {
     recording = await record((samples, rate) => {
+      if (signal.aborted) return; // the last samples of a recording that was given up
       player.drawLive(samples, rate);
       watchLength();
-    });
+    }, signal);
     player.startLive();
     document.body.classList.add("recording");
     element("record-label").textContent = "Stop and listen";
     say(`Recording. At most ${duration(maxSeconds)}.`);
   } catch (error) {
     showProblem(error);
+  } finally {
+    if (waiting === signal) waiting = null;
   }
 }
 
@@ -127,8 +138,9 @@ async function stopRecording(use) {
   if (!stopped) return;
   document.body.classList.remove("recording");
   element("record-label").textContent = "Record";
+  const { signal } = asking;
   const samples = await stopped.stop();
-  if (!use) return;
+  if (!use || signal.aborted) return;
   if (samples.length < SHORTEST_S * SAMPLE_RATE) showProblem(new Problem("recording_too_short"));
   else await answer("Recording", encodeWav(samples, SAMPLE_RATE), samples);
 }

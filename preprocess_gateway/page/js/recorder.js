@@ -52,26 +52,34 @@ export class Recording {
 /**
  * Ask for the microphone and begin.
  * @param {(samples: Float32Array, rate: number) => void} onSamples called while it goes on, at the device's rate
- * @returns {Promise<Recording>} rejects with a Problem
+ * @param {AbortSignal} signal gives it up: a microphone that is granted later is let go at once
+ * @returns {Promise<Recording>} rejects with a Problem, or with an AbortError
  */
-export async function record(onSamples) {
+export async function record(onSamples, signal) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Problem("microphone_insecure");
   /** @type {MediaStream | undefined} */
   let stream;
+  /** @type {AudioContext | undefined} */
+  let context;
   try {
     // Enhancements made for calls would change how the voice sounds.
     const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     stream = await navigator.mediaDevices.getUserMedia({ audio });
+    signal.throwIfAborted();
     // At the device's own rate: not every browser can connect a microphone to another.
-    const context = new AudioContext();
+    context = new AudioContext();
+    const rate = context.sampleRate;
     await context.audioWorklet.addModule(new URL("recorder-worklet.js", import.meta.url));
     const node = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0 });
-    const recording = new Recording(stream, context, node, (samples) => onSamples(samples, context.sampleRate));
+    const recording = new Recording(stream, context, node, (samples) => onSamples(samples, rate));
     context.createMediaStreamSource(stream).connect(node);
     await context.resume();
+    signal.throwIfAborted();
     return recording;
   } catch (error) {
     stream?.getTracks().forEach((track) => track.stop());
+    void context?.close();
+    signal.throwIfAborted();
     const name = error instanceof DOMException ? error.name : "";
     throw new Problem(PROBLEMS[name] ?? "microphone_failed", { detail: error instanceof Error ? error.message : "" });
   }

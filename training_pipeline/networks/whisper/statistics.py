@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import keras
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from speech_emotion.files import whole_file
 from training_pipeline.networks.whisper.augment import Augmentation, crop
 
 Array = npt.NDArray[np.float32]
@@ -75,8 +75,5 @@ def _pool(states: list[tf.Tensor]) -> tf.Tensor:
 
 
 def _write(path: Path, values: Array) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.save(file, values, allow_pickle=False)
-    temporary.replace(path)
