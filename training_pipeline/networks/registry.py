@@ -13,6 +13,7 @@ import numpy.typing as npt
 from speech_emotion.features import SEED_SPEC, WHISPER_SPEC, FeatureSpec
 from training_pipeline.errors import UnknownModelError
 from training_pipeline.networks.edge import recipe as edge
+from training_pipeline.networks.pretrained.recipe import Recipe
 from training_pipeline.networks.whisper import recipe as whisper
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _fit_edge(student: edge.Student) -> Fit:
     return fit
 
 
-def _fit_whisper(recipe: whisper.Recipe) -> Fit:
+def _fit_whisper(recipe: Recipe) -> Fit:
     def fit(
         x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
     ) -> keras.Model:
@@ -93,7 +94,7 @@ def _fit_whisper(recipe: whisper.Recipe) -> Fit:
 
 
 def _whisper_provenance() -> dict[str, str]:
-    from training_pipeline.networks.whisper.weights import PROVENANCE
+    from training_pipeline.networks.pretrained.weights import PROVENANCE
 
     return PROVENANCE
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from training_pipeline.networks.whisper.encoder import WIDTH
-from training_pipeline.networks.whisper.recipe import Recipe, Stage
-from training_pipeline.networks.whisper.weights import Weights
+from training_pipeline.networks.pretrained.encoder import WIDTH
+from training_pipeline.networks.pretrained.recipe import Recipe, Stage
+from training_pipeline.networks.pretrained.weights import Weights
 
 RECIPE = Recipe(
     blocks=2,

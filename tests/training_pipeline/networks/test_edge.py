@@ -16,8 +16,8 @@ from training_pipeline.networks.edge.factors import CONVOLUTION, build_factored,
 from training_pipeline.networks.edge.fit import ask, fit, groups_of
 from training_pipeline.networks.edge.recipe import Student
 from training_pipeline.networks.eight_bits import LEAST, rounded
-from training_pipeline.networks.whisper import optimise
-from training_pipeline.networks.whisper.encoder import MATRICES, WIDTH, build_encoder
+from training_pipeline.networks.pretrained import optimise
+from training_pipeline.networks.pretrained.encoder import MATRICES, WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit as fit_teacher
 from training_pipeline.savedmodel.export import export
 from training_pipeline.savedmodel.servable import ServableModel, load_trained, save_trained

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from tests.training_pipeline.networks.made_up import RECIPE, made_up
+from training_pipeline.networks.pretrained import optimise
+from training_pipeline.networks.pretrained.encoder import WIDTH, build_encoder
+from training_pipeline.networks.pretrained.fit import Lesson
+from training_pipeline.networks.pretrained.model import AttentiveStatistics, build_head, build_model, learning_groups
+from training_pipeline.networks.pretrained.recipe import Recipe
+from training_pipeline.networks.pretrained.statistics import frozen_statistics, head_inputs, moments
+from training_pipeline.networks.pretrained.weights import Weights
 from training_pipeline.networks.whisper import fit as fitting
-from training_pipeline.networks.whisper import optimise
-from training_pipeline.networks.whisper.encoder import WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit
-from training_pipeline.networks.whisper.model import AttentiveStatistics, build_head, build_model, learning_groups
-from training_pipeline.networks.whisper.recipe import RECIPES, TRIALS, Recipe
-from training_pipeline.networks.whisper.statistics import frozen_statistics, head_inputs, moments
-from training_pipeline.networks.whisper.weights import Weights
+from training_pipeline.networks.whisper.recipe import RECIPES, TRIALS
 
 
 def by_hand(x: np.ndarray, weights: Weights) -> np.ndarray:
@@ -139,7 +141,7 @@ def test_a_started_head_is_as_sure_of_crops_as_of_whole_windows(windows) -> None
     weights = made_up()
     weights["embed_positions.weight"][:, :9] += np.arange(400)[:, np.newaxis] * 10
     statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), x, RECIPE.copies, RECIPE.crop_frames, None)
-    model = fitting.start(statistics, y, 3, 0, RECIPE, weights)
+    model = fitting.start(statistics, Lesson(x, y, 3, 0), RECIPE, weights)
     whole, cropped = np.asarray(model(x)), np.asarray(model(x[:, 5:45]))
     assert np.abs(cropped).max() < 3 * np.abs(whole).max()
 
@@ -155,7 +157,7 @@ def test_without_tuning_the_model_is_its_start(windows) -> None:
 def _started(x: np.ndarray, y: np.ndarray, weights: Weights) -> np.ndarray:
     keras.utils.set_random_seed(0)
     statistics = frozen_statistics(build_encoder(weights, RECIPE.blocks), x, RECIPE.copies, RECIPE.crop_frames, None)
-    return np.asarray(fitting.start(statistics, y, 3, 0, RECIPE, weights)(x))
+    return np.asarray(fitting.start(statistics, Lesson(x, y, 3, 0), RECIPE, weights)(x))
 
 
 def test_a_model_of_one_block_is_the_smaller_one(windows) -> None:

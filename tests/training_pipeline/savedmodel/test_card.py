@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from training_pipeline.data import ravdess
+from training_pipeline.networks.pretrained.weights import PROVENANCE
 from training_pipeline.networks.registry import NETWORKS, find
-from training_pipeline.networks.whisper.weights import PROVENANCE
 from training_pipeline.reports.markdown import card_page
 from training_pipeline.savedmodel.card import NOT_FOR, make_card
 from training_pipeline.training.train import Examples, Trained, train

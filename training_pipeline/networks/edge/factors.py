@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.networks.whisper.encoder import MATRICES, WIDTH, Block, Stem
-from training_pipeline.networks.whisper.model import SMALLEST_DEVIATION
-from training_pipeline.networks.whisper.weights import Weights
+from training_pipeline.networks.pretrained.encoder import MATRICES, WIDTH, Block, Stem
+from training_pipeline.networks.pretrained.model import SMALLEST_DEVIATION
+from training_pipeline.networks.pretrained.weights import Weights
 
 Array = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]

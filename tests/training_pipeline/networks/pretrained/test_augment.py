@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training_pipeline.networks.whisper.augment import DB, RANGE, Augmentation
+from training_pipeline.networks.pretrained.augment import DB, RANGE, Augmentation
 
 
 @pytest.fixture

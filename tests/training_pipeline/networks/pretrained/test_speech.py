@@ -9,10 +9,10 @@ from speech_emotion.features import WHISPER_SPEC, extract
 from tests.training_pipeline.networks.made_up import RECIPE, made_up
 from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.data.synthetic import RATE, voice
-from training_pipeline.networks.whisper.encoder import build_encoder
-from training_pipeline.networks.whisper.model import build_head, build_model, state_behind
-from training_pipeline.networks.whisper.speech import with_detector
-from training_pipeline.networks.whisper.statistics import frozen_statistics
+from training_pipeline.networks.pretrained.encoder import build_encoder
+from training_pipeline.networks.pretrained.model import build_head, build_model, state_behind
+from training_pipeline.networks.pretrained.speech import with_detector
+from training_pipeline.networks.pretrained.statistics import frozen_statistics
 
 VOICES = [(90 + 12 * n, 0.01 + 0.004 * n) for n in range(20)]
 

@@ -13,7 +13,7 @@ from keras import ops
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from training_pipeline.networks.whisper.augment import Augmentation
+from training_pipeline.networks.pretrained.augment import Augmentation
 
 Array = npt.NDArray[np.float32]
 NOISE_DB = (-5.0, 20.0)

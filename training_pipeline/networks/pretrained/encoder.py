@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from training_pipeline.networks.whisper.weights import Weights
+from training_pipeline.networks.pretrained.weights import Weights
 
 WIDTH = 384
 HEADS = 6
