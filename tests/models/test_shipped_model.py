@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ser.serve import ConfigMirror
@@ -17,10 +18,13 @@ from tests.support.gateway import Gateway
 from tests.support.load import BackgroundLoad, post_file
 from tests.support.model_server import ModelServer
 from training_pipeline.retraining.check import check
+from training_pipeline.savedmodel import golden
+from training_pipeline.savedmodel.servable import ServableModel
 
 STORE = Path(__file__).parent.parent.parent / "models"
 STORES = [STORE, STORE / "edge"]
 NAME = "speech_emotion"
+VERSIONS = sorted(path.parent for path in STORE.rglob("saved_model.pb"))
 
 
 @pytest.fixture(scope="module", params=STORES, ids=lambda store: store.name)
@@ -62,6 +66,19 @@ def test_the_flip_from_the_old_version_to_the_new_under_load_loses_nothing(tmp_p
     answers = [json.loads(record.body)["model"]["version"] for record in report.records]
     assert {1, 2} == set(answers)
     assert len(answers) > 20
+
+
+@pytest.mark.parametrize("folder", VERSIONS, ids=lambda folder: folder.relative_to(STORE).as_posix())
+def test_no_golden_set_holds_speech_of_anyone(folder: Path) -> None:
+    with np.load(folder / golden.PATH, allow_pickle=False) as arrays:
+        features, answers, provenance = (arrays[name] for name in ("features", "probabilities", "provenance"))
+    assert str(provenance) == golden.PROVENANCE
+    model = ServableModel(folder)
+    made_up = golden.golden_windows(model.description.spec, model.description.card["feature_statistics"])
+    assert features.shape == made_up.shape
+    # Eight significant bits of a value whose last ones differ from machine to machine.
+    assert np.quantile(np.abs(features - made_up) / (np.abs(made_up) + 1e-3), 0.999) < 0.01
+    np.testing.assert_allclose(model.windows(features), answers, atol=golden.TOLERANCE)
 
 
 @pytest.mark.parametrize("folder", STORES, ids=lambda store: store.name)

@@ -14,14 +14,14 @@ RATE = 16_000
 LABELS = ("calm", "happy", "angry")
 
 
-def voice(seconds: float, pitch_hz: float, vibrato: float, seed: int) -> npt.NDArray[np.float32]:
-    """A buzz with formants and syllables, float32 `[seconds * RATE]`, peak 0.5: voice-like, no voice."""
+def voice(seconds: float, pitch_hz: float, vibrato: float, seed: int, rate: int = RATE) -> npt.NDArray[np.float32]:
+    """A buzz with formants and syllables, float32 `[seconds * rate]`, peak 0.5: voice-like, no voice."""
     random = np.random.default_rng(seed)
-    time = np.arange(int(seconds * RATE)) / RATE
-    phase = 2 * np.pi * np.cumsum(pitch_hz * (1 + vibrato * np.sin(2 * np.pi * 5 * time))) / RATE
+    time = np.arange(int(seconds * rate)) / rate
+    phase = 2 * np.pi * np.cumsum(pitch_hz * (1 + vibrato * np.sin(2 * np.pi * 5 * time))) / rate
     formants = (600 + 300 * np.sin(2 * np.pi * 2 * time), np.full_like(time, 1700.0))
     sound = np.zeros_like(time)
-    for n in range(1, int(4000 / pitch_hz)):
+    for n in range(1, int(min(4000, rate / 2) / pitch_hz)):
         gain = sum(np.exp(-(((n * pitch_hz - formant) / 250) ** 2)) for formant in formants)
         sound += (gain + 0.05) / n * np.sin(n * phase)
     syllables = np.clip(np.sin(2 * np.pi * 3 * time), 0, 1) ** 0.5

@@ -30,7 +30,6 @@ from training_pipeline.networks.registry import find
 from training_pipeline.reports import markdown, pictures
 from training_pipeline.savedmodel import card as cards
 from training_pipeline.savedmodel.export import export
-from training_pipeline.savedmodel.golden import write_golden
 from training_pipeline.savedmodel.servable import ServableModel, load_trained, save_trained
 from training_pipeline.training.calibrate import expected_calibration_error
 from training_pipeline.training.features import extract_all
@@ -146,7 +145,6 @@ def evaluate_model(
     card = cards.make_card(network, heard, network_trained, seed, data_name, licence, metrics, tested)
     with whole(folder) as temporary:
         export(network_trained, network.spec, loaded.labels, card, temporary)
-        write_golden(temporary, network_trained, test)
         (temporary / CARD_JSON).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
         (temporary / CARD_PAGE).write_text(markdown.card_page(card))
     served = {

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -13,6 +14,7 @@ from speech_emotion import contract
 from speech_emotion.features import FeatureSpec
 from speech_emotion.protos import model_pb2, predict_pb2, prediction_log_pb2
 from training_pipeline.networks.eight_bits import store_rounded
+from training_pipeline.savedmodel.golden import golden_windows, write_golden
 from training_pipeline.training.train import Trained
 
 WARMUP_BATCHES = (1, 8)
@@ -33,7 +35,8 @@ class _Servable(tf.Module):  # type: ignore[misc]
 def export(trained: Trained, spec: FeatureSpec, labels: tuple[str, ...], card: dict[str, Any], folder: Path) -> None:
     """Write a SavedModel into `folder`, which must not exist.
 
-    The warm-up has one request for each of a few batch sizes, so that the first user does not wait.
+    The warm-up has one request for each of a few batch sizes, so that the first user does not wait; the golden set has
+    made-up windows and what `trained` answers to them.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} is there already")
@@ -45,6 +48,8 @@ def export(trained: Trained, spec: FeatureSpec, labels: tuple[str, ...], card: d
     }
     tf.saved_model.save(servable, str(folder), signatures)
     _write_warmup(folder / contract.WARMUP_PATH, spec)
+    windows = golden_windows(spec, card.get("feature_statistics"))
+    write_golden(folder, windows, lambda features: trained.predict([window[np.newaxis] for window in features]))
 
 
 def _frozen(trained: Trained, spec: FeatureSpec) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from speech_emotion.features import SEED_SPEC
 from speech_emotion.store.errors import NotServedError
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.publish import publish
@@ -15,7 +16,7 @@ from training_pipeline.data.validate import digest_of
 from training_pipeline.errors import DataError, FailedCheckError
 from training_pipeline.retraining import steps
 from training_pipeline.retraining.check import check
-from training_pipeline.savedmodel.golden import PATH
+from training_pipeline.savedmodel.golden import PATH, PROVENANCE, golden_windows
 from training_pipeline.savedmodel.servable import ServableModel, load_trained
 from training_pipeline.training.train import Examples
 
@@ -84,6 +85,17 @@ def test_a_candidate_carries_card_and_golden_set_and_answers_as_trained(work: Pa
         "evaluation.json",
         "report.html",
     }
+
+
+def test_retraining_keeps_made_up_windows_for_the_golden_set_and_no_recording(work: Path) -> None:
+    with np.load(work / "candidate" / PATH, allow_pickle=False) as arrays:
+        features, provenance = arrays["features"], str(arrays["provenance"])
+    assert provenance == PROVENANCE
+    statistics = ServableModel(work / "candidate").description.card["feature_statistics"]
+    np.testing.assert_array_equal(features, golden_windows(SEED_SPEC, statistics))
+    recorded = np.concatenate(Examples.load(work / "examples").features)
+    nearest = np.abs(features[:, np.newaxis] - recorded).reshape(len(features), len(recorded), -1).mean(axis=2)
+    assert nearest.min() > 1
 
 
 def test_the_check_passes_over_grpc_and_quarantines_what_answers_otherwise(work: Path, tmp_path: Path) -> None:
