@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     min_level_range_db: float = Field(default=2.0, ge=0, le=20)
     """Spread of levels under which a second or more is a steady sound and no speech; 0 takes any sound for speech."""
     very_quiet_dbfs: float = Field(default=-55.0, ge=-130, le=0)
-    """Loudest level (200 to 4000 Hz) in dBFS under which a clip gets the warning `very_quiet`."""
+    """Loudest level of the speech (200 to 4000 Hz) in dBFS under which a clip gets the warning `very_quiet`."""
     clipped_ratio: float = Field(default=0.001, gt=0, le=1)
     """Share of samples at full scale above which a clip gets the warning `clipped`."""
     log_format: Literal["json", "text"] = "json"

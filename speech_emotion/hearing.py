@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from speech_emotion.audio import AudioInfo, QualityLimits, prepare
-from speech_emotion.audio.quality import QualityWarning, measure_activity, warnings_of
+from speech_emotion.audio.activity import measure_activity
+from speech_emotion.audio.quality import QualityWarning, warnings_of
 from speech_emotion.features import FeatureSpec, extract, window_spans
 
 Array = npt.NDArray[np.float32]
@@ -30,12 +31,27 @@ class Heard:
 
 
 def hear(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimits) -> Heard:
-    """Mix down and resample `[channels, samples]`, and look for speech in each window."""
+    """Mix down, resample, and look for speech in each window.
+
+    Parameters
+    ----------
+    samples : float32 `[channels, samples]` at `info.sample_rate` Hz, full scale 1
+    info : AudioInfo
+        What was decoded.
+    spec : FeatureSpec
+        Of the model that is to hear it: sample rate, resampler, windows.
+    limits : QualityLimits
+        Thresholds of speech and of warnings.
+
+    Whether a window holds speech depends on nothing after its end (`speech_emotion.audio.activity`).
+    """
     mono = prepare(samples, info.sample_rate, spec.sample_rate, spec.resampler)
     activity = measure_activity(mono, spec.sample_rate, limits)
     spans = tuple(window_spans(mono.size, spec))
-    speech = np.array([activity.has_speech(start, end) for start, end in spans])
-    warnings = warnings_of(samples, info.sample_rate, spec.sample_rate, activity, limits)
+    levels = [activity.speech_level(start, end) for start, end in spans]
+    speech = np.array([level is not None for level in levels])
+    loudest = max((level for level in levels if level is not None), default=activity.loudest_dbfs)
+    warnings = warnings_of(samples, info.sample_rate, spec.sample_rate, loudest, limits)
     if info.damaged:
         warnings += ("damaged",)
     return Heard(info, mono, spans, speech, warnings)
