@@ -19,7 +19,7 @@ from preprocess_gateway.settings import Settings
 
 CHART = Path(__file__).parent / "speech-emotion"
 KEY = re.compile(r"^( *)([A-Za-z][A-Za-z0-9_]*):")
-CHARTS_OWN = {"host", "port", "probe_port", "model_server", "model_name"}
+CHARTS_OWN = {"host", "port", "probe_port", "model_server", "model_name", "model_names"}
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 

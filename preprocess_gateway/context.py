@@ -13,11 +13,15 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class RequestContext:
-    """When a request must be answered (of `time.monotonic`), whose it is, and what its calls carry along."""
+    """When a request must be answered (of `time.monotonic`), whose it is, and what its calls carry along.
+
+    Without `may_retry` no call is made again, and none adds to the budget of retries.
+    """
 
     deadline: float
     client_key: str = ""
     metadata: Metadata = ()
+    may_retry: bool = True
 
     def left_s(self) -> float:
         """Seconds left. Raises DeadlineError if there are none."""

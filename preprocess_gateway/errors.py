@@ -63,6 +63,12 @@ class BadQueryError(GatewayError):
     code, status = "bad_query", 400
 
 
+class UnknownModelError(GatewayError):
+    """No model of this name is served here; `GET /v1/models` lists those that are."""
+
+    code, status = "unknown_model", 404
+
+
 class ModelUnavailableError(GatewayError):
     """The model server does not answer, or has no version for the label."""
 

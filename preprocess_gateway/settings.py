@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+"""A folder of the model store, and a part of a path."""
 
 
 class Settings(BaseSettings):
@@ -47,7 +50,9 @@ class Settings(BaseSettings):
     model_server_client_key_file: Path | None = None
     """Key (PEM) of that certificate."""
     model_name: str = "speech_emotion"
-    """Model asked for."""
+    """Model asked for, where GATEWAY_MODEL_NAMES names none."""
+    model_names: Annotated[tuple[ModelName, ...], NoDecode] = ()
+    """Models of the store that answer, separated by commas; `/predict` asks the first."""
     model_label: str = "stable"
     """Version label asked for."""
     canary_label: str = "canary"
@@ -56,6 +61,10 @@ class Settings(BaseSettings):
     """Share of clients that the canary answers while there is one; a client always gets the same label."""
     shadow_share: float = Field(default=0.0, ge=0, le=1)
     """Share of answered clips that the other label hears too, for the metrics only."""
+    observer_threads: int = Field(default=1, ge=1, le=64)
+    """Answered clips that observers, such as the comparison with the other label, work on at once."""
+    observer_held_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, le=64 * 1024**3)
+    """Bytes of samples and features that observers hold in memory together; a clip beyond them is not observed."""
     resolve_interval_s: float = Field(default=1.0, ge=0.1, le=60)
     """Seconds between resolutions of the labels."""
     deadline_s: float = Field(default=10.0, gt=0, le=300)
@@ -110,6 +119,26 @@ class Settings(BaseSettings):
     """Whether `/` answers with the page for people."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """What a 503 tells clients to wait."""
+
+    @field_validator("model_names", mode="before")
+    @classmethod
+    def _split(cls, names: object) -> object:
+        return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+    @model_validator(mode="after")
+    def _check_models(self) -> Self:
+        if len(set(self.model_names)) < len(self.model_names):
+            raise ValueError("model_names holds a name more than once")
+        if self.model_names and "model_name" in self.model_fields_set and self.model_name != self.model_names[0]:
+            raise ValueError(
+                f"model_name is {self.model_name} and model_names begins with {self.model_names[0]}: set one of them"
+            )
+        return self
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that answer; the first is the default."""
+        return self.model_names or (self.model_name,)
 
     @property
     def audio_limits(self) -> Limits:

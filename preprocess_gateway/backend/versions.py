@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from preprocess_gateway.backend.client import PredictClient, VersionNotFoundError
+from preprocess_gateway.backend.client import PredictClient
+from preprocess_gateway.backend.connection import VersionNotFoundError
 from preprocess_gateway.errors import ModelUnavailableError
 from speech_emotion.contract import Description
 
@@ -38,11 +39,12 @@ class VersionResolver:
         self._labels = tuple(labels)
         self._interval_s = interval_s
         self._warm = warm
-        self._known: dict[str, ServedVersion] = {}
+        self._lock = threading.Lock()
+        self._known: Mapping[str, ServedVersion] = {}  # replaced, never changed: who reads it holds no lock
         self._reasons: dict[str, str] = {}
         self._asked = threading.Event()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="version-resolver", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"version-resolver-{client.model_name}", daemon=True)
 
     def start(self) -> None:
         """Begin to resolve."""
@@ -80,9 +82,10 @@ class VersionResolver:
         before = self._known.get(label)
         if before is None or before.version != version:
             self._warm(description)  # before the first request, which would pay for it
-            log.info("label %s means version %d", label, version)
+            log.info("%s: the label %s means version %d", self._client.model_name, label, version)
         served = ServedVersion(label, version, description)
-        self._known = {**self._known, label: served}  # readers hold no lock: a new map each time
+        with self._lock:  # requests resolve too, and what one of them learned must not be lost
+            self._known = {**self._known, label: served}
         return served
 
     def _run(self) -> None:
@@ -104,13 +107,15 @@ class VersionResolver:
         except Exception as error:  # noqa: BLE001 - a version that cannot even be warmed must not end the thread
             reason = _reason(error)
         if reason and reason != self._reasons.get(label):
-            log.warning("label %s cannot be resolved: %s", label, reason)
+            log.warning("%s: the label %s cannot be resolved: %s", self._client.model_name, label, reason)
         self._reasons[label] = reason
 
     def _forget(self, label: str) -> None:
-        if label in self._known:
-            log.info("label %s means no version any more", label)
-            self._known = {name: served for name, served in self._known.items() if name != label}
+        with self._lock:
+            known = {name: served for name, served in self._known.items() if name != label}
+            gone, self._known = len(known) < len(self._known), known
+        if gone:
+            log.info("%s: the label %s means no version any more", self._client.model_name, label)
 
 
 def _reason(error: Exception) -> str:

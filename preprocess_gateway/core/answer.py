@@ -96,6 +96,16 @@ class Answer(Verdict):
         return {**self.model_dump(mode="json", exclude_unset=True), "request_id": request_id}
 
 
+def most_probable(rows: npt.NDArray[np.float32], labels: tuple[str, ...]) -> str | None:
+    """The emotion of a clip from `rows` `[windows with speech, labels]`; none where no window has speech."""
+    return labels[int(clip_row(rows).argmax())] if len(rows) else None
+
+
+def clip_row(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
+    """Probabilities `[labels]` of a clip: the mean over its windows with speech, whose sum stays 1."""
+    return np.asarray(rows.mean(axis=0, dtype=np.float64))
+
+
 def build_answer(
     rows: npt.NDArray[np.float32],
     labels: tuple[str, ...],
@@ -104,8 +114,8 @@ def build_answer(
     options: PredictOptions,
     min_confidence: float,
 ) -> Answer:
-    """The answer from `rows` `[windows with speech, labels]`: the clip is their mean, whose sum stays 1."""
-    verdict = _verdict(rows.mean(axis=0, dtype=np.float64) if len(rows) else None, labels, options.top)
+    """The answer from `rows` `[windows with speech, labels]`: one row for each window with speech."""
+    verdict = _verdict(clip_row(rows) if len(rows) else None, labels, options.top)
     confidence = verdict["confidence"]
     timeline = {"timeline": tuple(_windows(rows, labels, heard, options.top))} if options.timeline else {}
     info = heard.info

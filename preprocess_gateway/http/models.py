@@ -1,4 +1,4 @@
-"""`GET /v1/models`: what each label means now, from memory."""
+"""`GET /v1/models`: what each model's labels mean now, from memory."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class ServedModel(_Part):
     """A model and its versions."""
 
     name: str
-    """Name in the model server."""
+    """Name in the model server, and in the path of its predictions."""
     versions: tuple[ModelVersion, ...]
-    """Versions that have a label here, the oldest first."""
+    """Versions that have a label here, the oldest first; none while the model has not described itself."""
 
 
 class Models(_Part):
     """What this gateway answers with."""
 
     models: tuple[ServedModel, ...]
-    """One model for each gateway today."""
+    """Models that answer; the first is the one that `/predict` asks."""
 
 
 def blueprint(predictor: Predictor) -> Blueprint:
@@ -56,18 +56,20 @@ def blueprint(predictor: Predictor) -> Blueprint:
 
     @routes.get("/v1/models")
     def models() -> Response:
-        return jsonify(describe(predictor.model_name, predictor.served()).model_dump(mode="json"))
+        predictor.models.default.stable()  # without the default model this is a 503, not an empty list
+        entries = tuple(describe(model.name, model.served()) for model in predictor.models)
+        return jsonify(Models(models=entries).model_dump(mode="json"))
 
     return routes
 
 
-def describe(name: str, served: Iterable[ServedVersion]) -> Models:
-    """The body, with one entry for each version, whatever number of labels mean it."""
+def describe(name: str, served: Iterable[ServedVersion]) -> ServedModel:
+    """A model, with one entry for each version, whatever number of labels mean it."""
     by_version: dict[int, list[ServedVersion]] = {}
     for one in served:
         by_version.setdefault(one.version, []).append(one)
     versions = tuple(_version(named) for _, named in sorted(by_version.items()))
-    return Models(models=(ServedModel(name=name, versions=versions),))
+    return ServedModel(name=name, versions=versions)
 
 
 def _version(named: list[ServedVersion]) -> ModelVersion:

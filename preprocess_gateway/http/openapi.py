@@ -73,6 +73,7 @@ def build_document(settings: Settings) -> Json:
         "paths": {
             "/predict": {"post": _predict(settings)},
             "/v1/models": {"get": _models()},
+            "/v1/models/{name}/predict": {"post": _predict_by_name(settings)},
         },
         "components": {"schemas": schemas["$defs"]},
     }
@@ -91,6 +92,24 @@ def _predict(settings: Settings) -> Json:
             **_problems(lambda error: error.status not in ANYWHERE),
             **_problems(lambda error: error.status in ("4XX", "500")),
         },
+    }
+
+
+def _predict_by_name(settings: Settings) -> Json:
+    by_default = _predict(settings)
+    name = {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "description": "The model's name, as `GET /v1/models` lists it.",
+        "schema": {"type": "string", "enum": list(settings.models)},
+    }
+    return {
+        **by_default,
+        "operationId": "predict_by_name",
+        "summary": "The emotion of a clip, by the model of a name",
+        "parameters": [name, *_query_parameters()],
+        "responses": {**by_default["responses"], **_problems(lambda error: error.code == "unknown_model")},
     }
 
 

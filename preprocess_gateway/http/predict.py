@@ -1,4 +1,4 @@
-"""`POST /predict`: a clip as a form's field `file` or as the body, its emotion as JSON."""
+"""`POST /predict` and `POST /v1/models/NAME/predict`: a clip in the body, its emotion as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.predictor import Predictor
+from preprocess_gateway.core.served_models import ServedModel
 from preprocess_gateway.http.admission import Admission
 from preprocess_gateway.http.query import read_options
 from preprocess_gateway.http.uploads import Uploads
@@ -21,11 +22,18 @@ CLIENT_KEY = "X-Client-Key"
 def blueprint(
     settings: Settings, predictor: Predictor, metrics: Metrics, uploads: Uploads, admission: Admission
 ) -> Blueprint:
-    """The route, bound to its collaborators."""
+    """The routes, bound to their collaborators."""
     routes = Blueprint("predict", __name__)
 
     @routes.post("/predict")
     def predict() -> Response:
+        return answer_with(predictor.models.default)
+
+    @routes.post("/v1/models/<name>/predict")
+    def predict_by(name: str) -> Response:
+        return answer_with(predictor.models.get(name))
+
+    def answer_with(model: ServedModel) -> Response:
         options = read_options(request.args)
         with ExitStack() as held:
             with metrics.stage("read"):
@@ -34,7 +42,7 @@ def blueprint(
             context = RequestContext(time.monotonic() + settings.deadline_s, client_key, g.trace.metadata)
             with metrics.stage("admission"):
                 held.enter_context(admission.enter(context.deadline))
-            answer = predictor.predict(data, options, context)
+            answer = predictor.predict(model, data, options, context)
         return jsonify(answer.to_json(g.request_id))
 
     return routes

@@ -82,7 +82,7 @@ def post_worker_init(worker: Worker) -> None:
         threading.Timer(_settings.drain_s, exit_gracefully, (signum, frame)).start()
 
     signal.signal(signal.SIGTERM, drain)
-    runtime.predictor.wait_asked(START_WAIT_S)
+    runtime.predictor.models.wait_asked(START_WAIT_S)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:

@@ -11,7 +11,6 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from preprocess_gateway.core.answer import Answer
 from preprocess_gateway.errors import ShedReason
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -61,22 +60,31 @@ class Metrics:
             "speech_emotion_retries", "Calls to the model server that were made again.", registry=self.registry
         )
         self.canary_fallbacks = Counter(
-            "speech_emotion_canary_fallbacks", "Canary requests answered by stable.", registry=self.registry
+            "speech_emotion_canary_fallbacks", "Canary requests answered by stable.", ["model"], registry=self.registry
         )
         self.shadow_comparisons = Counter(
             "speech_emotion_shadow_comparisons",
             "Clips heard by both labels.",
-            ["outcome"],
+            ["model", "outcome"],
+            registry=self.registry,
+        )
+        self.observations = Counter(
+            "speech_emotion_observations",
+            "Answered clips for observers.",
+            ["observer", "outcome"],
             registry=self.registry,
         )
         self.audio_seconds = Counter(
             "speech_emotion_audio_seconds", "Seconds of audio answered.", registry=self.registry
         )
         self.predictions = Counter(
-            "speech_emotion_predictions", "Predictions made.", ["emotion", "label", "version"], registry=self.registry
+            "speech_emotion_predictions",
+            "Predictions made.",
+            ["emotion", "model", "label", "version"],
+            registry=self.registry,
         )
         self.no_speech = Counter(
-            "speech_emotion_no_speech", "Clips without speech.", ["label", "version"], registry=self.registry
+            "speech_emotion_no_speech", "Clips without speech.", ["model", "label", "version"], registry=self.registry
         )
         self.quality_warnings = Counter(
             "speech_emotion_quality_warnings", "Warnings about recordings.", ["code"], registry=self.registry
@@ -84,7 +92,7 @@ class Metrics:
         self.confidence = Histogram(
             "speech_emotion_confidence_ratio",
             "Probability of the emotion answered.",
-            ["label"],
+            ["model", "label"],
             buckets=[n / 10 for n in range(1, 11)],
             registry=self.registry,
         )
@@ -92,8 +100,6 @@ class Metrics:
             self.stage_duration.labels(stage)
         for reason in get_args(ShedReason):
             self.shed.labels(reason)
-        for outcome in ("agree", "disagree", "failed", "skipped"):
-            self.shadow_comparisons.labels(outcome)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format; of all workers, where they share their figures."""
@@ -111,15 +117,3 @@ class Metrics:
             yield
         finally:
             self.stage_duration.labels(name).observe(perf_counter() - begun)
-
-    def record(self, answer: Answer) -> None:
-        """Count a prediction."""
-        self.audio_seconds.inc(answer.audio.duration_s)
-        for code in answer.warnings:
-            self.quality_warnings.labels(code).inc()
-        model = (answer.model.label, str(answer.model.version))
-        if answer.emotion is None or answer.confidence is None:
-            self.no_speech.labels(*model).inc()
-        else:
-            self.predictions.labels(answer.emotion, *model).inc()
-            self.confidence.labels(answer.model.label).observe(answer.confidence)

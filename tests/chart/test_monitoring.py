@@ -61,8 +61,8 @@ def metrics_in(expression: str) -> set[str]:
             "SpeechEmotionUnsure",
             "119m",
             [
-                series("speech_emotion_confidence_ratio_sum", "", "0+12x120"),
-                series("speech_emotion_confidence_ratio_count", "", STEADY),
+                series("speech_emotion_confidence_ratio_sum", 'model="m"', "0+12x120"),
+                series("speech_emotion_confidence_ratio_count", 'model="m"', STEADY),
             ],
         ),
     ],

@@ -15,7 +15,14 @@ from preprocess_gateway.http.problems import HTTP_CODES, STATUS
 ROOT = Path(__file__).parent.parent.parent
 NODE = shutil.which("node")
 # A browser that follows the page's own code never causes these.
-NOT_FOR_PEOPLE = {"bad_query", "bad_request", "not_found", "method_not_allowed", "unsupported_media_type"}
+NOT_FOR_PEOPLE = {
+    "bad_query",
+    "bad_request",
+    "not_found",
+    "method_not_allowed",
+    "unknown_model",
+    "unsupported_media_type",
+}
 
 
 @pytest.fixture

@@ -1,50 +1,59 @@
-"""Comparisons of both labels on the same clip, beside the requests and never in their way."""
+"""A share of clips heard a second time, by the label that did not answer."""
 
 from __future__ import annotations
 
-import logging
 import random
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
 
+from preprocess_gateway.backend.versions import ServedVersion
+from preprocess_gateway.context import RequestContext
+from preprocess_gateway.core.answer import Answer, most_probable
+from preprocess_gateway.core.observers.observer import Observation
+from preprocess_gateway.core.served_models import ServedModel, ServedModels
+from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
-from speech_emotion.errors import SpeechEmotionError
-
-log = logging.getLogger(__name__)
-MAX_WAITING = 4  # comparisons that may hold a clip in memory; more are skipped
+from speech_emotion.hearing import hear, spoken_features
 
 
 class Shadow:
-    """Hears a share of clips a second time, with the label that did not answer."""
+    """Counts whether the other label finds the emotion that was answered."""
 
-    def __init__(self, share: float, metrics: Metrics) -> None:
-        self._share = share
+    name = "shadow"
+
+    def __init__(self, settings: Settings, models: ServedModels, metrics: Metrics) -> None:
+        self._settings = settings
+        self._models = models
         self._metrics = metrics
-        self._places = threading.Semaphore(MAX_WAITING)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="shadow")
+        for model in models:
+            for outcome in ("agree", "disagree", "failed"):
+                metrics.shadow_comparisons.labels(model.name, outcome)
 
-    def close(self) -> None:
-        """Forget what waits, end what runs."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    def wants(self, answer: Answer) -> bool:
+        """Whether a clip is among the share, and another label there to hear it."""
+        if random.random() >= self._settings.shadow_share:  # noqa: S311 - a sample, not a secret
+            return False
+        return self._models.get(answer.model.name).other_than(answer.model.label) is not None
 
-    def wanted(self) -> bool:
-        """Whether a clip is among the share."""
-        return random.random() < self._share  # noqa: S311 - a sample, not a secret
-
-    def compare(self, answered: str | None, other: Callable[[], str | None]) -> None:
-        """Count whether `other()` finds the emotion that was answered; returns at once."""
-        if not self._places.acquire(blocking=False):
-            self._metrics.shadow_comparisons.labels("skipped").inc()
+    def observe(self, seen: Observation) -> None:
+        """Ask the other label, if it is still there. Raises what `ServedModel.ask` does."""
+        model = self._models.get(seen.answer.model.name)
+        other = model.other_than(seen.answer.model.label)
+        if other is None:
             return
-        self._executor.submit(self._compare, answered, other)
-
-    def _compare(self, answered: str | None, other: Callable[[], str | None]) -> None:
         outcome = "failed"
         try:
-            outcome = "agree" if other() == answered else "disagree"
-        except SpeechEmotionError as error:
-            log.warning("a comparison failed: %s", error)
+            outcome = "agree" if self._emotion(seen, model, other) == seen.answer.emotion else "disagree"
         finally:
-            self._places.release()
-            self._metrics.shadow_comparisons.labels(outcome).inc()
+            self._metrics.shadow_comparisons.labels(model.name, outcome).inc()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _emotion(self, seen: Observation, model: ServedModel, other: ServedVersion) -> str | None:
+        spec, features = other.description.spec, seen.features
+        if spec != seen.version.description.spec:
+            heard = hear(seen.clip.samples, seen.clip.info, spec, self._settings.quality_limits)
+            features = spoken_features(heard, spec)
+        # The budget of retries is the clients'.
+        context = RequestContext(time.monotonic() + self._settings.deadline_s, may_retry=False)
+        return most_probable(model.ask(features, other, context), other.description.labels)

@@ -26,6 +26,7 @@ from speech_emotion.features import SEED_SPEC
 from speech_emotion.protos import predict_pb2, prediction_service_pb2_grpc
 from tests.preprocess_gateway.conftest import FLAGS
 from tests.support.model_server import ModelServer, free_port
+from tests.support.served import client as client_of
 
 FEATURES = np.zeros((1, 1, SEED_SPEC.bins), np.float32)
 FULL_QUEUE = "The batch scheduling queue to which this task was submitted is full; currently 1 batches enqueued."
@@ -60,12 +61,11 @@ def served(faulty: Faulty, **settings: Any) -> Iterator[tuple[PredictClient, Met
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     metrics = Metrics()
-    client = PredictClient(Settings(model_server=f"127.0.0.1:{port}", **settings), metrics)
-    try:
-        yield client, metrics
-    finally:
-        client.close()
-        server.stop(0).wait()
+    with client_of(Settings(model_server=f"127.0.0.1:{port}", **settings), metrics) as client:
+        try:
+            yield client, metrics
+        finally:
+            server.stop(0).wait()
 
 
 def ask(client: PredictClient, seconds: float = 30, **fields: Any) -> np.ndarray:
@@ -133,8 +133,7 @@ def test_the_trace_travels_along() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.255.255.1"])  # refused at once; perhaps never answered
 def test_a_server_that_is_away_is_not_waited_for(host: str) -> None:
-    client = PredictClient(Settings(model_server=f"{host}:{free_port()}"), Metrics())
-    try:
+    with client_of(Settings(model_server=f"{host}:{free_port()}")) as client:
         with pytest.raises(ModelUnavailableError):
             ask(client, seconds=60)
         begun = time.monotonic()
@@ -142,21 +141,18 @@ def test_a_server_that_is_away_is_not_waited_for(host: str) -> None:
             with pytest.raises(ModelUnavailableError):
                 ask(client, seconds=60)
         assert time.monotonic() - begun < 30  # of 300 that the deadlines would allow
-    finally:
-        client.close()
 
 
 def test_a_server_that_hangs_is_given_up_by_keepalive(store: Path) -> None:
-    with ModelServer(*FLAGS, config_file=store / "models.config") as server:
-        client = PredictClient(Settings(model_server=server.address), Metrics())
-        try:
-            assert client.describe("stable", 30)[0] == 1
-            assert server.process
-            server.process.send_signal(signal.SIGSTOP)
-            os.waitpid(server.process.pid, os.WUNTRACED)  # until it stands: its threads may run on for a moment
-            begun = time.monotonic()
-            with pytest.raises(ModelUnavailableError):
-                ask(client, seconds=120)
-            assert time.monotonic() - begun < 100  # the deadline alone would be 120
-        finally:
-            client.close()
+    with (
+        ModelServer(*FLAGS, config_file=store / "models.config") as server,
+        client_of(Settings(model_server=server.address)) as client,
+    ):
+        assert client.describe("stable", 30)[0] == 1
+        assert server.process
+        server.process.send_signal(signal.SIGSTOP)
+        os.waitpid(server.process.pid, os.WUNTRACED)  # until it stands: its threads may run on for a moment
+        begun = time.monotonic()
+        with pytest.raises(ModelUnavailableError):
+            ask(client, seconds=120)
+        assert time.monotonic() - begun < 100  # the deadline alone would be 120

@@ -11,13 +11,12 @@ import grpc
 import numpy as np
 import pytest
 
-from preprocess_gateway.backend.client import PredictClient
 from preprocess_gateway.errors import ModelUnavailableError
 from preprocess_gateway.settings import Settings
-from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.protos import prediction_service_pb2_grpc
 from tests.preprocess_gateway.backend.test_client import Faulty, ask
 from tests.support.certificates import needs_openssl, self_signed
+from tests.support.served import client as client_of
 
 pytestmark = needs_openssl
 
@@ -45,11 +44,8 @@ def port(files: dict[str, tuple[Path, Path]]) -> Iterator[int]:
 
 
 def answer(port: int, **settings: Any) -> np.ndarray:
-    client = PredictClient(Settings(model_server=f"127.0.0.1:{port}", **settings), Metrics())
-    try:
+    with client_of(Settings(model_server=f"127.0.0.1:{port}", **settings)) as client:
         return ask(client)
-    finally:
-        client.close()
 
 
 def test_both_sides_show_a_certificate(port: int, files: dict[str, tuple[Path, Path]]) -> None:

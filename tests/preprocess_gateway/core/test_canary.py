@@ -99,13 +99,13 @@ def test_a_share_of_clients_hears_the_canary_and_each_always_the_same(tmp_path: 
             np.testing.assert_allclose(list(answers[0]["probabilities"].values()), expected(spec, version), atol=1e-5)
         assert set(labels.values()) == {"stable", "canary"}
         predictions = series(gateway, "speech_emotion_predictions_total")
-        assert {'label="stable",version="1"' in name for name in predictions} == {True, False}
+        assert {'label="stable",model="speech_emotion",version="1"' in name for name in predictions} == {True, False}
         assert sum(series(gateway, "speech_emotion_confidence_ratio_count").values()) == sum(predictions.values())
         outcomes = "speech_emotion_shadow_comparisons_total"
         agree = expected(SEED_SPEC, 1).argmax() == expected(OTHER_SPEC, 2).argmax()
-        wanted = f'{outcomes}{{outcome="{"agree" if agree else "disagree"}"}}'
+        wanted = f'{outcomes}{{model="speech_emotion",outcome="{"agree" if agree else "disagree"}"}}'
         until(lambda: series(gateway, outcomes)[wanted] > 0)
-        assert series(gateway, outcomes)[f'{outcomes}{{outcome="failed"}}'] == 0
+        assert series(gateway, outcomes)[f'{outcomes}{{model="speech_emotion",outcome="failed"}}'] == 0
 
 
 def test_a_canary_that_fails_is_answered_by_stable_and_counted(tmp_path: Path) -> None:

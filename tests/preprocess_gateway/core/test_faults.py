@@ -9,13 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from preprocess_gateway.backend.client import PredictClient
 from preprocess_gateway.backend.versions import VersionResolver
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.answer import PredictOptions
@@ -31,6 +29,8 @@ from tests.preprocess_gateway.conftest import CONFIG, FLAGS, LABELS
 from tests.support import clips, savedmodels
 from tests.support.gateway import COMMAND
 from tests.support.model_server import ModelServer, free_port
+from tests.support.served import client as client_of
+from tests.support.served import models
 
 END = get_model_status_pb2.ModelVersionStatus.State.END
 SPEC = SEED_SPEC.to_json()
@@ -65,16 +65,6 @@ def warm() -> None:
     extract(np.zeros(SEED_SPEC.sample_rate, np.float32), SEED_SPEC)
 
 
-@contextmanager
-def connected(address: str, model: str = "speech_emotion") -> Iterator[tuple[PredictClient, VersionResolver]]:
-    """A client and a resolver that asks only when told."""
-    client = PredictClient(Settings(model_server=address, model_name=model), Metrics())
-    try:
-        yield client, VersionResolver(client, ("stable",), 60, lambda _: None)
-    finally:
-        client.close()
-
-
 @pytest.mark.parametrize(
     ("model", "status", "code"),
     [
@@ -87,11 +77,11 @@ def connected(address: str, model: str = "speech_emotion") -> Iterator[tuple[Pre
 def test_a_faulty_model_is_a_problem_with_a_code(
     faulty_server: ModelServer, model: str, status: int, code: str
 ) -> None:
-    settings, metrics = Settings(deadline_s=3.0), Metrics()
-    with connected(faulty_server.address, model) as (client, versions):
+    settings, metrics = Settings(model_server=faulty_server.address, model_name=model, deadline_s=3.0), Metrics()
+    with models(settings, metrics) as served:
         if model in FAULTS:
-            versions.resolve("stable", timeout_s=10)
-        app = create_app(settings, Predictor(settings, client, versions, metrics), metrics)
+            served.default.versions.resolve("stable", timeout_s=10)
+        app = create_app(settings, Predictor(settings, served, metrics), metrics)
         response = app.test_client().post("/predict", data={"file": (io.BytesIO(clips.tone()), "clip")})
     assert (response.status_code, response.json["code"]) == (status, code), response.text
     assert ("Retry-After" in response.headers) == (status == 503)
@@ -104,28 +94,25 @@ def test_a_version_that_went_away_is_resolved_and_asked_once_more(store: Path) -
     flags = ("--allow_version_labels_for_unavailable_models=true",)  # no polling: the file must not undo the reload
     with (
         ModelServer(*flags, config_file=store / "models.config") as server,
-        connected(server.address) as (client, versions),
+        models(Settings(model_server=server.address)) as served,
     ):
+        versions = served.default.versions
         server.wait_for_version(1)
         server.wait_for_version(2)
         server.reload(parse_config(both))
         assert versions.resolve("stable", timeout_s=10).version == 1
-        predictor = Predictor(Settings(), client, versions, Metrics())
-        assert (
-            predictor.predict(clips.tone(), PredictOptions(), RequestContext(time.monotonic() + 20)).model.version == 1
-        )
+        predictor = Predictor(Settings(), served, Metrics())
+        assert version_that_answers(predictor) == 1
         server.reload(parse_config(only_2))
         server.wait_for_version(1, END)
         assert versions.current("stable").version == 1  # nobody has told the gateway
-        assert (
-            predictor.predict(clips.tone(), PredictOptions(), RequestContext(time.monotonic() + 20)).model.version == 2
-        )
+        assert version_that_answers(predictor) == 2
         assert versions.current("stable").version == 2
 
 
 def version_that_answers(predictor: Predictor) -> int:
     context = RequestContext(time.monotonic() + 20)
-    return predictor.predict(clips.tone(), PredictOptions(), context).model.version
+    return predictor.predict(predictor.models.default, clips.tone(), PredictOptions(), context).model.version
 
 
 def test_the_resolver_outlives_a_version_that_cannot_be_warmed(model_server: ModelServer) -> None:
@@ -136,17 +123,16 @@ def test_the_resolver_outlives_a_version_that_cannot_be_warmed(model_server: Mod
         if len(warmed) == 1:
             raise ValueError("no such filter bank")
 
-    client = PredictClient(Settings(model_server=model_server.address), Metrics())
-    versions = VersionResolver(client, ("stable",), 0.1, warm)
-    versions.start()
-    try:
-        deadline = time.monotonic() + 20
-        while not versions.ready:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        versions.close()
-        client.close()
+    with client_of(Settings(model_server=model_server.address)) as client:
+        versions = VersionResolver(client, ("stable",), 0.1, warm)
+        versions.start()
+        try:
+            deadline = time.monotonic() + 20
+            while not versions.ready:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        finally:
+            versions.close()
     assert len(warmed) == 2
 
 

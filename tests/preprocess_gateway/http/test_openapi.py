@@ -9,8 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from flask.testing import FlaskClient
 
-from preprocess_gateway.backend.client import PredictClient
-from preprocess_gateway.backend.versions import ServedVersion, VersionResolver
+from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.core.answer import Answer
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http.app import create_app
@@ -20,18 +19,15 @@ from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.contract import Description
 from speech_emotion.features import SEED_SPEC
+from tests.support.served import models
 
 
 @pytest.fixture
 def client() -> Iterator[FlaskClient]:
     """A gateway whose model server is not there."""
     settings, metrics = Settings(model_server="127.0.0.1:1"), Metrics()
-    serving = PredictClient(settings, metrics)
-    versions = VersionResolver(serving, ["stable"], 60, lambda _: None)
-    try:
-        yield create_app(settings, Predictor(settings, serving, versions, metrics), metrics).test_client()
-    finally:
-        serving.close()
+    with models(settings, metrics) as served:
+        yield create_app(settings, Predictor(settings, served, metrics), metrics).test_client()
 
 
 class Links(HTMLParser):
@@ -110,6 +106,6 @@ def test_errors_of_every_path_are_problems(client: FlaskClient, method: str, pat
 def test_a_version_with_two_labels_is_one_entry() -> None:
     described = Description(SEED_SPEC, ("joy", "sorrow"), {"data": "none"})
     served = [ServedVersion("canary", 3, described), ServedVersion("stable", 2, described)]
-    body = describe("speech_emotion", [*served, ServedVersion("next", 3, described)])
-    assert [(one.version, one.labels) for one in body.models[0].versions] == [(2, ("stable",)), (3, ("canary", "next"))]
-    assert body.models[0].versions[0].feature_fingerprint == SEED_SPEC.fingerprint
+    model = describe("speech_emotion", [*served, ServedVersion("next", 3, described)])
+    assert [(one.version, one.labels) for one in model.versions] == [(2, ("stable",)), (3, ("canary", "next"))]
+    assert model.versions[0].feature_fingerprint == SEED_SPEC.fingerprint

@@ -59,8 +59,9 @@ def test_series_with_known_labels_are_there_from_the_start(model_server: ModelSe
             'speech_emotion_shed_requests_total{reason="queue_full"}',
             'speech_emotion_stage_duration_seconds_count{stage="serving"}',
             "speech_emotion_retries_total",
-            "speech_emotion_canary_fallbacks_total",
-            'speech_emotion_shadow_comparisons_total{outcome="disagree"}',
+            'speech_emotion_canary_fallbacks_total{model="speech_emotion"}',
+            'speech_emotion_shadow_comparisons_total{model="speech_emotion",outcome="disagree"}',
+            'speech_emotion_observations_total{observer="shadow",outcome="dropped"}',
             "speech_emotion_requests_in_progress",
         ):
             assert value(gateway, series) == 0

@@ -1,0 +1,111 @@
+"""The connection to the model server: one channel for all models, a deadline on every call, the project's errors."""
+
+from __future__ import annotations
+
+import time
+
+import grpc
+
+from preprocess_gateway.backend.connectivity import Connectivity
+from preprocess_gateway.backend.retry import RetryBudget
+from preprocess_gateway.context import Metadata, RequestContext
+from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, OverloadedError
+from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.channel import Tls, open_channel
+from speech_emotion.errors import ContractError
+from speech_emotion.protos import predict_pb2, prediction_service_pb2_grpc
+
+CHANNEL_OPTIONS = (
+    ("grpc.lb_policy_name", "round_robin"),  # a headless Service names every pod
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),  # 30 s by default: new pods would wait
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # how long an attempt may take: 20 s by default
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A peer that hangs is found out. Servers with default settings end a connection after pings without
+    # an answer of theirs in between; the resolver's call each second makes them answer.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.enable_retries", 0),  # the budget here is the only one
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+)
+UNKNOWN_LABEL = "servable version label"  # INVALID_ARGUMENT with these words: the label was taken away
+BATCHING_QUEUE = "batch scheduling queue"  # UNAVAILABLE with these words means full, not away
+
+
+class VersionNotFoundError(ModelUnavailableError):
+    """The server has no such version or label."""
+
+
+class Connection:
+    """The channel to the model server; make it after the fork, and close it."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._budget = RetryBudget(settings.retry_ratio)
+        tls = Tls.of(
+            settings.model_server_ca_file,
+            settings.model_server_client_cert_file,
+            settings.model_server_client_key_file,
+        )
+        self._channel = open_channel(settings.model_server, tls, CHANNEL_OPTIONS)
+        self._connectivity = Connectivity(self._channel)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+
+    def close(self) -> None:
+        """Close the channel; calls in flight are cancelled."""
+        self._connectivity.close()
+        self._channel.close()
+
+    def ask(self, request: predict_pb2.PredictRequest, context: RequestContext) -> predict_pb2.PredictResponse:
+        """The answer to a client's call.
+
+        An UNAVAILABLE is asked again once, if the context and the retry budget allow it: round robin takes another
+        server. Raises what `call` does.
+        """
+        if context.may_retry:
+            self._budget.earn()
+        if self._connectivity.away():
+            raise ModelUnavailableError("the model server cannot be reached")
+        try:
+            return self.call(request, context.deadline, context.metadata)
+        except VersionNotFoundError:
+            raise
+        except ModelUnavailableError:
+            if not context.may_retry or self._connectivity.away() or not self._budget.spend():
+                raise
+            self._metrics.retries.inc()
+            return self.call(request, context.deadline, context.metadata)
+
+    def call(
+        self, request: predict_pb2.PredictRequest, deadline: float, metadata: Metadata = ()
+    ) -> predict_pb2.PredictResponse:
+        """Ask once, until `deadline` (of `time.monotonic`).
+
+        Raises VersionNotFoundError, ModelUnavailableError, OverloadedError, DeadlineError, ContractError.
+        """
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineError("the request took too long")
+        try:
+            return self._stub.Predict(request, timeout=left_s, metadata=metadata)
+        except grpc.RpcError as error:
+            raise _translate(error) from error
+
+
+def _translate(error: grpc.RpcError) -> Exception:
+    match error.code():
+        case grpc.StatusCode.NOT_FOUND:
+            return VersionNotFoundError("the model server has no such model version")
+        case grpc.StatusCode.INVALID_ARGUMENT if UNKNOWN_LABEL in (error.details() or ""):
+            return VersionNotFoundError("no model version has this label")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineError("the model server did not answer in time")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return OverloadedError("the model server is at capacity", reason="model_server")
+        case grpc.StatusCode.UNAVAILABLE if BATCHING_QUEUE in (error.details() or ""):
+            return OverloadedError("the model server is at capacity", reason="model_server")
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            return ModelUnavailableError("the model server cannot be reached")
+        case _:
+            return ContractError("the model server refused the request")
