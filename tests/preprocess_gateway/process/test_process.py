@@ -35,7 +35,7 @@ def test_probes_and_metrics_have_their_own_port(gateway: Gateway) -> None:
         'speech_emotion_requests_total{route="/predict",status="200"}',
         'speech_emotion_stage_duration_seconds_count{stage="features"}',
         "speech_emotion_audio_seconds_total",
-        'label="stable",version="1"',
+        'label="stable",model="speech_emotion",version="1"',
         "speech_emotion_confidence_ratio_bucket",
     ):
         assert series in scrape
