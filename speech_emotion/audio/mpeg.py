@@ -1,4 +1,6 @@
-"""Frames of MPEG audio (layers I to III) and of AAC in ADTS: files of these have no header, frames follow each other.
+"""Frames of MPEG audio (layers II and III) and of AAC in ADTS: files of these have no header, frames follow each other.
+
+Text in UTF-16 begins as a frame of layer I does, which nobody sends any more: it is not read.
 
 Headers: ISO/IEC 11172-3 section 2.4.1.3, 13818-3 for the lower rates, 13818-7 section 6.2 for ADTS.
 """
@@ -19,19 +21,17 @@ class Layer(Enum):
     ADTS = 0
     III = 1
     II = 2
-    I = 3  # noqa: E741
 
 
 _KBITS = {
-    (True, Layer.I): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, Layer.II): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (True, Layer.III): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, Layer.I): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
     (False, Layer.II): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, Layer.III): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _HEADER_BYTES = 7
+_LAYER_I = 3
 
 
 def find(data: bytes, begin: int) -> tuple[Layer, int] | None:
@@ -42,8 +42,7 @@ def find(data: bytes, begin: int) -> tuple[Layer, int] | None:
         if chained := _chain(data, at):
             return chained[0], begin if first and first[:2] == chained else at
         at = data.find(b"\xff", at + 1, begin + SEARCHED_BYTES)
-    # A damaged file may have no such row. Text in UTF-16 looks like layer I, which nobody sends.
-    return (first[0], begin) if first and first[0] is not Layer.I else None
+    return (first[0], begin) if first else None  # a damaged file may have no such row
 
 
 def _chain(data: bytes, at: int) -> tuple[Layer, int] | None:
@@ -63,7 +62,10 @@ def _frame(header: bytes) -> tuple[Layer, int, int] | None:
     """Layer, sample rate in Hz and bytes of the frame; None for what is no header."""
     if len(header) < _HEADER_BYTES or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
-    layer = Layer(header[1] >> 1 & 3)
+    field = header[1] >> 1 & 3
+    if field == _LAYER_I:
+        return None
+    layer = Layer(field)
     if layer is Layer.ADTS:
         length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
         rate = header[2] >> 2 & 15
@@ -73,6 +75,4 @@ def _frame(header: bytes) -> tuple[Layer, int, int] | None:
         return None
     bits_per_s, hz = 1_000 * _KBITS[version == 3, layer][bits - 1], _RATES[version][rate]
     padding = header[2] >> 1 & 1
-    if layer is Layer.I:
-        return layer, hz, (12 * bits_per_s // hz + padding) * 4
     return layer, hz, (144 if version == 3 or layer is Layer.II else 72) * bits_per_s // hz + padding

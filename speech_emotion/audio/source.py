@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from speech_emotion.audio import containers, sndfile
+from speech_emotion.audio import containers, sndfile, track
 from speech_emotion.audio.content import Content
 from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
@@ -35,6 +35,6 @@ def open_source(content: Content, hints: Hints, limits: Limits, stack: ExitStack
     Raises UnsupportedFormatError, TrackError, EmptyAudioError or CorruptAudioError; the last also while the blocks are
     read.
     """
-    if not containers.AVAILABLE and content.kind in sndfile.KINDS and hints.track in (None, 1):
+    if not track.AVAILABLE and content.kind in sndfile.KINDS and hints.track in (None, 1):
         return sndfile.Sound(content, stack)
     return containers.open_container(content, hints, limits, stack)

@@ -40,11 +40,15 @@ def contained(
     return multiplexed(container, [(codec, np.tile(wave, (channels, 1)))], rate, **options)
 
 
-def multiplexed(container: str, tracks: list[tuple[str, np.ndarray]], rate: int = 48_000, **options: str) -> bytes:
-    """A file with a track for each codec and `[channels, samples]`; `options` are the muxer's."""
+def multiplexed(
+    container: str, tracks: list[tuple[str, np.ndarray]], rate: int = 48_000, default: int | None = None, **options: str
+) -> bytes:
+    """A file with a track for each codec and `[channels, samples]`, one of them the default; `options` of the muxer."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container, options=options) as out:
         streams = [_stream(out, codec, rate, len(samples)) for codec, samples in tracks]
+        if default is not None:
+            streams[default].disposition = av.stream.Disposition.default
         for stream, (_, samples) in zip(streams, tracks, strict=True):
             context, layout = stream.codec_context, stream.codec_context.layout.name
             frame = av.AudioFrame.from_ndarray(samples.astype(np.float32), "fltp", layout)

@@ -1,0 +1,188 @@
+"""One audio track of an open container, decoded packet by packet: what cannot be decoded is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from speech_emotion.audio.kinds import READ_HERE, Kind
+from speech_emotion.audio.probe import AudioInfo
+from speech_emotion.errors import CorruptAudioError, EmptyAudioError, UnsupportedFormatError
+
+try:
+    import av
+except ImportError:
+    av = None  # type: ignore[assignment]
+
+Block = npt.NDArray[np.float32]
+AVAILABLE = av is not None
+BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, *([av.FFmpegError] if AVAILABLE else []))
+"""What FFmpeg raises for bytes that it cannot follow."""
+CODECS = frozenset(
+    [
+        *("aac", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "adpcm_yamaha", "alac", "amrnb", "amrwb", "eac3"),
+        *("flac", "g722", "g726", "g726le", "gsm", "gsm_ms", "ilbc", "mp2float", "mp3float", "opus"),
+        *("pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le"),
+        *("pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s8", "pcm_u8", "speex", "vorbis", "wmalossless"),
+        *("wmapro", "wmav1", "wmav2", "wmavoice"),
+    ]
+)
+"""FFmpeg's decoders that are used, by name."""
+PREFERRED = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
+"""FFmpeg's own decoders do not know the frames that stand for silence in AMR."""
+BLOCK_FRAMES = 32_768
+GAP_S, PAUSE_S = 0.1, 0.45
+"""A longer hole between frames means lost ones. Some containers may leave out a pause of speech, up to 0.4 s at once
+(Opus, RFC 7587)."""
+PAUSING = {Kind.MATROSKA, Kind.MP4}
+UNREAD_BYTES = 2_048
+"""More than that behind the last packet is no index: FFmpeg passed over it, in search of something that it knows."""
+
+
+class Track:
+    """What `source.Source` describes: rate and channels of the first frame, and blocks up to the last."""
+
+    def __init__(self, container: Any, kind: Kind, number: int) -> None:
+        """`number`: which of the container's audio tracks, counted from 0. Its first frame is decoded.
+
+        Raises CorruptAudioError or EmptyAudioError where nothing decodes; UnsupportedFormatError for a codec that is
+        not in `CODECS`, or cannot be decoded out of this container.
+        """
+        self._container, self._stream, self._kind = container, container.streams.audio[number], kind
+        self.damaged = False
+        codec = codec_of(self._stream, kind)
+        self._frames = self._decode()
+        self._first = next(self._frames, None)
+        if self._first is None:
+            if codec == "aac" and kind is Kind.WAV:  # nothing there says where a frame ends
+                raise unread(kind, codec)
+            if self.damaged:
+                raise CorruptAudioError(f"nothing in the {kind.name} file can be decoded")
+            raise EmptyAudioError("the audio has no samples")
+        # The headers do not always know these (HE-AAC).
+        rate, channels = self._first.sample_rate, self._first.layout.nb_channels
+        self.info = AudioInfo(kind.name, codec.upper(), rate, channels, _promised(self._stream, rate))
+        self.blocks = self._blocks()
+
+    def _blocks(self) -> Iterator[Block]:
+        """Float32 blocks `[frames, channels]`; frames of another rate or other channels are left out as damaged.
+
+        Raises CorruptAudioError where these are the most.
+        """
+        waiting: list[Block] = []
+        size = taken = odd = 0
+        for frame in chain([self._first], self._frames):
+            if (frame.sample_rate, frame.layout.nb_channels) != (self.info.sample_rate, self.info.channels):
+                self.damaged = True
+                odd += frame.samples
+                continue
+            waiting.append(_floats(frame, self.info.channels))
+            size += frame.samples
+            if size >= BLOCK_FRAMES:
+                yield np.concatenate(waiting)
+                taken, size = taken + size, 0
+                waiting.clear()
+        if odd > taken + size:
+            raise CorruptAudioError("the audio changes its sample rate or channels on the way")
+        if waiting:
+            yield np.concatenate(waiting)
+
+    def _decode(self) -> Iterator[Any]:
+        """Frames of what can be decoded; `damaged` is set by what cannot, and by holes between frames."""
+        end_s = None
+        hole_s = PAUSE_S if self._kind in PAUSING else GAP_S
+        decoder = _decoder(self._stream, self._kind)
+        for packet in chain(self._packets(), [None]):  # None: what the decoder still holds
+            try:
+                frames = decoder.decode(packet and _whole_samples(packet, decoder))
+            except BROKEN:
+                self.damaged = True
+                continue
+            for frame in frames:
+                late = frame.time is not None and end_s is not None and frame.time - end_s > hole_s
+                self.damaged |= late or frame.is_corrupt
+                end_s = None if frame.time is None else frame.time + frame.samples / frame.sample_rate
+                yield frame
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets with content up to the end, or up to where the container cannot be followed any more."""
+        read_to = 0
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    read_to = max(read_to, (packet.pos or 0) + packet.size)
+                    yield packet
+        except BROKEN:
+            self.damaged = True
+        if self._kind is Kind.MATROSKA and len(self._container.streams) == 1:
+            self.damaged |= self._container.size - read_to > UNREAD_BYTES
+
+
+def is_read(stream: Any) -> bool:
+    """Whether the stream is in a codec of `CODECS`."""
+    context = stream.codec_context  # there is none for a codec that FFmpeg cannot decode
+    return context is not None and context.name in CODECS
+
+
+def codec_of(stream: Any, kind: Kind) -> str:
+    """The codec's name. Raises UnsupportedFormatError."""
+    name = str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"
+    if not is_read(stream):
+        raise unread(kind, name)
+    return name
+
+
+def unread(kind: Kind, codec: str) -> UnsupportedFormatError:
+    """The error for a codec that is not read."""
+    return UnsupportedFormatError(
+        f"the audio in the {kind.name} file is in the codec {codec}, which is not read here; these are: {READ_HERE}"
+    )
+
+
+def _decoder(stream: Any, kind: Kind) -> Any:
+    """The stream's decoder, or the one preferred for its codec where FFmpeg was built with it."""
+    context = stream.codec_context
+    if (name := PREFERRED.get(context.name)) in av.codecs_available:
+        preferred: Any = av.CodecContext.create(name, "r")
+        preferred.sample_rate, preferred.layout = context.sample_rate, context.layout
+        context = preferred
+    context.thread_count = 1
+    if kind is Kind.CAF and context.name == "alac":  # its frames know where they end, and CAF says so once more
+        context.flags2 |= av.codec.context.Flags2.skip_manual
+    return context
+
+
+def _whole_samples(packet: Any, decoder: Any) -> Any:
+    """PCM without the part of a sample that the end of a cut file holds: FFmpeg would refuse all of the packet."""
+    if not decoder.name.startswith("pcm_"):
+        return packet
+    bits = int("".join(filter(str.isdigit, decoder.name)) or 8)
+    rest = packet.size % (decoder.channels * bits // 8)
+    if not rest:
+        return packet
+    whole = av.Packet(bytes(packet)[:-rest])
+    whole.pts, whole.time_base = packet.pts, packet.time_base
+    return whole
+
+
+def _promised(stream: Any, rate: int) -> int:
+    """What the header says, 0 where it says nothing; never believed."""
+    return max(0, int(stream.duration * stream.time_base * rate)) if stream.duration and stream.time_base else 0
+
+
+def _floats(frame: Any, channels: int) -> Block:
+    """`[frames, channels]`, integers scaled to -1..1."""
+    values = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(-1, channels)
+    if values.dtype.kind == "f":
+        return np.ascontiguousarray(values, np.float32)
+    half = np.float32(2 ** (8 * values.dtype.itemsize - 1))
+    scaled: Block = np.ascontiguousarray(values, np.float32)
+    if values.dtype.kind == "u":
+        scaled -= half
+    scaled /= half
+    return scaled
