@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -11,12 +12,15 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.audio import confine
 from speech_emotion.audio.content import content_of
 from speech_emotion.audio.decoder import Decoder, DecoderOptions
 from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.plain import decode_plain
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import DecoderBusyError
+
+log = logging.getLogger(__name__)
 
 
 class DecoderPool:
@@ -33,7 +37,12 @@ class DecoderPool:
         self._closing = threading.Lock()
 
     def start(self) -> Self:
-        """Start every process. Raises OSError; no process is left behind then."""
+        """Start every process. Raises OSError; no process is left behind then.
+
+        Where they cannot be confined, one line in the log says why.
+        """
+        if reason := confine.obstacle():
+            log.warning("decoder processes are not confined: %s", reason)
         try:
             while len(self._decoders) < self._size:
                 decoder = Decoder(self._options, self._on_restart)

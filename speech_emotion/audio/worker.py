@@ -6,11 +6,13 @@ the kernel, so that a library's endless loop ends this process, and its crash no
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import resource
 import socket
+import struct
 import sys
 import traceback
 from contextlib import ExitStack
@@ -18,8 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from speech_emotion.audio import wire
+from speech_emotion.audio import confine, wire
 from speech_emotion.audio.content import content_of
+from speech_emotion.audio.decode import decode
 from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.source import open_source
@@ -31,7 +34,9 @@ def main() -> None:
     sock, options = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
     limits = Limits(**options["limits"])
     log = _own_stderr()
+    _load_everything(limits)
     _bound_memory(options["memory_bytes"])
+    _confine(log)
     while (clip := _next_clip(sock)) is not None:
         _bound_cpu(options["cpu_s"])
         try:
@@ -78,6 +83,25 @@ def _next_message(sock: socket.socket) -> bytes:
 
 def _fail(sock: socket.socket, detail: str) -> None:
     wire.send(sock, wire.ERROR, wire.pack_error(DecoderFailedError(detail)))
+
+
+def _load_everything(limits: Limits) -> None:
+    """Decode what is read and what is refused: whatever a library opens on its first use, it opens now."""
+    silence = b".snd" + struct.pack(">IIIII", 24, 1_600, 3, 8_000, 1) + bytes(1_600)
+    for data in (silence, silence[:20], b"fLaC"):
+        with contextlib.suppress(AudioError):
+            decode(data, limits)
+    traceback.format_exc()
+
+
+def _confine(log: TextIO) -> None:
+    """Give up everything else. The owner has said so already where that is known to be impossible."""
+    try:
+        confine.confine()
+    except (ImportError, RuntimeError):
+        pass
+    except OSError as error:
+        print(f"this decoder is not confined: {error}", file=log)
 
 
 def _own_stderr() -> TextIO:
