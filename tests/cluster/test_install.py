@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import requests
 from tests.cluster.forward import reachable
 from tests.cluster.kit import Cluster, run, wait_for
 from tests.cluster.release import Release
+from tests.support import escapes
 from tests.support.clips import tone
 
 GATEWAY = """
@@ -99,6 +101,24 @@ def test_pods_run_as_the_restricted_profile_wants(release: Release) -> None:
         assert release.kubectl("exec", pod, "-c", container, "--", "id", "-u").strip() == "10001"
         printed = release.kubectl("exec", pod, "-c", container, "--", "touch", "/usr/x", check=False)
         assert "Read-only file system" in printed
+
+
+def test_a_decoder_in_the_image_is_confined(release: Release) -> None:
+    """Non-root, without capabilities, under RuntimeDefault: it can open, start and signal nothing all the same."""
+    pod = release.ready("gateway")[0]
+    program = Path(escapes.__file__).read_text()
+    outcomes = json.loads(release.kubectl("exec", pod, "-c", "gateway", "--", "python", "-c", program))
+    assert outcomes.keys() == escapes.ATTEMPTS.keys()
+    assert {name: said for name, said in outcomes.items() if said not in escapes.REFUSED} == {}
+    script = "grep -lz speech_emotion.audio.worker /proc/[0-9]*/cmdline | xargs dirname | sort -u"
+    decoders = release.kubectl("exec", pod, "-c", "gateway", "--", "sh", "-c", script).split()
+    filters = {
+        folder: release.kubectl("exec", pod, "-c", "gateway", "--", "grep", "Seccomp_filters", f"{folder}/status")
+        for folder in ("/proc/1", *decoders)
+    }
+    count = {folder: int(line.split()[1]) for folder, line in filters.items()}
+    assert len(decoders) == 2
+    assert all(count[decoder] == count["/proc/1"] + 1 for decoder in decoders)
 
 
 def test_what_was_answered_so_far_compiled_nothing(release: Release) -> None:
