@@ -152,13 +152,15 @@ def prune(
             planned = [version]
         if planned and not (dry_run or yes or as_json):
             typer.confirm(f"Delete {', '.join(map(str, planned))} of {name} in {store}?", abort=True)
-        swept = 0
+        swept, removed = 0, planned
         if not dry_run:
-            for number in planned:
-                pruning.remove(opened, name, number)
+            if version is None:
+                removed = pruning.remove_all(opened, name, planned)
+            else:
+                pruning.remove(opened, name, version)
             swept = opened.sweep(name, grace_s)
-        text = f"deleted: {', '.join(map(str, planned)) or 'none'}" + (" (not really)" if dry_run else "")
-        _say(as_json, text, model=name, removed=planned, swept=swept, dry_run=dry_run)
+        text = f"deleted: {', '.join(map(str, removed)) or 'none'}" + (" (not really)" if dry_run else "")
+        _say(as_json, text, model=name, removed=removed, swept=swept, dry_run=dry_run)
 
 
 @app.command()

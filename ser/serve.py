@@ -17,6 +17,7 @@ from typing import IO
 
 from speech_emotion.errors import StoreError
 from speech_emotion.store.config import read_config, write_config
+from speech_emotion.store.names import checked_name
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
@@ -73,6 +74,8 @@ class ConfigMirror:
             return
         try:
             config = read_config(self.source)
+            for model in config.model_config_list.config:
+                checked_name(model.name)
         except StoreError as error:
             # As a model server does: what cannot be read leaves the configuration as it was.
             if not self._seen:

@@ -12,8 +12,9 @@ from google.protobuf import text_format
 from speech_emotion.protos import model_server_config_pb2
 from speech_emotion.store.config import parse_config
 from speech_emotion.store.errors import ConflictError, NoSuchVersionError
-from speech_emotion.store.history import Move, parse_history, render_history
+from speech_emotion.store.history import Move, parse_history, parse_leaving, render_history, render_leaving
 from speech_emotion.store.manifest import Manifest
+from speech_emotion.store.names import checked_name
 
 CONFIG = "models.config"
 CLAIMS = ".claims"
@@ -25,20 +26,32 @@ SWAP_ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class StoreConfig:
-    """`models.config` as it was read, with the labels' history, and the token that a swap must show."""
+    """`models.config` as it was read.
+
+    Attributes:
+        models: TensorFlow Serving's part, with the labels.
+        history: every move of a label, oldest first.
+        leaving: model and number of versions that are being taken out of the store; no label may come to them.
+        token: what a swap must show; none where there is no file yet.
+    """
 
     models: model_server_config_pb2.ModelServerConfig
     history: tuple[Move, ...] = ()
+    leaving: frozenset[tuple[str, int]] = frozenset()
     token: str | None = None
 
     @classmethod
     def parse(cls, text: str, token: str) -> StoreConfig:
-        """From the file's text. Raises StoreError if it is no configuration."""
-        return cls(parse_config(text), parse_history(text), token)
+        """From the file's text. Raises StoreError if it is no configuration, or a model's name is no folder's."""
+        models = parse_config(text)
+        for model in models.model_config_list.config:
+            checked_name(model.name)
+        return cls(models, parse_history(text), parse_leaving(text), token)
 
     def render(self) -> str:
-        """The file's text: the history as comments, then TensorFlow Serving's ModelServerConfig."""
-        return render_history(self.history) + str(text_format.MessageToString(self.models))
+        """The file's text: what is the store's own as comments, then TensorFlow Serving's ModelServerConfig."""
+        comments = render_history(self.history) + render_leaving(self.leaving)
+        return comments + str(text_format.MessageToString(self.models))
 
     def labels(self, name: str) -> dict[str, int]:
         """Labels of the model, empty where it is not configured."""
@@ -47,7 +60,7 @@ class StoreConfig:
 
     def entry(self, name: str) -> model_server_config_pb2.ModelConfig:
         """The model's entry, added with the version policy `all` where there is none."""
-        model = self._find(name)
+        model = self._find(checked_name(name))
         if model is None:
             others = [Path(other.base_path).parent.as_posix() for other in self.models.model_config_list.config]
             model = self.models.model_config_list.config.add(
@@ -98,12 +111,12 @@ class Store(ABC):
         """The version as a local folder (at `target` if it is not one already), checked against its manifest."""
 
     @abstractmethod
-    def quarantine(self, name: str, number: int, reason: str) -> None:
-        """Move a version to where no server looks, with the reason beside it."""
+    def set_aside(self, name: str, number: int, reason: str) -> None:
+        """Move a version to where no server looks, labelled or not: `withdraw.quarantine` looks at labels first."""
 
     @abstractmethod
-    def remove(self, name: str, number: int) -> None:
-        """Delete a version: servers never see a part of it."""
+    def delete(self, name: str, number: int) -> None:
+        """Delete a version, labelled or not (`prune.remove` looks first): servers never see a part of it."""
 
     @abstractmethod
     def numbers(self, name: str) -> set[int]:
@@ -117,6 +130,12 @@ class Store(ABC):
         """The manifest; none for a version of a folder that was put there by hand."""
         text = self.read(name, number, "manifest.json")
         return Manifest.from_json(text) if text is not None else None
+
+    def require_staying(self, config: StoreConfig, name: str, number: int) -> None:
+        """Raise NoSuchVersionError unless the version is there, whole, and not being taken out of the store."""
+        self.require(name, number)
+        if (name, number) in config.leaving:
+            raise NoSuchVersionError(f"version {number} of {name} is being taken out of {self.location}")
 
     def require(self, name: str, number: int) -> None:
         """Raise NoSuchVersionError unless the version is there and whole."""

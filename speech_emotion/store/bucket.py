@@ -20,6 +20,7 @@ from speech_emotion.store.base import CLAIMS, CONFIG, QUARANTINE, Store, StoreCo
 from speech_emotion.store.errors import ConflictError
 from speech_emotion.store.manifest import NAME as MANIFEST
 from speech_emotion.store.manifest import Manifest
+from speech_emotion.store.names import checked_name, is_name, numbered
 
 LOCK_WAIT_S = 10.0
 
@@ -66,33 +67,33 @@ class BucketStore(Store):
 
     def models(self) -> list[str]:
         """See Store."""
-        return [name for name in self._names("") if self.numbers(name)]
+        return [name for name in self._names("") if is_name(name) and self.numbers(name)]
 
     def versions(self, name: str) -> list[int]:
         """See Store."""
-        return sorted(number for number in self._numbered(name) if self._etag(f"{name}/{number}/{MANIFEST}"))
+        return sorted(number for number in self._numbered(_of(name)) if self._etag(_of(name, number, MANIFEST)))
 
     def numbers(self, name: str) -> set[int]:
         """See Store."""
-        return self._numbered(name) | self._numbered(f"{name}/{CLAIMS}") | self._numbered(f"{name}/{QUARANTINE}")
+        return self._numbered(_of(name)) | self._numbered(_of(name, CLAIMS)) | self._numbered(_of(name, QUARANTINE))
 
     def claim(self, name: str, number: int) -> bool:
         """See Store."""
         with _errors(self.location):
-            return self._create(f"{name}/{CLAIMS}/{number}", b"claimed\n")
+            return self._create(_of(name, CLAIMS, number), b"claimed\n")
 
     def put(self, name: str, number: int, source: Path, manifest: Manifest) -> None:
         """See Store."""
         with _errors(self.location):
             for path in manifest.files:
-                self.files.put_file(str(source / path), self._path(f"{name}/{number}/{path}"))
-            self.files.pipe_file(self._path(f"{name}/{number}/{MANIFEST}"), manifest.to_json().encode())
+                self.files.put_file(str(source / path), self._path(_of(name, number, path)))
+            self.files.pipe_file(self._path(_of(name, number, MANIFEST)), manifest.to_json().encode())
 
     def read(self, name: str, number: int, path: str) -> bytes | None:
         """See Store."""
         with _errors(self.location):
             try:
-                return bytes(self.files.cat_file(self._path(f"{name}/{number}/{path}")))
+                return bytes(self.files.cat_file(self._path(_of(name, number, path))))
             except FileNotFoundError:
                 return None
 
@@ -105,24 +106,24 @@ class BucketStore(Store):
         with _errors(self.location):
             for path in manifest.files:
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
-                self.files.get_file(self._path(f"{name}/{number}/{path}"), str(target / path))
+                self.files.get_file(self._path(_of(name, number, path)), str(target / path))
         (target / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
         manifest.check(target)
         return target
 
-    def quarantine(self, name: str, number: int, reason: str) -> None:
+    def set_aside(self, name: str, number: int, reason: str) -> None:
         """See Store; the files stay under the version's number, without a manifest they are no version."""
         note = json.dumps({"version": number, "reason": reason}) + "\n"
         with _errors(self.location), contextlib.suppress(FileNotFoundError):
-            self.files.pipe_file(self._path(f"{name}/{QUARANTINE}/{number}"), note.encode())
-            self.files.rm_file(self._path(f"{name}/{number}/{MANIFEST}"))
+            self.files.pipe_file(self._path(_of(name, QUARANTINE, number)), note.encode())
+            self.files.rm_file(self._path(_of(name, number, MANIFEST)))
 
-    def remove(self, name: str, number: int) -> None:
+    def delete(self, name: str, number: int) -> None:
         """See Store."""
         self.require(name, number)
         with _errors(self.location):
-            self.files.rm_file(self._path(f"{name}/{number}/{MANIFEST}"))
-            self.files.rm(self._path(f"{name}/{number}"), recursive=True)
+            self.files.rm_file(self._path(_of(name, number, MANIFEST)))
+            self.files.rm(self._path(_of(name, number)), recursive=True)
 
     def sweep(self, name: str, older_than_s: float) -> int:  # noqa: ARG002 - ages are not told alike by all backends
         """See Store; does nothing: what has no manifest is no version, and may just be coming in."""
@@ -141,7 +142,7 @@ class BucketStore(Store):
                 return []
 
     def _numbered(self, name: str) -> set[int]:
-        return {int(child) for child in self._names(name) if child.isascii() and child.isdigit()}
+        return numbered(self._names(name))
 
     def _etag(self, name: str) -> str | None:
         """What changes with an object's content; none: there is no such object."""
@@ -184,6 +185,11 @@ class BucketStore(Store):
             yield
         finally:
             self.files.rm_file(self._path(name))
+
+
+def _of(name: str, *parts: str | int) -> str:
+    """A name below the store's root: of a model, or of something that belongs to it."""
+    return "/".join((checked_name(name), *map(str, parts)))
 
 
 @contextlib.contextmanager

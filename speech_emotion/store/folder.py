@@ -20,6 +20,7 @@ from speech_emotion.store.config import replace_text
 from speech_emotion.store.errors import ConflictError, NoSuchVersionError
 from speech_emotion.store.manifest import NAME as MANIFEST
 from speech_emotion.store.manifest import Manifest
+from speech_emotion.store.names import checked_name, is_name, numbered
 
 INCOMING, OUTGOING = ".incoming-", ".outgoing-"
 
@@ -53,20 +54,20 @@ class FolderStore(Store):
 
     def models(self) -> list[str]:
         """See Store."""
-        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and is_name(path.name))
 
     def versions(self, name: str) -> list[int]:
         """See Store."""
-        return sorted(_numbered(self.root / name))
+        return sorted(_numbered(self._model(name)))
 
     def numbers(self, name: str) -> set[int]:
         """See Store."""
-        folders = (self.root / name, self.root / name / CLAIMS, self.root / name / QUARANTINE)
+        folders = (self._model(name), self._model(name) / CLAIMS, self._model(name) / QUARANTINE)
         return set().union(*map(_numbered, folders))
 
     def claim(self, name: str, number: int) -> bool:
         """See Store."""
-        claims = self.root / name / CLAIMS
+        claims = self._model(name) / CLAIMS
         with _errors(self.location):
             claims.mkdir(parents=True, exist_ok=True)
             try:
@@ -77,7 +78,7 @@ class FolderStore(Store):
 
     def put(self, name: str, number: int, source: Path, manifest: Manifest) -> None:
         """See Store. Raises StoreError on a full disk, leaving nothing behind."""
-        incoming = self.root / name / f"{INCOMING}{number}-{uuid.uuid4().hex[:8]}"
+        incoming = self._model(name) / f"{INCOMING}{number}-{uuid.uuid4().hex[:8]}"
         with _errors(self.location):
             try:
                 shutil.copytree(source, incoming, ignore=shutil.ignore_patterns(MANIFEST))
@@ -85,8 +86,8 @@ class FolderStore(Store):
                 (incoming / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
                 _readable_by_servers(incoming)
                 _sync(incoming)
-                incoming.rename(self.root / name / str(number))
-                _sync_one(self.root / name)
+                incoming.rename(self._model(name) / str(number))
+                _sync_one(self._model(name))
             except BaseException:
                 shutil.rmtree(incoming, ignore_errors=True)
                 raise
@@ -94,33 +95,33 @@ class FolderStore(Store):
     def read(self, name: str, number: int, path: str) -> bytes | None:
         """See Store."""
         try:
-            return (self.root / name / str(number) / path).read_bytes()
+            return (self._model(name) / str(number) / path).read_bytes()
         except FileNotFoundError:
             return None
 
     def fetch(self, name: str, number: int, target: Path) -> Path:  # noqa: ARG002 - it is local already
         """See Store."""
         self.require(name, number)
-        folder = self.root / name / str(number)
+        folder = self._model(name) / str(number)
         if (manifest := self.manifest(name, number)) is not None:
             manifest.check(folder)
         return folder
 
-    def quarantine(self, name: str, number: int, reason: str) -> None:
+    def set_aside(self, name: str, number: int, reason: str) -> None:
         """See Store."""
-        target = self.root / name / QUARANTINE
+        target = self._model(name) / QUARANTINE
         with _errors(self.location):
             target.mkdir(exist_ok=True)
             (target / f"{number}.json").write_text(json.dumps({"version": number, "reason": reason}) + "\n")
             with contextlib.suppress(FileNotFoundError):  # quarantined before, and asked to do so again
-                (self.root / name / str(number)).rename(target / str(number))
+                (self._model(name) / str(number)).rename(target / str(number))
 
-    def remove(self, name: str, number: int) -> None:
+    def delete(self, name: str, number: int) -> None:
         """See Store."""
-        outgoing = self.root / name / f"{OUTGOING}{number}-{uuid.uuid4().hex[:8]}"
+        outgoing = self._model(name) / f"{OUTGOING}{number}-{uuid.uuid4().hex[:8]}"
         with _errors(self.location):
             try:
-                (self.root / name / str(number)).rename(outgoing)
+                (self._model(name) / str(number)).rename(outgoing)
             except FileNotFoundError:
                 raise NoSuchVersionError(f"{self.location} has no version {number} of {name}") from None
             shutil.rmtree(outgoing)
@@ -128,11 +129,14 @@ class FolderStore(Store):
     def sweep(self, name: str, older_than_s: float) -> int:
         """See Store."""
         swept = 0
-        for path in (self.root / name).iterdir():
+        for path in self._model(name).glob(".*"):
             if path.name.startswith((INCOMING, OUTGOING)) and time.time() - path.stat().st_mtime > older_than_s:
                 shutil.rmtree(path, ignore_errors=True)
                 swept += 1
         return swept
+
+    def _model(self, name: str) -> Path:
+        return self.root / checked_name(name)
 
 
 def _numbered(folder: Path) -> set[int]:
@@ -140,7 +144,7 @@ def _numbered(folder: Path) -> set[int]:
         names = [path.name for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return set()
-    return {int(name) for name in names if name.isascii() and name.isdigit()}
+    return numbered(names)
 
 
 def _token(text: str) -> str:

@@ -1,16 +1,18 @@
-"""Which version a label named before: kept as comments at the head of `models.config`.
+"""Which version a label named before, and which ones are leaving: comments at the head of `models.config`.
 
-There it changes in the same atomic step as the labels; TensorFlow Serving's parser passes comments over.
+There they change in the same atomic step as the labels; TensorFlow Serving's parser passes comments over.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 _PREFIX = "# label-history: "
+_LEAVING = "# leaving: "
 KEPT = 100
 
 
@@ -24,6 +26,10 @@ class Move:
     before: int | None
     after: int | None
     rollback: bool = False
+
+    def __post_init__(self) -> None:
+        if datetime.fromisoformat(self.at).tzinfo is None:
+            raise ValueError(f"a time without its zone: {self.at}")
 
     @classmethod
     def now(cls, model: str, label: str, before: int | None, after: int | None, *, rollback: bool = False) -> Move:
@@ -46,6 +52,22 @@ def parse_history(text: str) -> tuple[Move, ...]:
 def render_history(moves: Sequence[Move]) -> str:
     """The newest moves as comment lines."""
     return "".join(f"{_PREFIX}{json.dumps(asdict(move))}\n" for move in moves[-KEPT:])
+
+
+def parse_leaving(text: str) -> frozenset[tuple[str, int]]:
+    """Model and number of the versions that are being taken out of the store, from the comments of a file."""
+    found = set()
+    for line in text.splitlines():
+        if line.startswith(_LEAVING):
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                mark = json.loads(line.removeprefix(_LEAVING))
+                found.add((str(mark["model"]), int(mark["version"])))
+    return frozenset(found)
+
+
+def render_leaving(leaving: Iterable[tuple[str, int]]) -> str:
+    """A comment line for each of these versions."""
+    return "".join(f"{_LEAVING}{json.dumps({'model': name, 'version': n})}\n" for name, n in sorted(leaving))
 
 
 def predecessors(moves: Sequence[Move], model: str, label: str = "stable") -> list[int]:

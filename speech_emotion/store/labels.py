@@ -83,7 +83,7 @@ def _move(
         if before == number:
             return config
         if number is not None:
-            store.require(name, number)  # it may have been pruned meanwhile
+            store.require_staying(config, name, number)  # it may be pruned meanwhile
         _set(config, name, label, number)
         if label == STABLE and config.labels(name).get(CANARY) == number:
             _set(config, name, CANARY, None)

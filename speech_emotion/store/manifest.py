@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from speech_emotion.errors import StoreError
 from speech_emotion.store.errors import DamagedVersionError
+from speech_emotion.store.names import checked_path
 
 NAME = "manifest.json"
 
@@ -21,13 +23,27 @@ class File:
     sha256: str
     bytes: int
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"{self.sha256!r} is no SHA-256")
+        if isinstance(self.bytes, bool) or not self.bytes >= 0:
+            raise ValueError(f"{self.bytes!r} is no number of bytes")
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a version is made of. `created` is UTC, ISO 8601."""
+    """What a version is made of. `created` is UTC, ISO 8601.
+
+    Raises StoreError for a path that leads out of the version's folder.
+    """
 
     files: dict[str, File]
     created: str
+
+    def __post_init__(self) -> None:
+        for path in self.files:
+            if checked_path(path) == NAME:
+                raise StoreError(f"{NAME} cannot list itself")
 
     @classmethod
     def of(cls, folder: Path) -> Manifest:
@@ -41,8 +57,10 @@ class Manifest:
         """Parse; raises StoreError on anything else than what `to_json` writes."""
         try:
             fields = json.loads(text)
+            if datetime.fromisoformat(fields["created"]).tzinfo is None:
+                raise ValueError("created has no time zone")
             return cls({name: File(**file) for name, file in fields["files"].items()}, fields["created"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"{NAME} cannot be read: {error}") from error
 
     def to_json(self) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from speech_emotion.store.base import Store, StoreConfig
-from speech_emotion.store.errors import InUseError
+from speech_emotion.store.errors import InUseError, NoSuchVersionError
 from speech_emotion.store.labels import predecessor
+from speech_emotion.store.withdraw import leaving
 
 GRACE_S = 3600.0
 """A version younger than this may still be under check; one unlabelled for less may still have calls in flight."""
@@ -40,10 +43,19 @@ def prune(store: Store, name: str, *, grace_s: float = GRACE_S, dry_run: bool = 
         for number in store.versions(name)
         if number not in needed and number not in recent and _published_s_ago(store, name, number) >= grace_s
     ]
-    if not dry_run:
-        for number in removed:
+    if dry_run:
+        return Pruned(removed, 0)
+    return Pruned(remove_all(store, name, removed), store.sweep(name, grace_s))
+
+
+def remove_all(store: Store, name: str, numbers: Iterable[int]) -> list[int]:
+    """Delete these versions, and say which: one that got a label meanwhile stays, one that is gone is passed over."""
+    removed = []
+    for number in numbers:
+        with contextlib.suppress(InUseError, NoSuchVersionError):
             remove(store, name, number)
-    return Pruned(removed, 0 if dry_run else store.sweep(name, grace_s))
+            removed.append(number)
+    return removed
 
 
 def require_unused(store: Store, name: str, number: int) -> None:
@@ -55,9 +67,10 @@ def require_unused(store: Store, name: str, number: int) -> None:
 
 
 def remove(store: Store, name: str, number: int) -> None:
-    """Delete one version; raises as `require_unused` does."""
-    require_unused(store, name, number)
-    store.remove(name, number)
+    """Delete one version; raises as `require_unused` does, also where a label comes to it at this moment."""
+    store.require(name, number)
+    with leaving(store, name, number, lambda config: kept(store, config, name).get(number)):
+        store.delete(name, number)
 
 
 def _published_s_ago(store: Store, name: str, number: int) -> float:

@@ -28,7 +28,10 @@ def publish(store: Store, name: str, source: Path) -> int:
 
 
 def _existing(store: Store, name: str, manifest: Manifest) -> int | None:
+    leaving = store.read_config().leaving
     for number in reversed(store.versions(name)):
+        if (name, number) in leaving:
+            continue
         held = store.manifest(name, number)
         if held is not None and held.digest == manifest.digest:
             return number

@@ -32,7 +32,8 @@ def sync(source: Store, target: Path) -> list[str]:
         replace_text(target / CONFIG, config.render())
         changes.append(CONFIG)
     for name in folder.models():
-        for number in sorted(set(folder.versions(name)) - wanted.get(name, set())):
-            folder.remove(name, number)
+        labelled = set(config.labels(name).values())  # the next look takes it, once no label names it
+        for number in sorted(set(folder.versions(name)) - wanted.get(name, set()) - labelled):
+            folder.delete(name, number)
             changes.append(f"-{name}/{number}")
     return changes

@@ -21,8 +21,9 @@ from speech_emotion import contract
 from speech_emotion.protos import model_server_config_pb2, predict_pb2, prediction_service_pb2_grpc
 from speech_emotion.store.base import Store
 from speech_emotion.store.config import write_config
-from speech_emotion.store.errors import DamagedVersionError, LoadFailedError, NotServedError
+from speech_emotion.store.errors import DamagedVersionError, InUseError, LoadFailedError, NotServedError
 from speech_emotion.store.servers import addresses, require_available
+from speech_emotion.store.withdraw import quarantine
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.savedmodel.golden import PATH, TOLERANCE, read_golden
 from training_pipeline.training.windows import in_batches
@@ -50,7 +51,11 @@ def check(store: Store, name: str, number: int, servers: Sequence[str], timeout_
 
 
 def _quarantined(store: Store, name: str, number: int, error: Exception) -> FailedCheckError:
-    store.quarantine(name, number, str(error))
+    try:
+        quarantine(store, name, number, str(error))
+    except InUseError as used:
+        # A rerun may publish what a label names already: to take it away would end the service.
+        return FailedCheckError(f"{used}; but {error}")
     return FailedCheckError(f"version {number} of {name} is in quarantine: {error}")
 
 

@@ -14,6 +14,7 @@ from speech_emotion.store.labels import promote, rollback, set_canary
 from speech_emotion.store.prune import prune, remove
 from speech_emotion.store.publish import publish
 from speech_emotion.store.sync import sync
+from speech_emotion.store.withdraw import quarantine
 from tests.support.stores import write_version
 
 NAME = "speech_emotion"
@@ -83,8 +84,8 @@ def test_what_cannot_be_labelled_is_refused(store: Store, tmp_path: Path) -> Non
         promote(store, NAME, 7)
     with pytest.raises(NoSuchVersionError, match="no canary"):
         promote(store, NAME)
-    store.quarantine(NAME, 1, "answers wrongly")
-    store.quarantine(NAME, 1, "answers wrongly")
+    quarantine(store, NAME, 1, "answers wrongly")
+    quarantine(store, NAME, 1, "answers wrongly")
     with pytest.raises(NoSuchVersionError, match="no version 1"):
         set_canary(store, NAME, 1)
     assert publish(store, NAME, write_version(tmp_path / "next", "next")) == 2
