@@ -3,7 +3,7 @@
 import numpy as np
 
 from speech_emotion.features import extract
-from training_pipeline.networks.registry import NETWORKS
+from training_pipeline.networks.registry import networks
 
-for spec in {network.spec for network in NETWORKS.values()}:
+for spec in {network.spec for network in networks()}:
     extract(np.zeros(spec.sample_rate, np.float32), spec)

@@ -49,7 +49,7 @@ def run(
     An interrupted call goes on where it was, a finished one starts anew, unless checkpoints are kept.
     """
     clips, labels = read_data(data)
-    networks = [find(name, trials=True) for name in models or sorted(NETWORKS)]
+    networks = [find(name, trials=True) for name in models or NETWORKS.names()]
     splits = {UNHEARD: speaker_folds(clips, FOLDS)}
     splits |= {RANDOM: random_folds(clips, FOLDS, seed)} if options.random_split else {}
     results: dict[str, dict[str, Any]] = {}

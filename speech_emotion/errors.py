@@ -124,6 +124,12 @@ class ContractError(SpeechEmotionError):
     code = "model_contract"
 
 
+class PluginError(SpeechEmotionError):
+    """An installed plug-in cannot be used; the message names its distribution."""
+
+    code = "plugin"
+
+
 class FeatureSpecError(ContractError):
     """A feature specification has an unknown block, an unknown field or a value out of bounds."""
 

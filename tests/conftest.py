@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,20 @@ from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_sessionstart() -> None:
+    """Stop where the environment does not know the plug-ins that pyproject.toml registers: nothing would be found."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    installed: dict[str, dict[str, str]] = {group: {} for group in declared["entry-points"]}
+    for point in distribution(declared["name"]).entry_points:
+        installed.setdefault(point.group, {})[point.name] = point.value
+    if any(installed[group] != points for group, points in declared["entry-points"].items()):
+        pytest.exit(
+            "pyproject.toml registers other plug-ins than this environment knows; install it anew:\n"
+            f"PYTHONWARNINGS=ignore {sys.executable} -m pip install -q --no-deps --no-build-isolation -e {ROOT}",
+            returncode=4,
+        )
 
 
 def recordings_dir() -> Path | None:

@@ -3,16 +3,22 @@
 Must not know: audio containers, models, HTTP.
 """
 
+from speech_emotion.features.block import Block
+from speech_emotion.features.blocks import Chroma, Mel, Mfcc, WhisperLogMel
 from speech_emotion.features.extract import extract, window_spans
-from speech_emotion.features.spec import SEED_SPEC, WHISPER_SPEC, Chroma, FeatureSpec, Mel, Mfcc, WhisperLogMel
+from speech_emotion.features.shipped import SEED_SPEC, WHISPER_SPEC
+from speech_emotion.features.spec import FeatureSpec
+from speech_emotion.features.spectrum import Spectrum
 
 __all__ = [
     "SEED_SPEC",
     "WHISPER_SPEC",
+    "Block",
     "Chroma",
     "FeatureSpec",
     "Mel",
     "Mfcc",
+    "Spectrum",
     "WhisperLogMel",
     "extract",
     "window_spans",

@@ -1,86 +1,137 @@
-"""One function for each kind of block: a window's spectrum to its features.
-
-All follow librosa's functions of the same name, on a spectrum that they share.
-"""
+"""The feature blocks that come with the project. All follow librosa's functions of the same name."""
 
 from __future__ import annotations
 
-from functools import singledispatch
+from typing import TYPE_CHECKING, Literal, Self
 
 import librosa
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
-from speech_emotion.features.banks import chroma_bank, mel_bank, window_energy
-from speech_emotion.features.spec import Chroma, FeatureSpec, Mel, Mfcc, WhisperLogMel
+from speech_emotion.features.banks import chroma_bank
+from speech_emotion.features.block import Block
+
+if TYPE_CHECKING:
+    from speech_emotion.features.spec import FeatureSpec
+    from speech_emotion.features.spectrum import Spectrum
 
 Array = npt.NDArray[np.float32]
 
 _WHISPER_FLOOR = 1e-10
 
 
-class Spectrum:
-    """The magnitude spectrum of one window, `[1 + n_fft // 2, frames]`, and mel powers made from it once."""
+class _MelBank(Block):
+    n_mels: int = Field(default=128, ge=1, le=256)
+    """Bands of the Slaney mel filter bank."""
+    fmin: float = Field(default=0.0, ge=0, le=24_000)
+    """Lowest edge in Hz."""
+    fmax: float | None = Field(default=None, gt=0, le=24_000)
+    """Highest edge in Hz; none: half the sample rate."""
 
-    def __init__(self, magnitude: Array, spec: FeatureSpec) -> None:
-        self.magnitude = magnitude
-        self.spec = spec
-        self._mels: dict[tuple[int, float, float | None], Array] = {}
+    def check(self, spec: FeatureSpec) -> None:
+        """Raise ValueError if the band is empty or reaches above half the sample rate."""
+        half = spec.sample_rate / 2
+        fmax = self.fmax if self.fmax is not None else half
+        if not self.fmin < fmax <= half:
+            raise ValueError(f"{self.kind}: {self.fmin} to {fmax} Hz is no band below {half} Hz")
 
-    def mel_power(self, n_mels: int, fmin: float, fmax: float | None) -> Array:
-        """Mel power spectrum, float32 `[n_mels, frames]`; as `librosa.feature.melspectrogram`."""
-        key = (n_mels, fmin, fmax)
-        if key not in self._mels:
-            bank = mel_bank(self.spec.sample_rate, self.spec.n_fft, n_mels, fmin, fmax)
-            self._mels[key] = bank @ np.square(self.magnitude)
-        return self._mels[key]
-
-    def frame_power(self) -> Array:
-        """Mean square of the samples under each frame's analysis window, without their mean, float32 `[frames]`.
-
-        Parseval: the power of all bins over `n_fft` times the analysis window's energy. Every bin stands for two, but
-        for half the sample rate, which only an even `n_fft` has a bin for.
-        """
-        energy = window_energy(self.spec.window, self.spec.win_length)
-        twice = 1 + (self.spec.n_fft - 1) // 2
-        power = 2 * np.square(self.magnitude[1:twice]).sum(axis=0) + np.square(self.magnitude[twice:]).sum(axis=0)
-        return np.asarray(power / (self.spec.n_fft * energy), np.float32)
+    def _power(self, spectrum: Spectrum) -> Array:
+        return spectrum.mel_power(self.n_mels, self.fmin, self.fmax)
 
 
-@singledispatch
-def compute(block: object, spectrum: Spectrum) -> Array:  # noqa: ARG001 - the signature that blocks register
-    """Features of one block, float32 `[bins, frames]`."""
-    raise TypeError(f"no feature block: {block!r}")
+class Mfcc(_MelBank):
+    """Mel-frequency cepstral coefficients: orthonormal DCT-II of the mel power in dB (floor 80 dB down)."""
+
+    kind: Literal["mfcc"] = "mfcc"
+    n_mfcc: int = Field(default=40, ge=1, le=256)
+    """Coefficients kept, from the zeroth."""
+
+    @property
+    def bins(self) -> int:
+        """Values per frame."""
+        return self.n_mfcc
+
+    @model_validator(mode="after")
+    def _no_more_than_bands(self) -> Self:
+        if self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc ({self.n_mfcc}) exceeds n_mels ({self.n_mels})")
+        return self
+
+    def compute(self, spectrum: Spectrum) -> Array:
+        """Coefficients, float32 `[n_mfcc, frames]`."""
+        power = librosa.power_to_db(self._power(spectrum))
+        return np.asarray(librosa.feature.mfcc(S=power, n_mfcc=self.n_mfcc), np.float32)
 
 
-@compute.register
-def _mfcc(block: Mfcc, spectrum: Spectrum) -> Array:
-    mel = spectrum.mel_power(block.n_mels, block.fmin, block.fmax)
-    return np.asarray(librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=block.n_mfcc), np.float32)
+class Chroma(Block):
+    """Energy per pitch class of the magnitude spectrum, each frame scaled to a maximum of 1."""
+
+    kind: Literal["chroma"] = "chroma"
+    n_chroma: int = Field(default=12, ge=1, le=48)
+    """Pitch classes in an octave."""
+    tuning: float = Field(default=0.0, ge=-0.5, lt=0.5)
+    """Deviation from A440 in fractions of a bin; fixed, as an estimate would differ from clip to clip."""
+
+    @property
+    def bins(self) -> int:
+        """Values per frame."""
+        return self.n_chroma
+
+    def compute(self, spectrum: Spectrum) -> Array:
+        """Pitch classes, float32 `[n_chroma, frames]`, in 0..1."""
+        bank = chroma_bank(spectrum.spec.sample_rate, spectrum.spec.n_fft, self.n_chroma, self.tuning)
+        return np.asarray(librosa.util.normalize(bank @ spectrum.magnitude, norm=np.inf, axis=0), np.float32)
 
 
-@compute.register
-def _chroma(block: Chroma, spectrum: Spectrum) -> Array:
-    bank = chroma_bank(spectrum.spec.sample_rate, spectrum.spec.n_fft, block.n_chroma, block.tuning)
-    return np.asarray(librosa.util.normalize(bank @ spectrum.magnitude, norm=np.inf, axis=0), np.float32)
+class Mel(_MelBank):
+    """Mel power spectrum, linear or in dB (floor 80 dB under the window's maximum)."""
+
+    kind: Literal["mel"] = "mel"
+    scale: Literal["power", "db"] = "power"
+    """`power` as it is, or `db`."""
+
+    @property
+    def bins(self) -> int:
+        """Values per frame."""
+        return self.n_mels
+
+    def compute(self, spectrum: Spectrum) -> Array:
+        """Power or dB, float32 `[n_mels, frames]`."""
+        power = self._power(spectrum)
+        return np.asarray(librosa.power_to_db(power), np.float32) if self.scale == "db" else power
 
 
-@compute.register
-def _mel(block: Mel, spectrum: Spectrum) -> Array:
-    mel = spectrum.mel_power(block.n_mels, block.fmin, block.fmax)
-    return np.asarray(librosa.power_to_db(mel), np.float32) if block.scale == "db" else mel
+class WhisperLogMel(_MelBank):
+    """Whisper's log-mel: log10 of Slaney mel power, clamped under the window's maximum, (x + 4) / 4.
 
+    Source: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision. Clamp and level
+    are the window's own, where Whisper takes the clip's, so that windows do not depend on each other.
+    """
 
-@compute.register
-def _whisper_log_mel(block: WhisperLogMel, spectrum: Spectrum) -> Array:
-    mel = spectrum.mel_power(block.n_mels, block.fmin, block.fmax) / _level(block, spectrum)
-    log = np.log10(np.maximum(mel, _WHISPER_FLOOR))
-    return np.asarray((np.maximum(log, log.max() - block.range_decades) + 4) / 4, np.float32)
+    kind: Literal["whisper_log_mel"] = "whisper_log_mel"
+    n_mels: int = Field(default=80, ge=1, le=256)
+    """Bands of the Slaney mel filter bank."""
+    range_decades: float = Field(default=8.0, ge=1, le=12)
+    """Values further below the window's maximum are raised to this distance, in powers of ten."""
+    level: Literal["none", "rms"] = "none"
+    """`rms`: the window is scaled to a root mean square of 1, so that loudness says nothing."""
+    level_range_db: float = Field(default=40.0, ge=3, le=120)
+    """Frames further below the loudest one do not count towards the level: neither silence nor padding does."""
 
+    @property
+    def bins(self) -> int:
+        """Values per frame."""
+        return self.n_mels
 
-def _level(block: WhisperLogMel, spectrum: Spectrum) -> float:
-    """Mean power of the frames that count; 1 where the level stays, or is that of nothing at all."""
-    power = spectrum.frame_power()
-    if block.level == "none" or not power.any():
-        return 1.0
-    return float(power[power >= power.max() * 10 ** (-block.level_range_db / 10)].mean())
+    def compute(self, spectrum: Spectrum) -> Array:
+        """Log-mel on Whisper's scale, float32 `[n_mels, frames]`: one unit is four powers of ten."""
+        log = np.log10(np.maximum(self._power(spectrum) / self._level(spectrum), _WHISPER_FLOOR))
+        return np.asarray((np.maximum(log, log.max() - self.range_decades) + 4) / 4, np.float32)
+
+    def _level(self, spectrum: Spectrum) -> float:
+        """Mean power of the frames that count; 1 where the level stays, or is that of nothing at all."""
+        power = spectrum.frame_power()
+        if self.level == "none" or not power.any():
+            return 1.0
+        return float(power[power >= power.max() * 10 ** (-self.level_range_db / 10)].mean())

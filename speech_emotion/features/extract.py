@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from speech_emotion.errors import EmptyAudioError
-from speech_emotion.features.blocks import Spectrum, compute
 from speech_emotion.features.spec import FeatureSpec
+from speech_emotion.features.spectrum import Spectrum
 
 Array = npt.NDArray[np.float32]
 
@@ -67,7 +67,7 @@ def _magnitude(samples: Array, spec: FeatureSpec) -> Array:
 
 
 def _window(spectrum: Spectrum) -> Array:
-    features = np.concatenate([compute(block, spectrum) for block in spectrum.spec.blocks])
+    features = np.concatenate([block.compute(spectrum) for block in spectrum.spec.blocks])
     match spectrum.spec.aggregate:
         case "mean":
             return np.asarray(features.mean(axis=1)[np.newaxis], np.float32)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from speech_emotion.audio.signal import Resampler
-from speech_emotion.errors import FeatureSpecError
+from speech_emotion.errors import FeatureSpecError, PluginError
+from speech_emotion.features.block import BLOCKS, Block, Frozen
 
 MAX_INPUT_VALUES = 2**20
 """Values of one model input, `frames * bins`: 4 MiB in float32, which is what a gRPC message holds by default."""
@@ -18,93 +21,33 @@ MAX_VALUES_PER_S = 2**20
 """Values that a second of audio becomes, of spectrum or of features, with the overlap of the windows."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class _Installed:
+    """A block of any installed kind, chosen by `kind`; only that one is imported."""
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        write = core_schema.plain_serializer_function_ser_schema(
+            lambda block, info: block.model_dump(mode=info.mode), info_arg=True
+        )
+        return core_schema.no_info_plain_validator_function(_block, serialization=write)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        kinds = {name: BLOCKS.load(name).__pydantic_core_schema__ for name in BLOCKS.names()}
+        return handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
 
 
-class _MelBank(_Frozen):
-    n_mels: int = Field(default=128, ge=1, le=256)
-    """Bands of the Slaney mel filter bank."""
-    fmin: float = Field(default=0.0, ge=0, le=24_000)
-    """Lowest edge in Hz."""
-    fmax: float | None = Field(default=None, gt=0, le=24_000)
-    """Highest edge in Hz; none: half the sample rate."""
+def _block(value: object) -> Block:
+    kind = value.kind if isinstance(value, Block) else value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        raise ValueError("a block is an object with a 'kind'")
+    if kind not in BLOCKS.names():
+        raise ValueError(f"no feature block {kind!r} is installed: there are {', '.join(BLOCKS.names())}")
+    known = BLOCKS.load(kind)
+    if isinstance(value, Block) and type(value) is not known:
+        raise ValueError(f"{type(value)} is not the feature block that is installed as {kind!r}")
+    return value if isinstance(value, Block) else known.model_validate(value)
 
 
-class Mfcc(_MelBank):
-    """Mel-frequency cepstral coefficients: orthonormal DCT-II of the mel power in dB (floor 80 dB down)."""
-
-    kind: Literal["mfcc"] = "mfcc"
-    n_mfcc: int = Field(default=40, ge=1, le=256)
-    """Coefficients kept, from the zeroth."""
-
-    @property
-    def bins(self) -> int:
-        """Values per frame."""
-        return self.n_mfcc
-
-    @model_validator(mode="after")
-    def _no_more_than_bands(self) -> Self:
-        if self.n_mfcc > self.n_mels:
-            raise ValueError(f"n_mfcc ({self.n_mfcc}) exceeds n_mels ({self.n_mels})")
-        return self
-
-
-class Chroma(_Frozen):
-    """Energy per pitch class of the magnitude spectrum, each frame scaled to a maximum of 1."""
-
-    kind: Literal["chroma"] = "chroma"
-    n_chroma: int = Field(default=12, ge=1, le=48)
-    """Pitch classes in an octave."""
-    tuning: float = Field(default=0.0, ge=-0.5, lt=0.5)
-    """Deviation from A440 in fractions of a bin; fixed, as an estimate would differ from clip to clip."""
-
-    @property
-    def bins(self) -> int:
-        """Values per frame."""
-        return self.n_chroma
-
-
-class Mel(_MelBank):
-    """Mel power spectrum, linear or in dB (floor 80 dB under the window's maximum)."""
-
-    kind: Literal["mel"] = "mel"
-    scale: Literal["power", "db"] = "power"
-    """`power` as it is, or `db`."""
-
-    @property
-    def bins(self) -> int:
-        """Values per frame."""
-        return self.n_mels
-
-
-class WhisperLogMel(_MelBank):
-    """Whisper's log-mel: log10 of Slaney mel power, clamped under the window's maximum, (x + 4) / 4.
-
-    Source: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision. Clamp and level
-    are the window's own, where Whisper takes the clip's, so that windows do not depend on each other.
-    """
-
-    kind: Literal["whisper_log_mel"] = "whisper_log_mel"
-    n_mels: int = Field(default=80, ge=1, le=256)
-    """Bands of the Slaney mel filter bank."""
-    range_decades: float = Field(default=8.0, ge=1, le=12)
-    """Values further below the window's maximum are raised to this distance, in powers of ten."""
-    level: Literal["none", "rms"] = "none"
-    """`rms`: the window is scaled to a root mean square of 1, so that loudness says nothing."""
-    level_range_db: float = Field(default=40.0, ge=3, le=120)
-    """Frames further below the loudest one do not count towards the level: neither silence nor padding does."""
-
-    @property
-    def bins(self) -> int:
-        """Values per frame."""
-        return self.n_mels
-
-
-Block = Annotated[Mfcc | Chroma | Mel | WhisperLogMel, Field(discriminator="kind")]
-
-
-class FeatureSpec(_Frozen):
+class FeatureSpec(Frozen):
     """How samples become `[windows, frames, bins]`; a model carries the one it was trained with."""
 
     schema_version: Literal[1] = 1
@@ -135,7 +78,7 @@ class FeatureSpec(_Frozen):
     """A clip shorter than the window: zeros after it, or (aggregated features only) fewer frames."""
     aggregate: Literal["none", "mean", "mean_std"] = "mean"
     """Frames as they are, their mean, or mean and standard deviation, over a window."""
-    blocks: tuple[Block, ...] = Field(min_length=1, max_length=8)
+    blocks: tuple[Annotated[Block, _Installed()], ...] = Field(min_length=1, max_length=8)
     """Features, side by side in this order."""
 
     @model_validator(mode="after")
@@ -147,7 +90,7 @@ class FeatureSpec(_Frozen):
         if self.padding == "none" and self.aggregate == "none":
             raise ValueError("padding 'none' needs an aggregate: a model input has a fixed number of frames")
         for block in self.blocks:
-            _check_band(block, self.sample_rate)
+            block.check(self)
         self._check_size()
         return self
 
@@ -167,11 +110,16 @@ class FeatureSpec(_Frozen):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> FeatureSpec:
-        """Read a specification. Raises FeatureSpecError on anything unknown or out of bounds."""
+        """Read a specification.
+
+        Raises FeatureSpecError on anything unknown or out of bounds, such as a block that is not installed here.
+        """
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise FeatureSpecError(f"not a feature specification: {_first_problem(error)}") from error
+        except PluginError as error:
+            raise FeatureSpecError(f"not a feature specification here: {error}") from error
 
     def to_json(self) -> str:
         """Canonical JSON: every field, sorted keys, no spaces."""
@@ -216,32 +164,7 @@ class FeatureSpec(_Frozen):
         return per_frame * 2 if self.aggregate == "mean_std" else per_frame
 
 
-def _check_band(block: Block, sample_rate: int) -> None:
-    if isinstance(block, Chroma):
-        return
-    fmax = block.fmax if block.fmax is not None else sample_rate / 2
-    if not block.fmin < fmax <= sample_rate / 2:
-        raise ValueError(f"{block.kind}: {block.fmin} to {fmax} Hz is no band below {sample_rate / 2} Hz")
-
-
 def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]
-
-
-SEED_SPEC = FeatureSpec(blocks=(Mfcc(), Chroma(), Mel()))
-"""40 MFCC, 12 chroma and 128 mel values, each a mean over the clip (up to 6 s): 180 numbers."""
-
-WHISPER_SPEC = FeatureSpec(
-    n_fft=400,
-    win_length=400,
-    hop_length=160,
-    pad_mode="reflect",
-    window_s=4.0,
-    stride_s=2.0,
-    padding="zeros",
-    aggregate="none",
-    blocks=(WhisperLogMel(level="rms"),),
-)
-"""Whisper's log-mel of 4 s, level removed: 401 frames of 80 bands."""

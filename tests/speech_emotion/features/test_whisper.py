@@ -4,8 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from speech_emotion.features import WHISPER_SPEC, FeatureSpec, WhisperLogMel, extract
-from speech_emotion.features.blocks import Spectrum
+from speech_emotion.features import WHISPER_SPEC, FeatureSpec, Spectrum, WhisperLogMel, extract
 
 RATE = 16_000
 

@@ -10,7 +10,7 @@ import pytest
 
 from training_pipeline.data import ravdess
 from training_pipeline.networks.pretrained.weights import PROVENANCE
-from training_pipeline.networks.registry import NETWORKS, find
+from training_pipeline.networks.registry import find
 from training_pipeline.reports.markdown import card_page
 from training_pipeline.savedmodel.card import NOT_FOR, make_card
 from training_pipeline.training.train import Examples, Trained, train
@@ -67,7 +67,7 @@ def test_other_recordings_are_not_called_ravdess(card: Card) -> None:
 def test_pretrained_weights_name_their_makers_and_licences(card: Card) -> None:
     assert card()["pretrained"] == {}
     assert "| starts from | random weights |" in card_page(card())
-    provenance = NETWORKS["whisper"].provenance
+    provenance = find("whisper").provenance
     tuned = card(provenance=provenance)
     assert tuned["pretrained"] == PROVENANCE
     page = card_page(tuned)

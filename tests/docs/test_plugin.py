@@ -1,0 +1,67 @@
+"""The example distribution of docs/plugins.md: installed as a team would, then trained and served from."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.plugins import install_example
+from training_pipeline.data.synthetic import write_synthetic
+
+TONE = """
+import numpy as np
+from speech_emotion.features import FeatureSpec, extract
+spec = FeatureSpec.from_json('{"aggregate": "mean", "blocks": [{"kind": "acme_centroid", "power": 2}]}')
+time = np.arange(16_000) / 16_000
+for hz in (500, 1_000, 3_000):
+    print(1_000 * float(extract(np.sin(2 * np.pi * hz * time).astype(np.float32), spec)[0, 0, 0]))
+print(float(extract(np.zeros(16_000, np.float32), spec)[0, 0, 0]))
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(install_example(tmp_path_factory.mktemp("site") / "acme"))}
+
+
+def run(environment: dict[str, str], *command: str | Path) -> str:
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, timeout=250)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_its_block_finds_the_frequency_of_a_tone(environment: dict[str, str]) -> None:
+    *tones, silence = map(float, run(environment, "-c", TONE).split())
+    np.testing.assert_allclose(tones, [500, 1_000, 3_000], rtol=0.02)
+    assert silence == 0
+
+
+def test_its_network_is_trained_from_its_name_and_tells_emotions_apart(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    manifest = write_synthetic(tmp_path / "clips", speakers=5, takes=2)
+    options = ["--model", "acme_centres", "--data", manifest, "--output", tmp_path / "out", "--json"]
+    shown = run(environment, "-m", "ser.main", "evaluate", "--retrain", *map(str, options))
+    figures = json.loads(shown.splitlines()[-1])["acme_centres"]["unheard_speakers"]
+    assert figures["accuracy"] > 0.5  # chance is a third
+
+
+def test_what_it_trains_is_refused_where_it_is_not_installed(environment: dict[str, str], tmp_path: Path) -> None:
+    manifest = write_synthetic(tmp_path / "clips", speakers=5, takes=1)
+    options = ["--model", "acme_centres", "--data", manifest, "--export", tmp_path / "1"]
+    run(environment, "-m", "ser.main", "train", *map(str, options))
+    code = """
+import sys
+from pathlib import Path
+from training_pipeline.savedmodel.servable import ServableModel
+ServableModel(Path(sys.argv[1]))
+"""
+    run(environment, "-c", code, tmp_path / "1")
+    refused = subprocess.run([sys.executable, "-c", code, tmp_path / "1"], capture_output=True, text=True, timeout=250)
+    assert "no feature block 'acme_centroid' is installed: there are chroma, mel, mfcc" in refused.stderr

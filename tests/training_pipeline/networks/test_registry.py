@@ -1,0 +1,43 @@
+"""Networks by name: the project's own, and those of another distribution."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from training_pipeline.errors import UnknownModelError
+from training_pipeline.networks.registry import NETWORKS, find, networks
+
+
+def test_every_network_is_registered_under_its_name() -> None:
+    assert NETWORKS.names() == ("ann", "edge", "mlp", "whisper", "whisper-frozen", "whisper-one-block")
+    assert [network.name for network in networks()] == list(NETWORKS.names())
+    assert {NETWORKS.provider(name) for name in NETWORKS.names()} == {"speech-emotion-serving 0.1.0"}
+
+
+def test_a_trial_is_found_by_its_model_and_where_trials_are_asked_for() -> None:
+    trials = {network.name: [trial.name for trial in network.trials] for network in networks() if network.trials}
+    assert trials == {
+        "edge": ["edge/not-taught"],
+        "whisper-frozen": ["whisper-frozen/no-copies", "whisper-frozen/no-mixup"],
+    }
+    for name in (name for names in trials.values() for name in names):
+        assert find(name, trials=True).name == name
+        assert not find(name, trials=True).calibrated
+        with pytest.raises(UnknownModelError, match=f"no model '{name}': there are ann, edge, mlp"):
+            find(name)
+
+
+@pytest.mark.parametrize("name", ["transformer", "mlp/", "mlp/wider", "/mlp", "", "edge/not-taught/at-all"])
+def test_an_unknown_name_is_answered_with_those_there_are(name: str) -> None:
+    with pytest.raises(UnknownModelError, match="there are ann, edge, edge/not-taught, mlp, whisper"):
+        find(name, trials=True)
+
+
+def test_finding_a_network_imports_no_runtime() -> None:
+    code = "import sys; from training_pipeline.networks.registry import networks; list(networks()); "
+    code += "print({'keras', 'tensorflow', 'sklearn'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

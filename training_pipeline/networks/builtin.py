@@ -1,0 +1,89 @@
+"""The networks that come with the project, as `pyproject.toml` registers them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from speech_emotion.features import SEED_SPEC, WHISPER_SPEC
+from training_pipeline.networks.edge import recipe as edge
+from training_pipeline.networks.network import Fit, Network
+from training_pipeline.networks.pretrained.recipe import Recipe
+from training_pipeline.networks.whisper import recipe as whisper
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[np.float32]
+Targets = npt.NDArray[np.intp]
+
+
+def _fit_mlp(
+    x: Array,
+    y: Targets,
+    labels: int,
+    seed: int,
+    checkpoints: Path | None = None,  # noqa: ARG001 - trains within moments
+) -> keras.Model:
+    from training_pipeline.networks import mlp
+
+    return mlp.to_keras(*mlp.fit(x, y, labels, seed), x.shape[1:])
+
+
+def _fit_ann(x: Array, y: Targets, labels: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+    from training_pipeline.networks import ann
+
+    return ann.fit(x, y, labels, seed, checkpoints)
+
+
+def _fit_edge(student: edge.Student) -> Fit:
+    def fit(x: Array, y: Targets, labels: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+        from training_pipeline.networks.edge.fit import fit as fit_edge
+
+        return fit_edge(x, y, labels, seed, checkpoints, student)
+
+    return fit
+
+
+def _fit_whisper(recipe: Recipe) -> Fit:
+    def fit(x: Array, y: Targets, labels: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+        from training_pipeline.networks.whisper.fit import fit as fit_whisper
+
+        return fit_whisper(x, y, labels, seed, checkpoints, recipe)
+
+    return fit
+
+
+def _provenance() -> dict[str, str]:
+    from training_pipeline.networks.pretrained.weights import PROVENANCE
+
+    return PROVENANCE
+
+
+def _pretrained(name: str, fit: Fit, trials: dict[str, Fit]) -> Network:
+    network = Network(name, WHISPER_SPEC, fit, _provenance)
+    tried = [replace(network, name=own, fit=f, calibrated=False) for own, f in trials.items() if _model(own) == name]
+    return replace(network, trials=tuple(tried))
+
+
+def _model(trial: str) -> str:
+    return trial.partition("/")[0]
+
+
+def _whisper(name: str) -> Network:
+    trials = {trial: _fit_whisper(recipe) for trial, recipe in whisper.TRIALS.items()}
+    return _pretrained(name, _fit_whisper(whisper.RECIPES[name]), trials)
+
+
+MLP = Network("mlp", SEED_SPEC, _fit_mlp)
+ANN = Network("ann", SEED_SPEC, _fit_ann)
+WHISPER = _whisper("whisper")
+WHISPER_FROZEN = _whisper("whisper-frozen")
+WHISPER_ONE_BLOCK = _whisper("whisper-one-block")
+EDGE = _pretrained(
+    "edge", _fit_edge(edge.Student()), {trial: _fit_edge(student) for trial, student in edge.TRIALS.items()}
+)
