@@ -14,8 +14,7 @@ import soundfile
 
 from speech_emotion.audio import QualityLimits, prepare
 from speech_emotion.audio.activity import measure_activity
-from speech_emotion.features import window_spans
-from speech_emotion.features.spec import SEED_SPEC, WHISPER_SPEC, FeatureSpec
+from speech_emotion.features import SEED_SPEC, WHISPER_SPEC, FeatureSpec, window_spans
 from training_pipeline.data.synthetic import voice
 
 Array = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ import soundfile
 
 from speech_emotion.audio import AudioInfo, QualityLimits
 from speech_emotion.audio.quality import warnings_of
-from speech_emotion.features.spec import SEED_SPEC
+from speech_emotion.features import SEED_SPEC
 from speech_emotion.hearing import hear
 from training_pipeline.data.synthetic import RATE, voice
 
