@@ -15,13 +15,19 @@ from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http.app import create_app
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
-from ser.outcomes import ServiceAwayError, UsageError
+from ser.clips import UsageError
+from ser.outcomes import ServiceAwayError
 from ser.serve import START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
 from speech_emotion.client import Client
 
+FORM_BYTES = 4096
+"""What a form adds to the clip in it."""
+MAX_CLIP_BYTES, MAX_CLIPS = 1024**3 - FORM_BYTES, 64
+"""What `ser predict` allows for a clip, and of clips at once."""
+
 
 @contextmanager
-def local_client(store: Path, deadline_s: float) -> Iterator[Client]:
+def local_client(store: Path, deadline_s: float, max_bytes: int) -> Iterator[Client]:
     """A client of the model store's stable version: same decoding, features and answers as behind HTTP.
 
     Raises UsageError if the store has no configuration, ServiceAwayError if its model does not load.
@@ -34,7 +40,7 @@ def local_client(store: Path, deadline_s: float) -> Iterator[Client]:
         processes = {"model server": start_model_server(port, mirror.target, log)}
         try:
             wait_listening(port, processes)
-            with _client(f"127.0.0.1:{port}", deadline_s) as client:
+            with _client(f"127.0.0.1:{port}", deadline_s, max_bytes) as client:
                 yield client
         except ServeError as error:
             log.seek(0)
@@ -45,15 +51,23 @@ def local_client(store: Path, deadline_s: float) -> Iterator[Client]:
 
 
 @contextmanager
-def _client(model_server: str, deadline_s: float) -> Iterator[Client]:
+def _client(model_server: str, deadline_s: float, max_bytes: int) -> Iterator[Client]:
     # Nobody else asks: clips wait here rather than come again in seconds.
-    settings = Settings(model_server=model_server, deadline_s=deadline_s, queue=1024, queue_s=60)
+    body = max_bytes + FORM_BYTES
+    settings = Settings(
+        model_server=model_server,
+        deadline_s=deadline_s,
+        queue=1024,
+        queue_s=60,
+        max_body_bytes=body,
+        max_held_bytes=MAX_CLIPS * body,
+    )
     metrics = Metrics()
     predictor = Predictor.connect(settings, metrics)
     try:
         _wait_ready(predictor)
         transport = httpx.WSGITransport(create_app(settings, predictor, metrics))
-        with Client("http://local", transport=transport, deadline_s=deadline_s) as client:
+        with Client("http://local", transport=transport, deadline_s=deadline_s, max_bytes=max_bytes) as client:
             yield client
     finally:
         predictor.close()

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from ser import models, pipeline
+from ser.output import Commands, fail, output_file, output_folder, writing
 
-app = typer.Typer(help="Speech Emotion Serving.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
 
@@ -23,25 +24,45 @@ Checkpoints = Annotated[
 CACHE = Path(".cache/features")
 
 
-def fail(message: str) -> typer.Exit:
-    """Print one line to standard error; exit code 1."""
-    typer.secho(message, fg=typer.colors.RED, err=True)
-    return typer.Exit(1)
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ser {version('speech-emotion-serving')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Speech goes in, an emotion comes out: serve models, ask them, train and roll them out."""
 
 
 @app.command()
 def serve(
     store: Annotated[Path, typer.Option(help="Folder of the model store.")] = Path("models"),
-    port: Annotated[int, typer.Option(envvar="GATEWAY_PORT", min=1, max=65_535)] = 8080,
-    probe_port: Annotated[int, typer.Option(envvar="GATEWAY_PROBE_PORT", min=1, max=65_535)] = 9090,
-    model_server_port: Annotated[int, typer.Option(envvar="MODEL_SERVER_PORT", min=1, max=65_535)] = 8500,
-    sample: Annotated[Path, typer.Option(help="Where to write a clip to try.")] = Path("sample.wav"),
+    port: Annotated[
+        int, typer.Option(envvar="GATEWAY_PORT", min=1, max=65_535, help="Port of the gateway and its page.")
+    ] = 8080,
+    probe_port: Annotated[
+        int, typer.Option(envvar="GATEWAY_PROBE_PORT", min=1, max=65_535, help="Port of probes and metrics.")
+    ] = 9090,
+    model_server_port: Annotated[
+        int, typer.Option(envvar="MODEL_SERVER_PORT", min=1, max=65_535, help="Port of the model server (gRPC).")
+    ] = 8500,
+    sample: Annotated[
+        Path, typer.Option(callback=output_file, help="Write a clip to try the service with to this file.")
+    ] = Path("sample.wav"),
 ) -> None:
     """Run a model server and a gateway on this machine until Ctrl-C."""
     from ser import serve as serving
     from training_pipeline.data.synthetic import write_sample
 
-    write_sample(sample)
+    with writing(sample):
+        write_sample(sample)
     try:
         serving.serve(store, port=port, probe_port=probe_port, model_server_port=model_server_port, sample=sample)
     except serving.ServeError as error:
@@ -50,19 +71,42 @@ def serve(
 
 @app.command()
 def predict(
-    inputs: Annotated[list[str], typer.Argument(metavar="FILE|DIR|-...", help="Clips, folders of clips, or -.")],
-    url: Annotated[str, typer.Option(envvar="SER_URL", help="The gateway.")] = "http://127.0.0.1:8080",
-    local: Annotated[bool, typer.Option("--local", help="Ask no gateway: answer here, with --store.")] = False,
-    store: Annotated[Path, typer.Option(help="Folder of the model store, for --local.")] = Path("models"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|DIR|-...", help="Clips, folders that are searched for clips, or - for stdin."),
+    ],
+    url: Annotated[
+        str, typer.Option(envvar="SER_URL", help="URL of the gateway; without a scheme it is http://.")
+    ] = "http://127.0.0.1:8080",
+    local: Annotated[
+        bool, typer.Option("--local", help="Ask no gateway: start the model of --store in this process.")
+    ] = False,
+    store: Annotated[Path, typer.Option(help="Folder of the model store that --local uses.")] = Path("models"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Append answers here (JSON lines, or CSV); skip those there.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=output_file,
+            help="Append answers to this file (JSON lines, or CSV if it ends in .csv), and skip clips that it answers.",
+        ),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Clips at once.")] = 3,
-    top: Annotated[int | None, typer.Option(min=1, help="Only so many probabilities.")] = None,
-    timeline: Annotated[bool, typer.Option(help="Each window's emotion, in JSON.")] = False,
-    deadline_s: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds for a clip, retries included.")] = 30.0,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Ask for N clips at once.")] = 3,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
+    ] = None,
+    timeline: Annotated[bool, typer.Option(help="Include the emotion of each window in JSON.")] = False,
+    deadline_s: Annotated[
+        float, typer.Option(min=0.1, max=300, help="Give up on a clip after N seconds, retries included.")
+    ] = 30.0,
+    max_bytes: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1024**3 - 4096, help="Refuse larger clips unread; the gateway has GATEWAY_MAX_BODY_BYTES."
+        ),
+    ] = 16 * 1024 * 1024,
 ) -> None:
     """Predict the emotion of clips.
 
@@ -72,7 +116,7 @@ def predict(
     from ser.outcomes import Options
 
     if as_json and as_csv:
-        raise typer.BadParameter("--json or --csv, not both")
+        raise typer.BadParameter("--json and --csv exclude each other")
     request = predicting.Request(
         inputs=inputs,
         url=None if local else url,
@@ -80,42 +124,48 @@ def predict(
         form="json" if as_json else "csv" if as_csv else "table",
         output=output,
         deadline_s=deadline_s,
-        options=Options(top=top, timeline=timeline, jobs=jobs),
+        options=Options(top=top, timeline=timeline, jobs=jobs, max_bytes=max_bytes),
     )
     raise typer.Exit(predicting.run(request))
 
 
 @app.command()
-def sample(path: Annotated[Path, typer.Argument()] = Path("sample.wav")) -> None:
+def sample(
+    path: Annotated[Path, typer.Argument(callback=output_file, help="The WAV file to write.")] = Path("sample.wav"),
+) -> None:
     """Write a synthetic clip to try the service with."""
     from training_pipeline.data.synthetic import write_sample
 
-    write_sample(path)
+    with writing(path):
+        write_sample(path)
 
 
 @app.command()
-def synthetic(folder: Path, speakers: Annotated[int, typer.Option(min=2)] = 6) -> None:
-    """Write a small synthetic data set and print its manifest's path."""
+def synthetic(
+    folder: Annotated[Path, typer.Argument(callback=output_folder, help="The folder to write to.")],
+    speakers: Annotated[int, typer.Option(min=2, help="Number of speakers.")] = 6,
+) -> None:
+    """Write a small synthetic data set and print the path of its manifest."""
     from training_pipeline.data.synthetic import write_synthetic
 
-    typer.echo(write_synthetic(folder, speakers=speakers))
+    with writing(folder):
+        typer.echo(write_synthetic(folder, speakers=speakers))
 
 
 @app.command()
 def manifest(
     folder: Annotated[Path, typer.Argument(help="A folder of RAVDESS, in any nesting.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV to write.")] = Path("manifest.csv"),
+    output: Annotated[Path, typer.Option("--output", "-o", callback=output_file, help="The CSV file to write.")] = Path(
+        "manifest.csv"
+    ),
 ) -> None:
     """Write a manifest of a RAVDESS folder, to edit or to train on."""
-    from speech_emotion.errors import SpeechEmotionError
     from training_pipeline.data.manifest import write_manifest
     from training_pipeline.data.ravdess import read_ravdess
 
-    try:
-        found = read_ravdess(folder)
-    except SpeechEmotionError as error:
-        raise fail(str(error)) from None
-    write_manifest(output, found.clips)
+    found = read_ravdess(folder)
+    with writing(output):
+        write_manifest(output, found.clips)
     typer.echo(f"{output}: {len(found.clips)} clips, {found.skipped} other files skipped")
 
 
@@ -199,36 +249,32 @@ def train(
 @app.command()
 def eda(
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures.")] = Path("reports/eda"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=output_folder, help="Write the pictures to this folder.")
+    ] = Path("reports/eda"),
 ) -> None:
-    """Draw class balance, lengths, and per label a waveform, mel spectrogram and chromagram."""
+    """Draw the clips of each label, their lengths, and a waveform, mel spectrogram and chromagram of each label."""
     from ser import exploration
-    from speech_emotion.errors import SpeechEmotionError
 
-    try:
+    with writing(output):
         for path in exploration.run(data, output):
             typer.echo(path)
-    except SpeechEmotionError as error:
-        raise fail(str(error)) from None
 
 
 @app.command()
 def sounds(
     folders: Annotated[list[Path], typer.Argument(exists=True, file_okay=False, help="Folders of recordings.")],
     version: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="A SavedModel; default: the stable one in models.")
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="A SavedModel; default: the stable version in models."),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="At most so many files of each folder, drawn by chance.")] = 100,
+    most: Annotated[int, typer.Option(min=1, help="Hear at most N files of each folder, drawn by chance.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What a version answers to recordings without labels, such as noises: 3.5 s from the middle of each file."""
+    """Show what a version answers to recordings without labels, such as noises: 3.5 s from the middle of each file."""
     from ser.sounds import run
-    from speech_emotion.errors import SpeechEmotionError
 
-    try:
-        typer.echo(run(folders, version, most, as_json=as_json))
-    except SpeechEmotionError as error:
-        raise fail(str(error)) from None
+    typer.echo(run(folders, version, most, as_json=as_json))
 
 
 if __name__ == "__main__":

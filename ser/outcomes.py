@@ -10,21 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from ser.clips import STDIN, Clip
+from ser.output import sentence_of
 from speech_emotion.client import Answer, Client, ClientError, ProblemError, UnreachableError
-
-STDIN = "-"
-# What a folder is searched for; a file that is named is sent whatever its suffix.
-SUFFIXES = frozenset(
-    {".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus"}
-    | {".wav", ".wave", ".webm"}
-)
-
-
-class UsageError(Exception):
-    """The arguments name no clip, or no model store."""
+from speech_emotion.client.clips import read_clip
+from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
 class ServiceAwayError(Exception):
@@ -38,15 +30,26 @@ class Options:
     top: int | None = None
     timeline: bool = False
     jobs: int = 3  # what a worker of a gateway holds by default
+    max_bytes: int = MAX_CLIP_BYTES
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A clip's name as given, and its answer or why there is none."""
+    """A clip, and its answer or why there is none."""
 
-    file: str
+    clip: Clip
     answer: Answer | None = None
     error: Exception | None = None
+
+    @property
+    def file(self) -> str:
+        """The clip's name as given."""
+        return self.clip.name
+
+    @property
+    def error_text(self) -> str:
+        """Why there is no answer, in a sentence."""
+        return sentence_of(self.error) if isinstance(self.error, OSError) else str(self.error)
 
     @property
     def error_code(self) -> str | None:
@@ -62,38 +65,23 @@ class Outcome:
         request_id = self.error.request_id if isinstance(self.error, ProblemError) else None
         return {
             "file": self.file,
-            "error": {"code": self.error_code, "detail": str(self.error), "request_id": request_id},
+            "error": {"code": self.error_code, "detail": self.error_text, "request_id": request_id},
         }
 
 
-def find_clips(inputs: Sequence[str]) -> list[str]:
-    """The clips that arguments name: files as they are, audio files of folders in order of path, `-`; each once.
-
-    Raises UsageError for a folder without audio.
-    """
-    found: dict[str, None] = {}
-    for name in inputs:
-        folder = Path(name)
-        if name == STDIN or not folder.is_dir():
-            found[name] = None
-            continue
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-        if not files:
-            raise UsageError(f"{folder} holds no audio file ({' '.join(sorted(SUFFIXES))})")
-        found.update((str(path), None) for path in files)
-    return list(found)
-
-
-def predict_all(client: Client, clips: Sequence[str], options: Options) -> Iterator[Outcome]:
+def predict_all(client: Client, clips: Sequence[Clip], options: Options) -> Iterator[Outcome]:
     """Outcomes in the order of `clips`, `options.jobs` at a time, fewer where the service does not hold so many.
 
     Raises ServiceAwayError at the first clip for which nobody answers: the rest would fail alike.
     """
-    pool = ThreadPoolExecutor(options.jobs, thread_name_prefix="predict")
+    pool, wait = ThreadPoolExecutor(options.jobs, thread_name_prefix="predict"), True
     try:
         yield from pool.map(partial(_predict, client, options, _Places(options.jobs)), clips)
+    except KeyboardInterrupt:
+        wait = False  # a pipe, or standard input, may stay silent for as long as it likes
+        raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait, cancel_futures=True)
 
 
 class _Places:
@@ -126,17 +114,26 @@ class _Places:
                 self._free.release()
 
 
-def _predict(client: Client, options: Options, places: _Places, name: str) -> Outcome:
-    source = sys.stdin.buffer.read() if name == STDIN else Path(name)
+def _predict(client: Client, options: Options, places: _Places, clip: Clip) -> Outcome:
     try:
+        data = _read(clip, options.max_bytes)
         while True:
             with places.hold():
-                return Outcome(name, client.predict(source, top=options.top, timeline=options.timeline))
+                return Outcome(clip, client.predict(data, top=options.top, timeline=options.timeline))
     except UnreachableError as error:
         raise ServiceAwayError(str(error)) from error
     except ProblemError as error:
         if error.status == 503:
             raise ServiceAwayError(f"the service is not available: {error}") from error
-        return Outcome(name, error=error)
+        return Outcome(clip, error=error)
     except (ClientError, OSError) as error:
-        return Outcome(name, error=error)
+        return Outcome(clip, error=error)
+
+
+def _read(clip: Clip, max_bytes: int) -> bytes:
+    """Once, as a pipe cannot be read again when the service turned the clip away."""
+    if clip.problem:
+        raise clip.problem
+    if clip.name == STDIN and sys.stdin is None:
+        raise OSError(None, "standard input is closed")
+    return read_clip(sys.stdin.buffer if clip.name == STDIN else clip.name, None, max_bytes)[1]

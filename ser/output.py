@@ -1,15 +1,23 @@
-"""What commands show while they work, and how they end."""
+"""What commands show while they work, and how they end: in a sentence, whatever the world outside does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from typer.core import TyperGroup
 
-EXIT_CODES = {
+EXIT_CODES: Mapping[str, int] = {
     "no_such_version": 3,
     "version_in_use": 4,
     "store_conflict": 5,
@@ -17,27 +25,135 @@ EXIT_CODES = {
     "data_set": 7,
     "failed_check": 8,
 }
-"""Of an error's `code`; every other error is 1."""
+"""Of an error's `code`, in `ser models` and `ser pipeline`; every other error is 1."""
+
+
+class Commands(TyperGroup):
+    """Commands that end in one line on standard error, never in a traceback, where an error is not their own."""
+
+    codes: ClassVar[Mapping[str, int]] = {}
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; see `failing`."""
+        with failing(self.codes):
+            return super().invoke(ctx)
+
+
+class StoreCommands(Commands):
+    """Commands whose exit code says which error it was."""
+
+    codes = EXIT_CODES
+
+
+@contextmanager
+def failing(codes: Mapping[str, int] = EXIT_CODES) -> Iterator[None]:
+    """A known error becomes one red line on standard error and its exit code: that of `codes`, else 1.
+
+    After Ctrl-C the process ends by that signal, so that a shell's loop over many calls ends too.
+    """
+    from speech_emotion.errors import SpeechEmotionError
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal lacks
+    try:
+        yield
+    except SpeechEmotionError as error:
+        raise fail(str(error), codes.get(error.code, 1)) from None
+    except BrokenPipeError:
+        raise  # who read the output has seen enough: Typer ends without a word
+    except OSError as error:
+        raise fail(("standard output: " if _drop_unwritten() else "") + sentence_of(error)) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    """Print one red line to standard error; returns what the caller raises."""
+    typer.secho(message, fg=typer.colors.RED, err=True)
+    return typer.Exit(code)
+
+
+def sentence_of(error: OSError) -> str:
+    """What went wrong, behind the path if there is one."""
+    said = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {said}" if isinstance(error.filename, str | bytes) else said
+
+
+@contextmanager
+def writing(name: Path | str) -> Iterator[None]:
+    """An error that names no file, such as that of a full disk, is one of `name`. Raises OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and not isinstance(error, BrokenPipeError) and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(name)) from error
+        raise
+
+
+def output_file(path: Path | None) -> Path | None:
+    """Callback of an option for a file to write: that it cannot be written is said before the work, with exit code 2.
+
+    What is there already stays as it is.
+    """
+    if path is not None:
+        with _usage(path):
+            _try_file(path)
+    return path
+
+
+def output_folder(path: Path | None) -> Path | None:
+    """The same for a folder, which need not be there."""
+    if path is not None:
+        with _usage(path):
+            _try_folder(path)
+    return path
 
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error; call what it yields once a step."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    """A progress bar on standard error, if that is a terminal; call what it yields once a step."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
 
 
-@contextmanager
-def failing() -> Iterator[None]:
-    """A known error becomes one red line on standard error, and its exit code."""
-    from speech_emotion.errors import SpeechEmotionError
+def _try_file(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(None, "it is a folder, not a file")
+    if path.is_file():
+        path.open("ab").close()
+    elif not path.exists():  # devices and pipes say what they think when they are written
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            raise NotADirectoryError(None, f"there is no folder {folder}")
+        _try_folder(folder)
 
+
+def _try_folder(path: Path) -> None:
+    real = Path(os.path.realpath(path))
+    there = next(folder for folder in (real, *real.parents) if folder.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(None, f"{there} is no folder")
+    tempfile.TemporaryFile(dir=there).close()
+
+
+@contextmanager
+def _usage(path: Path) -> Iterator[None]:
     try:
         yield
-    except SpeechEmotionError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        raise typer.Exit(EXIT_CODES.get(error.code, 1)) from None
     except OSError as error:
-        typer.secho(f"{error.filename or ''} {error.strerror or error}".strip(), fg=typer.colors.RED, err=True)
-        raise typer.Exit(1) from None
+        raise fail(f"{path} cannot be written: {error.strerror}", 2) from None
+
+
+def _drop_unwritten() -> bool:
+    """Whether standard output is what failed; then nothing tries to write the rest of it again."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

@@ -10,15 +10,9 @@ from pathlib import Path
 
 import typer
 
-from ser.outcomes import (
-    Options,
-    Outcome,
-    ServiceAwayError,
-    UsageError,
-    find_clips,
-    predict_all,
-)
-from ser.output import progress
+from ser.clips import Clip, UsageError, find_clips, printable
+from ser.outcomes import Options, Outcome, ServiceAwayError, predict_all
+from ser.output import progress, sentence_of, writing
 from ser.predictions import COLUMNS, Format, OutputFile, csv_line, csv_row, json_line, table
 from speech_emotion.client import Client
 
@@ -51,9 +45,11 @@ def run(request: Request) -> Exit:
         clips = find_clips(request.inputs)
         sink = _sink(request)
         done = sink.done() if sink else set()
-    except (UsageError, OSError, ValueError) as error:
+    except OSError as error:
+        return _say(sentence_of(error), Exit.USAGE)
+    except (UsageError, ValueError) as error:
         return _say(str(error), Exit.USAGE)
-    todo = [clip for clip in clips if clip not in done]
+    todo = [clip for clip in clips if clip.name not in done]
     if done:
         typer.echo(f"{len(clips) - len(todo)} of {len(clips)} clips are in {request.output} already", err=True)
     if not todo:
@@ -67,12 +63,15 @@ def run(request: Request) -> Exit:
         return _say(str(error), Exit.USAGE)
     except ServiceAwayError as error:
         code = _say(f"{error} ({len(outcomes)} of {len(todo)} clips answered)", Exit.SERVICE_AWAY)
+    except (OSError, KeyboardInterrupt):
+        _show_all(outcomes, request)
+        raise
     _show_all(outcomes, request)
     return code
 
 
 def _collect(
-    client: Client, clips: Sequence[str], request: Request, sink: OutputFile | None, outcomes: list[Outcome]
+    client: Client, clips: Sequence[Clip], request: Request, sink: OutputFile | None, outcomes: list[Outcome]
 ) -> None:
     streamed = {"json": json_line, "csv": csv_row}.get(request.form) if sink is None else None
     if streamed is csv_row:
@@ -80,7 +79,9 @@ def _collect(
     for outcome in _advancing(predict_all(client, clips, request.options), len(clips)):
         outcomes.append(outcome)
         if streamed:
-            typer.echo(streamed(outcome))
+            # As bytes: a name need not be UTF-8, and a file of answers has it as it is.
+            with writing("standard output"):
+                typer.echo(streamed(outcome).encode(errors="surrogateescape"))
         elif sink and outcome.answer:
             sink.write(outcome)
 
@@ -104,15 +105,20 @@ def _show_all(outcomes: Sequence[Outcome], request: Request) -> None:
             Console().print(table(outcomes))
         return
     for outcome in failed:
-        typer.echo(f"{outcome.file}: {outcome.error_code}: {outcome.error}", err=True)
+        typer.echo(f"{printable(outcome.file)}: {outcome.error_code}: {printable(outcome.error_text)}", err=True)
 
 
 def _client(request: Request) -> AbstractContextManager[Client]:
-    if request.url is not None:
-        return Client(request.url, deadline_s=request.deadline_s)
-    from ser.local import local_client  # the gateway's code and all that it needs
+    """Raises UsageError for a URL that is none."""
+    max_bytes = request.options.max_bytes
+    if request.url is None:
+        from ser.local import local_client  # the gateway's code and all that it needs
 
-    return local_client(request.store, request.deadline_s)
+        return local_client(request.store, request.deadline_s, max_bytes)
+    try:
+        return Client(request.url, deadline_s=request.deadline_s, max_bytes=max_bytes)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _sink(request: Request) -> OutputFile | None:

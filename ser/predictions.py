@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ser.clips import printable
 from ser.outcomes import Outcome
+from ser.output import writing
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.measure import Measurement
     from rich.table import Table
+    from rich.text import Text
 
+MIN_NAME_WIDTH = 12
+JSON_START = '{"file": '
 Format = Literal["table", "json", "csv"]
 COLUMNS = (
     "file", "emotion", "confidence", "uncertain", "reason", "warnings", "probabilities", "duration_s",
@@ -45,6 +52,30 @@ def csv_row(outcome: Outcome) -> str:
     return csv_line([row.get(name) for name in COLUMNS])
 
 
+class FileName:
+    """A name in a table, shortened from the left where there is no room: its end tells files apart."""
+
+    def __init__(self, name: str) -> None:
+        self._name = printable(name)
+
+    def __rich_measure__(self, _console: Console, options: ConsoleOptions) -> Measurement:
+        from rich.cells import cell_len
+        from rich.measure import Measurement
+
+        return Measurement(MIN_NAME_WIDTH, cell_len(self._name)).with_maximum(options.max_width)
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        from rich.cells import cell_len
+        from rich.text import Text
+
+        name = self._name
+        if cell_len(name) > options.max_width:
+            while name and cell_len(name) > options.max_width - 1:
+                name = name[1:]
+            name = f"\N{HORIZONTAL ELLIPSIS}{name}"
+        yield Text(name, no_wrap=True)
+
+
 def table(outcomes: Sequence[Outcome]) -> Table:
     """A table for people; what is not sure says so."""
     from rich.table import Table
@@ -54,13 +85,14 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         answer = outcome.answer
         if not answer:
-            drawn.add_row(Text(outcome.file), Text("failed", "red"), "", Text(f"{outcome.error_code}: {outcome.error}"))
+            remark = printable(f"{outcome.error_code}: {outcome.error_text}")
+            drawn.add_row(FileName(outcome.clip.shown), Text("failed", "red"), "", Text(remark))
             continue
         remarks = [*(["uncertain"] if answer.uncertain else []), *answer.warnings]
         emotion = answer.emotion or (answer.reason or "none").replace("_", " ")
         confidence = "" if answer.confidence is None else f"{answer.confidence:.0%}"
         style = "yellow" if answer.uncertain or not answer.emotion else ""
-        drawn.add_row(Text(outcome.file), Text(emotion, style), confidence, Text(", ".join(remarks)))
+        drawn.add_row(FileName(outcome.clip.shown), Text(emotion, style), confidence, Text(", ".join(remarks)))
     return drawn
 
 
@@ -72,32 +104,52 @@ class OutputFile:
 
     def __init__(self, path: Path, form: Format) -> None:
         self._path = path
-        self._line: Callable[[Outcome], str] = csv_row if form == "csv" else json_line
-        self._form = form
+        self._as_csv = form == "csv"
+        self._line: Callable[[Outcome], str] = csv_row if self._as_csv else json_line
+        self._begun = False
+        self._start = (csv_line(COLUMNS) + "\n" if self._as_csv else JSON_START).encode()
 
     def done(self) -> set[str]:
-        """Names of the clips that have an answer. Raises ValueError if the file is not one of this format."""
-        if not self._path.exists() or not (text := self._whole_lines()):
-            return set()
+        """Names of the clips that have an answer. Raises OSError, and ValueError if the file is not of this format."""
+        if not self._path.is_file():
+            return set()  # a device or a pipe holds nothing
+        with self._path.open("rb") as file:
+            start = file.read(len(self._start))
+            # Looked at first, so that another file is neither read whole nor changed.
+            if start != self._start[: len(start)]:
+                raise self._foreign()
+            data = start + file.read()
+        whole = self._whole(data)
         try:
-            if self._form == "csv":
-                return {row["file"] for row in csv.DictReader(io.StringIO(text))}
-            return {json.loads(line)["file"] for line in text.split("\n") if line}
+            names = self._names(whole.decode(errors="surrogateescape"))
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{self._path} holds something else than answers as {self._form}") from error
+            raise self._foreign() from error
+        if len(whole) < len(data):
+            with self._path.open("r+b") as file:
+                file.truncate(len(whole))
+        self._begun = bool(whole)
+        return names
 
     def write(self, outcome: Outcome) -> None:
-        """Append an answer, at once."""
-        fresh = self._form == "csv" and (not self._path.exists() or not self._path.stat().st_size)
-        with self._path.open("a", encoding="utf-8", errors="surrogateescape") as file:
-            if fresh:
-                file.write(csv_line(COLUMNS) + "\n")
+        """Append an answer, at once. Raises OSError."""
+        with writing(self._path), self._path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            if self._as_csv and not self._begun:
+                file.write(self._start.decode())
             file.write(self._line(outcome) + "\n")
+        self._begun = True
 
-    def _whole_lines(self) -> str:
-        data = self._path.read_bytes()
-        if not data.endswith(b"\n"):
-            data = data[: data.rfind(b"\n") + 1]
-            with self._path.open("r+b") as file:
-                file.truncate(len(data))
-        return data.decode(errors="surrogateescape")
+    def _whole(self, data: bytes) -> bytes:
+        end = data.rfind(b"\n") + 1
+        # A name may hold a line break, which is then inside quotes.
+        while self._as_csv and data.count(b'"', 0, end) % 2:
+            end = data.rfind(b"\n", 0, end - 1) + 1
+        return data[:end]
+
+    def _names(self, text: str) -> set[str]:
+        if self._as_csv:
+            return {row["file"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+        return {json.loads(line)["file"] for line in text.split("\n") if line}
+
+    def _foreign(self) -> ValueError:
+        form = "CSV" if self._as_csv else "JSON lines"
+        return ValueError(f"{self._path} holds something else than answers as {form}, and stays as it is")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
+from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2
 from speech_emotion.store.config import parse_config
 from speech_emotion.store.errors import ConflictError, NoSuchVersionError
@@ -136,6 +137,14 @@ class Store(ABC):
         self.require(name, number)
         if (name, number) in config.leaving:
             raise NoSuchVersionError(f"version {number} of {name} is being taken out of {self.location}")
+
+    def require_model(self, name: str) -> None:
+        """Raise StoreError unless this is a store, NoSuchVersionError unless it has a model of that name."""
+        if self.read_config().token is None:
+            raise StoreError(f"{self.location} is no model store: it has no {CONFIG}")
+        found = [model for model in self.models() if self.versions(model)]
+        if name not in found:
+            raise NoSuchVersionError(f"{self.location} has no model {name} (there: {', '.join(found) or 'none'})")
 
     def require(self, name: str, number: int) -> None:
         """Raise NoSuchVersionError unless the version is there and whole."""

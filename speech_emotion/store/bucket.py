@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,11 @@ from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.names import checked_name, is_name, numbered
 
 LOCK_WAIT_S = 10.0
+LIBRARY_ERRORS = {
+    "aiohttp": "ClientError",
+    "botocore.exceptions": "BotoCoreError",
+    "google.auth.exceptions": "GoogleAuthError",
+}
 
 
 class BucketStore(Store):
@@ -32,6 +39,7 @@ class BucketStore(Store):
         """`options` go to the file system of fsspec (endpoint, credentials); its own environment applies besides."""
         import fsspec
 
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it raises what it logs
         # No listing may come from memory: others publish too.
         self.files, self.root = fsspec.core.url_to_fs(url, **{"use_listings_cache": False, **options})
         self.root = self.root.rstrip("/")
@@ -198,5 +206,11 @@ def _errors(location: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except OSError as error:
+    except _library_errors() as error:
         raise StoreError(f"{location}: {error}") from error
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    """OSError, and what the libraries of buckets raise besides, of those that are loaded: no credentials, mostly."""
+    loaded = {module: name for module, name in LIBRARY_ERRORS.items() if module in sys.modules}
+    return (OSError, *(getattr(sys.modules[module], name) for module, name in loaded.items()))

@@ -19,3 +19,5 @@ def open_store(location: str | Path) -> Store:
         return BucketStore(text)
     except (ImportError, ValueError) as error:
         raise StoreError(f"{text} cannot be opened: {error}; a bucket needs the extra `buckets`") from error
+    except OSError as error:
+        raise StoreError(f"{text} cannot be opened: {error}") from error

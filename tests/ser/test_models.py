@@ -73,7 +73,7 @@ def test_prune_by_command(store: Path) -> None:
     newest = max(labels(store))
     assert json.loads(run("prune", "--json", "--store", store).stdout)["removed"] == []
     done = run("prune", "--grace-s", 0, "--dry-run", "--store", store)
-    assert f"{newest} (not really)" in done.stdout
+    assert f"{newest} (not really: --dry-run)" in done.stdout
     assert newest in labels(store)
     assert run("prune", newest, "--yes", "--store", store).exit_code == 0
     assert newest not in labels(store)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,8 +17,8 @@ import pytest
 import requests
 from typer.testing import CliRunner, Result
 
+from ser.clips import find_clips
 from ser.main import app
-from ser.outcomes import UsageError, find_clips
 from speech_emotion.client import Client
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer, free_port
@@ -30,6 +34,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clips
 
 
+def names(folder: Path) -> list[str]:
+    return [clip.name for clip in find_clips([str(folder)])]
+
+
 def predict(service: Gateway, *arguments: object) -> Result:
     return CliRunner().invoke(app, ["predict", "--url", service.url, *map(str, arguments)])
 
@@ -38,7 +46,7 @@ def test_a_folder_is_answered_in_order_and_a_bad_file_stops_nothing(service: Gat
     done = predict(service, folder, "--json", "--top", "2", "--jobs", "3")
     assert done.exit_code == 1, done.output
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["file"] for line in lines] == find_clips([str(folder)])
+    assert [line["file"] for line in lines] == names(folder)
     failed, *answered = lines
     assert failed["error"]["code"] == "unsupported_format"
     assert failed["error"]["request_id"]
@@ -55,8 +63,14 @@ def test_more_at_once_than_the_service_holds_lose_no_file(service_models: ModelS
         done = predict(crowded, clips, "--json", "--jobs", "6", "--deadline-s", "3.5")
         refused = requests.get(f"{crowded.probes}/metrics", timeout=10).text
     assert done.exit_code == 0, done.output
-    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == find_clips([str(clips)])
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == names(clips)
     assert 'shed_requests_total{reason="queue_full"} 0.0' not in refused
+
+
+def test_a_url_is_taken_as_it_is_meant(service: Gateway, folder: Path) -> None:
+    clip = str(folder / "deeper" / "00-calm-0.wav")
+    for url in (service.url.removeprefix("http://"), f"{service.url}/predict"):
+        assert CliRunner().invoke(app, ["predict", clip, "--url", url]).exit_code == 0
 
 
 def test_people_get_a_table_and_scripts_csv(service: Gateway, folder: Path) -> None:
@@ -102,6 +116,112 @@ def test_a_foreign_output_file_is_not_written_to(service: Gateway, folder: Path,
     assert output.read_text() == "my notes\n"
 
 
+@pytest.mark.parametrize(("name", "content"), [
+    ("a.jsonl", "my notes"), ("a.csv", "my notes"), ("b.csv", "file,mine\n"), ("b.jsonl", '{"mine": 1}\n'),
+    ("c.jsonl", '{"file": "a.wav"}\n[1]\n'), ("d.csv", "a,b\n1,2\n"),
+])  # fmt: skip
+def test_no_byte_of_a_foreign_output_file_changes(folder: Path, tmp_path: Path, name: str, content: str) -> None:
+    (output := tmp_path / name).write_text(content)
+    done = CliRunner().invoke(app, ["predict", str(folder), "--output", str(output)])
+    assert done.exit_code == 2
+    assert "stays as it is" in done.stderr
+    assert output.read_text() == content
+
+
+def test_every_kind_of_file_is_answered_or_a_failed_row(service: Gateway, folder: Path, tmp_path: Path) -> None:
+    data = (folder / "deeper" / "00-calm-0.wav").read_bytes()
+    strange = os.fsdecode(b"caf\xe9, a \x1b[31m\nname.wav")
+    (tmp_path / "whole.wav").write_bytes(data)
+    (tmp_path / strange).write_bytes(data)
+    (tmp_path / "gone.wav").symlink_to("nowhere")
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    (tmp_path / "film.wav").touch()
+    os.truncate(tmp_path / "film.wav", 20_000_000_000)
+    os.mkfifo(tmp_path / "pipe.wav")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket.wav"))
+        done = predict(service, tmp_path, "--json")
+        rows = {Path(row["file"]).name: row for row in map(json.loads, done.stdout.splitlines())}
+        table = predict(service, tmp_path)
+        as_csv = predict(service, tmp_path, "--csv", "--output", tmp_path / "answers.csv")
+    assert (done.exit_code, table.exit_code, as_csv.exit_code) == (1, 1, 1), table.output
+    assert {name for name, row in rows.items() if "emotion" in row} == {"whole.wav", strange}
+    failures = {name: row["error"] for name, row in rows.items() if "error" in row}
+    assert {name: failure["code"] for name, failure in failures.items()} == {
+        "gone.wav": "unreadable", "zero.wav": "unreadable", "pipe.wav": "unreadable", "socket.wav": "unreadable",
+        "film.wav": "body_too_large",
+    }  # fmt: skip
+    assert "20,000,000,000 bytes, at most 16,777,216" in failures["film.wav"]["detail"]
+    assert "a device" in failures["zero.wav"]["detail"]
+    assert "[31m\\nname.wav" in table.stdout
+    assert "\x1b" not in table.stdout
+    again = predict(service, tmp_path, "--output", tmp_path / "answers.csv")
+    assert "2 of 7 clips" in again.stderr
+
+
+def test_a_clip_at_the_limit_is_sent_and_a_byte_more_is_not(service: Gateway, folder: Path) -> None:
+    clip = folder / "deeper" / "00-calm-0.wav"
+    size = clip.stat().st_size
+    assert predict(service, clip, "--max-bytes", size).exit_code == 0
+    for source in (clip, "-"):
+        arguments = ["predict", "--url", service.url, "--json", "--max-bytes", str(size - 1), str(source)]
+        done = CliRunner().invoke(app, arguments, input=clip.read_bytes())
+        assert json.loads(done.stdout)["error"]["code"] == "body_too_large"
+
+
+def test_pipes_are_read_once_and_whole(service: Gateway, folder: Path) -> None:
+    clip = folder / "deeper" / "00-calm-0.wav"
+    command = (
+        f"{sys.executable} -m ser.main predict --json --url {service.url} <(cat {clip}) <(head -c 20000000 /dev/zero)"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    answered, refused = map(json.loads, done.stdout.splitlines())
+    assert answered["emotion"]
+    assert refused["error"]["code"] == "body_too_large"
+
+
+def test_an_output_that_cannot_be_written_is_found_out_first(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nobody = f"http://127.0.0.1:{free_port()}"
+    for output in ("nowhere/x.jsonl", "file/x.jsonl", "."):
+        done = CliRunner().invoke(app, ["predict", str(folder), "--url", nobody, "-o", str(tmp_path / output)])
+        assert done.exit_code == 2
+        assert f"{tmp_path / output} cannot be written: " in done.stderr
+
+
+def test_a_disk_that_fills_up_ends_the_run_in_a_sentence(service: Gateway, folder: Path) -> None:
+    done = predict(service, folder / "deeper", "-o", "/dev/full")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "/dev/full: No space left on device" in done.stderr
+    command = f"{sys.executable} -m ser.main predict --json --url {service.url} {folder / 'deeper'}"
+    full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True, timeout=60)
+    assert full.returncode == 1
+    assert full.stderr.strip() == "standard output: No space left on device"
+    left = subprocess.run(["bash", "-c", f"{command} | head -1"], capture_output=True, text=True, timeout=60)
+    assert (len(left.stdout.splitlines()), left.stderr) == (1, "")
+
+
+def test_ctrl_c_ends_a_run_that_waits_for_standard_input() -> None:
+    command = [sys.executable, "-m", "ser.main", "predict", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until_it_reads_standard_input(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
+        assert process.stderr is not None
+        assert process.stderr.read() == "interrupted\n"
+
+
+def wait_until_it_reads_standard_input(pid: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            called = (task / "syscall").read_text().split()
+            if called[:2] == ["0", "0x0"]:  # read(0, ...)
+                return
+        time.sleep(0.02)
+    raise AssertionError("it does not read")
+
+
 def test_standard_input_is_a_clip(service: Gateway, folder: Path) -> None:
     data = (folder / "deeper" / "01-angry-0.wav").read_bytes()
     done = CliRunner().invoke(app, ["predict", "--url", service.url, "--json", "-"], input=data)
@@ -113,10 +233,14 @@ def test_exit_codes_say_what_went_wrong(folder: Path, tmp_path: Path) -> None:
     runner, away = CliRunner(), f"http://127.0.0.1:{free_port()}"
     done = runner.invoke(app, ["predict", str(folder), "--url", away, "--deadline-s", "0.5"])
     assert done.exit_code == 3
-    assert "cannot be reached" in done.stderr
+    assert f"cannot be reached at {away}: " in done.stderr
     (tmp_path / "empty").mkdir()
     assert runner.invoke(app, ["predict", str(tmp_path / "empty"), "--url", away]).exit_code == 2
     assert runner.invoke(app, ["predict", "x", "--json", "--csv"]).exit_code == 2
+    for url in ("ftp://127.0.0.1:1", "http://", "http://h:port"):
+        done = runner.invoke(app, ["predict", str(folder), "--url", url])
+        assert (done.exit_code, "no URL" in done.stderr) == (2, True)
+    assert runner.invoke(app, ["predict", ""]).exit_code == 2
     done = runner.invoke(app, ["predict", "x", "--local", "--store", str(tmp_path)])
     assert done.exit_code == 2
     assert "no model store" in done.stderr
@@ -135,20 +259,10 @@ def test_local_answers_are_the_services(service: Gateway, folder: Path) -> None:
     assert failed["error"]["code"] == "unreadable"
 
 
-def test_folders_name_their_audio_once_and_in_order(tmp_path: Path) -> None:
-    for name in ("b.WAV", "a.mp3", "notes.txt", "c/d.webm"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    expected = [str(tmp_path / name) for name in ("a.mp3", "b.WAV", "c/d.webm")]
-    assert find_clips([str(tmp_path), expected[0], "-"]) == [*expected, "-"]
-    (tmp_path / "text").mkdir()
-    with pytest.raises(UsageError):
-        find_clips([str(tmp_path / "text")])
-
-
 def test_predict_imports_neither_numpy_nor_tensorflow() -> None:
     code = f"""
 import sys
+from ser.clips import find_clips
 from ser.main import app
 try:
     app(["predict", {__file__!r}, "--url", "http://127.0.0.1:{free_port()}", "--deadline-s", "0.3"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,12 @@ def voice(seconds: float, pitch_hz: float, vibrato: float, seed: int, rate: int 
 
 
 def write_sample(path: Path) -> None:
-    """A three-second clip to try the service with."""
-    soundfile.write(path, voice(3.0, 180.0, 0.04, seed=1), RATE, subtype="PCM_16")
+    """Write a three-second clip to try the service with. Raises OSError."""
+    _write(path, voice(3.0, 180.0, 0.04, seed=1))
 
 
 def write_synthetic(folder: Path, speakers: int = 6, takes: int = 4, seed: int = 0) -> Path:
-    """Write a small set with three labels told apart by pitch and vibrato; returns its manifest."""
+    """Write a small set with three labels told apart by pitch and vibrato; returns its manifest. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     clips = []
     for speaker in range(speakers):
@@ -44,8 +45,15 @@ def write_synthetic(folder: Path, speakers: int = 6, takes: int = 4, seed: int =
                 path = folder / f"{speaker:02d}-{label}-{take}.wav"
                 pitch = (110 if speaker % 2 else 190) * (1 + 0.35 * index) * (1 + 0.02 * take)
                 sound = voice(1.0 + 0.2 * take, pitch, 0.02 + 0.05 * index, seed + take + 100 * speaker)
-                soundfile.write(path, sound, RATE, subtype="PCM_16")
+                _write(path, sound)
                 clips.append(Clip(path, label, f"{speaker:02d}", "male" if speaker % 2 else "female"))
     manifest = folder / "manifest.csv"
     write_manifest(manifest, clips)
     return manifest
+
+
+def _write(path: Path, sound: npt.NDArray[np.float32]) -> None:
+    # Opened here: libsndfile says only "System error" of a file that it cannot write.
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sound, RATE, format="WAV", subtype="PCM_16")
+    path.write_bytes(buffer.getvalue())
