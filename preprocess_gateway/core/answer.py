@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from speech_emotion.audio import NO_HINTS, Hints
 from speech_emotion.audio.quality import QualityWarning
 from speech_emotion.hearing import Heard
 
@@ -19,10 +20,14 @@ Reason = Literal["no_speech"]
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What a client asks for: the `top` most probable labels (none: all, in the model's order), a timeline."""
+    """What a client asks for: the `top` most probable labels (none: all, in the model's order), a timeline.
+
+    `hints` are for the decoder: which track is meant, and what samples without a header are.
+    """
 
     top: int | None = None
     timeline: bool = False
+    hints: Hints = NO_HINTS
 
 
 class _Part(BaseModel):

@@ -16,7 +16,7 @@ from preprocess_gateway.core.served_models import ServedModel, ServedModels
 from preprocess_gateway.errors import DeadlineError, OverloadedError
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
-from speech_emotion.audio import DecoderPool, decode
+from speech_emotion.audio import DecoderPool, Hints, decode
 from speech_emotion.errors import DecoderBusyError, DecoderDeadlineError
 from speech_emotion.hearing import hear, spoken_features
 
@@ -71,7 +71,7 @@ class Predictor:
         """
         chosen = model.choose(context.client_key)
         with self._metrics.stage("decode"):
-            clip = self._decode(data, context)
+            clip = self._decode(data, options.hints, context)
 
         def steps(version: ServedVersion, context: RequestContext) -> Observation:
             spec, emotions = version.description.spec, version.description.labels
@@ -90,11 +90,11 @@ class Predictor:
             self._observers.tell(seen)
         return seen.answer
 
-    def _decode(self, data: bytes, context: RequestContext) -> Clip:
+    def _decode(self, data: bytes, hints: Hints, context: RequestContext) -> Clip:
         if not self._decoders:
-            return Clip(*decode(data, self._settings.audio_limits))
+            return Clip(*decode(data, self._settings.audio_limits, hints))
         try:
-            return Clip(*self._decoders.decode(data, context.deadline))
+            return Clip(*self._decoders.decode(data, context.deadline, hints))
         except DecoderBusyError as error:
             raise OverloadedError(str(error), reason="decoders") from error
         except DecoderDeadlineError as error:

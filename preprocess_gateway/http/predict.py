@@ -15,6 +15,7 @@ from preprocess_gateway.http.query import read_options
 from preprocess_gateway.http.uploads import Uploads
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.audio import raw_of
 
 CLIENT_KEY = "X-Client-Key"
 
@@ -34,7 +35,7 @@ def blueprint(
         return answer_with(predictor.models.get(name))
 
     def answer_with(model: ServedModel) -> Response:
-        options = read_options(request.args)
+        options = read_options(request.args, raw_of(request.mimetype, request.mimetype_params))
         with ExitStack() as held:
             with metrics.stage("read"):
                 data = held.enter_context(uploads.read(request))

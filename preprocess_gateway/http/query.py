@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from preprocess_gateway.core.answer import PredictOptions
 from preprocess_gateway.errors import BadQueryError
+from speech_emotion.audio import MAX_TRACKS, Hints, Raw
 from speech_emotion.contract import MAX_LABELS
 
 
@@ -28,10 +29,16 @@ class PredictQuery(BaseModel):
     """Only the so many most probable labels in `probabilities`, most probable first; more than there are: all."""
     timeline: Literal["true", "false"] = "false"
     """Whether the answer has one entry for each window of the clip."""
+    track: Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[None], BeforeValidator(_digits)] = None
+    """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
+    that is not silent."""
 
 
-def read_options(query: MultiDict[str, str]) -> PredictOptions:
-    """The options of a query. Raises BadQueryError for an unknown, repeated or impossible parameter."""
+def read_options(query: MultiDict[str, str], raw: Raw | None = None) -> PredictOptions:
+    """The options of a query; `raw` is what the content type says of samples without a header.
+
+    Raises BadQueryError for an unknown, repeated or impossible parameter.
+    """
     repeated = [name for name, values in query.lists() if len(values) > 1]
     if repeated:
         raise BadQueryError(f"{_shown(repeated[0])}: given more than once")
@@ -39,7 +46,7 @@ def read_options(query: MultiDict[str, str]) -> PredictOptions:
         read = PredictQuery.model_validate(query.to_dict())
     except ValidationError as error:
         raise BadQueryError(_first_problem(error)) from error
-    return PredictOptions(read.top, read.timeline == "true")
+    return PredictOptions(read.top, read.timeline == "true", Hints(read.track, raw))
 
 
 def _first_problem(error: ValidationError) -> str:

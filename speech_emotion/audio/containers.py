@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from speech_emotion.audio.content import Content
-from speech_emotion.audio.hints import Hints
+from speech_emotion.audio.hints import MAX_TRACKS, Hints
 from speech_emotion.audio.kinds import Kind
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.track import BROKEN, CODECS, Track, codec_of, is_read
@@ -28,7 +28,7 @@ OPTIONS = {
     "protocol_whitelist": "none",
     "format_whitelist": ",".join([*(kind.value for kind in Kind), "mp4,m4a,3gp,3g2,mj2,webm"]),
     "codec_whitelist": ",".join(sorted(CODECS)),
-    "max_streams": "16",
+    "max_streams": str(MAX_TRACKS),
 }
 SILENT = 10 ** (-70 / 20)
 """A track with no sample above -70 dBFS is silent: a muted microphone, a second language that is not there."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from speech_emotion.audio.content import content_of
 from speech_emotion.audio.gather import Gathered
-from speech_emotion.audio.hints import Hints
+from speech_emotion.audio.hints import NO_HINTS, Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.plain import decode_plain
 from speech_emotion.audio.probe import AudioInfo
@@ -28,10 +28,10 @@ def probe(data: bytes) -> AudioInfo:
     Raises EmptyAudioError, UnsupportedFormatError or CorruptAudioError.
     """
     with ExitStack() as stack:
-        return open_source(content_of(data, Hints()), Hints(), Limits(), stack).info
+        return open_source(content_of(data, NO_HINTS), NO_HINTS, Limits(), stack).info
 
 
-def decode(data: bytes, limits: Limits, hints: Hints = Hints()) -> tuple[Samples, AudioInfo]:  # noqa: B008
+def decode(data: bytes, limits: Limits, hints: Hints = NO_HINTS) -> tuple[Samples, AudioInfo]:
     """Decode an audio file to float32 `[channels, samples]` in -1..1 at its own rate, in this process.
 
     Rate and channels are checked against `limits` first, the running length while decoding: what a header says of it

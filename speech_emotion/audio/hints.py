@@ -16,6 +16,8 @@ RAW_TYPES = {
     "audio/l24": Kind.L24,
 }
 """Content types of samples without a header (RFC 3551, 3190): G.711, and linear PCM, most significant byte first."""
+MAX_TRACKS = 16
+"""Tracks of a file of which one can be chosen; a file with more, video among them, is refused as broken."""
 _DIGITS = 6
 
 
@@ -34,6 +36,9 @@ class Hints:
 
     track: int | None = None
     raw: Raw | None = None
+
+
+NO_HINTS = Hints()
 
 
 def raw_of(content_type: str, parameters: Mapping[str, str]) -> Raw | None:

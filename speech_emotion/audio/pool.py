@@ -15,7 +15,7 @@ import numpy.typing as npt
 from speech_emotion.audio import confine
 from speech_emotion.audio.content import content_of
 from speech_emotion.audio.decoder import Decoder, DecoderOptions
-from speech_emotion.audio.hints import Hints
+from speech_emotion.audio.hints import NO_HINTS, Hints
 from speech_emotion.audio.plain import decode_plain
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import DecoderBusyError
@@ -63,7 +63,7 @@ class DecoderPool:
         self,
         data: bytes,
         deadline: float,
-        hints: Hints = Hints(),  # noqa: B008  # it is frozen
+        hints: Hints = NO_HINTS,
     ) -> tuple[npt.NDArray[np.float32], AudioInfo]:
         """As `audio.decode`, before `deadline` (of `time.monotonic`).
 
