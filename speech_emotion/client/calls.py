@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -44,16 +45,19 @@ def predict_call(
     sample_rate: int | None,
     top: int | None,
     timeline: bool,
+    model: str | None,
     client_key: str | None,
     traceparent: str | None,
 ) -> Call:
-    """`POST /predict`. Raises ClipTooLargeError, OSError or ValueError for a clip that cannot be read."""
+    """`POST /predict`, or that of a model by its name.
+
+    Raises ClipTooLargeError, OSError or ValueError for a clip that cannot be read.
+    """
     name, data = read_clip(clip, sample_rate, max_bytes)
     query = {"top": top, "timeline": "true" if timeline else None}
     headers = {"X-Client-Key": client_key, "traceparent": traceparent}
-    return Call(
-        "POST", "predict", {"files": {"file": (name, data)}, "params": _given(query), "headers": _given(headers)}
-    )
+    path = "predict" if model is None else f"v1/models/{quote(model, safe='')}/predict"
+    return Call("POST", path, {"files": {"file": (name, data)}, "params": _given(query), "headers": _given(headers)})
 
 
 def read_answer(response: httpx.Response, service: Address) -> Answer:

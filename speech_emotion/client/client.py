@@ -67,17 +67,18 @@ class Client:
         sample_rate: int | None = None,
         top: int | None = None,
         timeline: bool = False,
+        model: str | None = None,
         deadline_s: float | None = None,
         traceparent: str | None = None,
     ) -> Answer:
         """The emotion of a path, bytes, a binary file, or samples `[samples]`, `[samples, channels]` with their Hz.
 
-        `top`: return only the N most probable emotions; `timeline`: each window's emotion too;
-        `traceparent`: W3C's header.
+        `top`: return only the N most probable emotions; `timeline`: each window's emotion too; `model`: the
+        name of one that `models` lists, else the service's default; `traceparent`: W3C's header.
         Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; ClipTooLargeError, OSError and
         ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """
-        call = predict_call(clip, self._max_bytes, sample_rate, top, timeline, self._client_key, traceparent)
+        call = predict_call(clip, self._max_bytes, sample_rate, top, timeline, model, self._client_key, traceparent)
         return read_answer(self._send(call, deadline_s), self._service)
 
     def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:

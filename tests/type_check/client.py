@@ -14,7 +14,7 @@ def ask() -> str | None:
     with Client("http://127.0.0.1:8080", deadline_s=10, retries=1, client_key="me", max_bytes=1_000_000) as client:
         answer = client.predict("clip.wav", top=3, timeline=True)
         client.predict(Path("clip.wav"), deadline_s=1)
-        client.predict(b"RIFF")
+        client.predict(b"RIFF", model="edge")
         client.predict(np.zeros(16_000, np.float32), sample_rate=16_000)
         with Path("clip.wav").open("rb") as file:
             client.predict(file)

@@ -92,6 +92,26 @@ def test_the_asynchronous_client_gives_the_same_answer(service: Gateway) -> None
     assert (second.audio.channels, second.audio.sample_rate) == (2, 8_000)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [(None, "/predict"), ("edge", "/v1/models/edge/predict"), ("../a b", "/v1/models/..%2Fa%20b/predict")],
+)
+def test_a_model_is_asked_by_its_name(model: str | None, path: str) -> None:
+    transport, seen = scripted(httpx.Response(200, json=ANSWER))
+    with Client("http://service", transport=transport) as client:
+        client.predict(b"123", model=model)
+    assert [request.url.raw_path.decode() for _, request in seen] == [path]
+
+
+def test_a_name_that_the_service_does_not_know_is_its_problem(service: Gateway) -> None:
+    with Client(service.url) as client:
+        name = client.models()[0].model
+        assert client.predict(clips.tone(), model=name).model.name == name
+        with pytest.raises(ProblemError, match=name) as refused:
+            client.predict(clips.tone(), model="absent")
+    assert (refused.value.status, refused.value.code) == (404, "unknown_model")
+
+
 def test_a_clip_that_is_too_large_is_never_sent() -> None:
     transport, seen = scripted(httpx.Response(200, json=ANSWER))
     with Client("http://service", transport=transport, max_bytes=3) as client:
