@@ -1,4 +1,4 @@
 """The gateway: HTTP in, features out to a model server over gRPC, an emotion back.
 
-Must not know: TensorFlow's runtime, training, which model server it talks to.
+Must not know: TensorFlow's runtime, Keras, scikit-learn, training, `model_server`.
 """

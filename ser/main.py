@@ -56,6 +56,10 @@ def serve(
     sample: Annotated[
         Path, typer.Option(callback=output_file, help="Write a clip to try the service with to this file.")
     ] = Path("sample.wav"),
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Serve this model of the store, may be repeated; the first is the default. Default: all."),
+    ] = None,
 ) -> None:
     """Run a model server and a gateway on this machine until Ctrl-C."""
     from ser import serve as serving
@@ -64,7 +68,14 @@ def serve(
     with writing(sample):
         write_sample(sample)
     try:
-        serving.serve(store, port=port, probe_port=probe_port, model_server_port=model_server_port, sample=sample)
+        serving.serve(
+            store,
+            models=model or (),
+            port=port,
+            probe_port=probe_port,
+            model_server_port=model_server_port,
+            sample=sample,
+        )
     except serving.ServeError as error:
         raise fail(str(error)) from None
 

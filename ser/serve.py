@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -27,10 +28,13 @@ class ServeError(Exception):
     """Serving cannot start or did not go on; the message says what to do."""
 
 
-def serve(store: Path, *, port: int, probe_port: int, model_server_port: int, sample: Path) -> None:
-    """Serve the model store on loopback, print how to use it, and return after SIGINT or SIGTERM.
+def serve(
+    store: Path, *, models: Sequence[str] = (), port: int, probe_port: int, model_server_port: int, sample: Path
+) -> None:
+    """Serve `models` of the store (all, if none is named) on loopback, and return after SIGINT or SIGTERM.
 
-    Raises ServeError if a port is busy, the store has no configuration, or a process ends by itself.
+    The first model is the one that `/predict` asks. Raises ServeError if a port is busy, the store has no
+    configuration or not these models, or a process ends by itself.
     """
     _require_free(port, "GATEWAY_PORT")
     _require_free(probe_port, "GATEWAY_PROBE_PORT")
@@ -40,11 +44,11 @@ def serve(store: Path, *, port: int, probe_port: int, model_server_port: int, sa
     signal.signal(signal.SIGTERM, _interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder:
-        mirror = ConfigMirror(store, Path(folder) / "models.config")
+        mirror = ConfigMirror(store, Path(folder) / "models.config", models)
         try:
             processes["model server"] = start_model_server(model_server_port, mirror.target)
             wait_listening(model_server_port, processes)
-            processes["gateway"] = _start_gateway(port, probe_port, model_server_port)
+            processes["gateway"] = _start_gateway(port, probe_port, model_server_port, mirror.models)
             _wait_ready(probe_port, processes)
             print(_greeting(port, probe_port, sample), flush=True)  # noqa: T201
             _watch(processes, mirror)
@@ -57,10 +61,15 @@ def serve(store: Path, *, port: int, probe_port: int, model_server_port: int, sa
 class ConfigMirror:
     """A store's models.config with base paths on this machine, kept up to date.
 
-    A store's `base_path`s are those at which servers in a cluster mount it.
+    A store's `base_path`s are those at which servers in a cluster mount it. Raises ServeError if the configuration
+    cannot be read at first, or lacks a model that is asked for.
     """
 
-    def __init__(self, store: Path, target: Path) -> None:
+    models: tuple[str, ...]
+    """The models in the copy: those asked for, else all in the order of the configuration."""
+
+    def __init__(self, store: Path, target: Path, models: Sequence[str] = ()) -> None:
+        self._only = tuple(models)
         self.source = store / "models.config"
         self.store = store.resolve()
         self.target = target
@@ -83,8 +92,16 @@ class ConfigMirror:
             print(f"{self.source} is passed over: {error}", flush=True)  # noqa: T201
             self._seen = changed
             return
-        for model in config.model_config_list.config:
-            model.base_path = str(self.store / model.name)
+        named = {model.name: model for model in config.model_config_list.config}
+        if not self._seen:
+            self.models = self._only or tuple(named)
+            if absent := [name for name in self.models if name not in named]:
+                raise ServeError(f"{self.source} names no model {', '.join(absent)}. It names {', '.join(named)}")
+        del config.model_config_list.config[:]
+        for name in self._only or named:
+            if name in named:
+                config.model_config_list.config.add().CopyFrom(named[name])
+                config.model_config_list.config[-1].base_path = str(self.store / name)
         write_config(self.target, config)
         self._seen = changed
 
@@ -113,7 +130,9 @@ def start_model_server(port: int, config: Path, log: IO[bytes] | None = None) ->
     return _start(command, {}, log)
 
 
-def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subprocess.Popen[bytes]:
+def _start_gateway(
+    port: int, probe_port: int, model_server_port: int, models: Sequence[str]
+) -> subprocess.Popen[bytes]:
     gunicorn = "-m gunicorn -c python:preprocess_gateway.process.gunicorn_conf"
     settings = {
         "GATEWAY_PORT": str(port),
@@ -121,6 +140,8 @@ def _start_gateway(port: int, probe_port: int, model_server_port: int) -> subpro
         "GATEWAY_MODEL_SERVER": f"127.0.0.1:{model_server_port}",
         "GATEWAY_LOG_FORMAT": "text",
     }
+    if not os.environ.keys() & {"GATEWAY_MODEL_NAME", "GATEWAY_MODEL_NAMES"}:
+        settings["GATEWAY_MODEL_NAMES"] = ",".join(models)
     return _start([sys.executable, *gunicorn.split()], settings)
 
 

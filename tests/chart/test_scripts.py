@@ -26,7 +26,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def served(folder: Path) -> dict[str, bytes]:
     """What a model server reads: the configuration and the versions."""
-    parts = ("speech_emotion/", "models.config")
+    parts = ("speech_emotion/", "edge/", "models.config")
     return {name: data for name, data in files(folder).items() if name.startswith(parts)}
 
 
@@ -52,9 +52,18 @@ def test_two_pods_may_fill_at_once(tmp_path: Path) -> None:
     assert files(tmp_path) == served(SHIPPED)
 
 
-@pytest.mark.parametrize("model", ["absent", "speech"])
-def test_a_model_that_the_store_does_not_name_is_refused(tmp_path: Path, model: str) -> None:
-    done = fill(tmp_path, model)
+def test_several_models_are_looked_for(tmp_path: Path) -> None:
+    assert fill(tmp_path, "speech_emotion,edge").returncode == 0
+    shutil.rmtree(tmp_path / "edge" / "1")
+    done = fill(tmp_path, "speech_emotion,edge")
+    assert done.returncode == 1
+    assert f"{tmp_path}/edge has no version" in done.stderr
+
+
+@pytest.mark.parametrize("models", ["absent", "speech", "speech_emotion,absent"])
+def test_a_model_that_the_store_does_not_name_is_refused(tmp_path: Path, models: str) -> None:
+    done = fill(tmp_path, models)
+    model = models.rpartition(",")[2]
     assert done.returncode == 1
     assert f"no model in the store: models.config does not name {model}; set modelStore.modelName" in done.stderr
 

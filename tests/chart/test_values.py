@@ -119,6 +119,7 @@ def test_bad_values_are_refused_by_name(given: str, says: str) -> None:
 def test_contradictions_are_refused_in_a_sentence() -> None:
     few = ("gateway.autoscaling.enabled=true", "gateway.autoscaling.minReplicas=9")
     assert "gateway.autoscaling.minReplicas is above maxReplicas" in refusal(*few)
+    assert "modelStore.moreModels names edge" in refusal("modelStore.modelName=edge", "modelStore.moreModels={edge}")
     assert "retraining needs recordings" in refusal("retraining.job.enabled=true", "modelStore.type=pvc")
 
 

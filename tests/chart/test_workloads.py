@@ -63,6 +63,13 @@ def test_settings_become_variables_as_written() -> None:
     assert data["GATEWAY_MODEL_SERVER"] == f"dns:///{NAME}-model-server:8500"
 
 
+def test_further_models_of_the_store_are_looked_for_and_served() -> None:
+    manifests = render("modelStore.moreModels={edge,small}")
+    assert one(manifests, "ConfigMap", "-gateway")["data"]["GATEWAY_MODEL_NAMES"] == "speech_emotion,edge,small"
+    (fill,) = one(manifests, "Deployment", "-model-server")["spec"]["template"]["spec"]["initContainers"]
+    assert fill["command"][-1] == "speech_emotion,edge,small"
+
+
 def test_changed_settings_restart_gateways_only() -> None:
     def checksums(manifests: list[dict]) -> list[dict]:
         names = ("-gateway", "-model-server")

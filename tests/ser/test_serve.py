@@ -30,6 +30,26 @@ def test_the_mirror_follows_the_labels_of_its_store(tmp_path: Path) -> None:
         assert model.base_path == str(store.root.resolve() / NAME)
 
 
+def test_the_mirror_holds_the_models_that_are_asked_for(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    for name in ("large", "small"):
+        publish(store, name, write_version(tmp_path / name, name))
+        promote(store, name, 1)
+    for asked, mirrored in (
+        ((), ("large", "small")),
+        (("small",), ("small",)),
+        (("small", "large"), ("small", "large")),
+    ):
+        mirror = ConfigMirror(store.root, tmp_path / "models.config", asked)
+        assert mirror.models == mirrored
+        config = read_config(mirror.target).model_config_list.config
+        assert [(model.name, model.base_path) for model in config] == [
+            (name, str(store.root.resolve() / name)) for name in mirrored
+        ]
+    with pytest.raises(ServeError, match=r"names no model absent\. It names large, small"):
+        ConfigMirror(store.root, tmp_path / "models.config", ("small", "absent"))
+
+
 def test_a_config_that_cannot_be_read_leaves_the_mirror_as_it_was(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     publish(store, NAME, write_version(tmp_path / "v"))
