@@ -27,20 +27,20 @@ MAX_CLIP_BYTES, MAX_CLIPS = 1024**3 - FORM_BYTES, 64
 
 
 @contextmanager
-def local_client(store: Path, deadline_s: float, max_bytes: int) -> Iterator[Client]:
-    """A client of the model store's stable version: same decoding, features and answers as behind HTTP.
+def local_client(store: Path, model: str | None, deadline_s: float, max_bytes: int) -> Iterator[Client]:
+    """A client of a model's stable version (none named: the store's first): same answers as behind HTTP.
 
-    Raises UsageError if the store has no configuration, ServiceAwayError if its model does not load.
+    Raises UsageError if the store has no configuration or not this model, ServiceAwayError if it does not load.
     """
     if not (store / "models.config").is_file():
         raise UsageError(f"{store} is no model store: it has no models.config")
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder, (Path(folder) / "log").open("w+b") as log:
-        mirror = ConfigMirror(store, Path(folder) / "models.config")
+        mirror = _mirror(store, Path(folder) / "models.config", model)
         processes = {"model server": start_model_server(port, mirror.target, log)}
         try:
             wait_listening(port, processes)
-            with _client(f"127.0.0.1:{port}", deadline_s, max_bytes) as client:
+            with _client(f"127.0.0.1:{port}", mirror.models[0], deadline_s, max_bytes) as client:
                 yield client
         except ServeError as error:
             log.seek(0)
@@ -50,12 +50,22 @@ def local_client(store: Path, deadline_s: float, max_bytes: int) -> Iterator[Cli
             stop(processes)
 
 
+def _mirror(store: Path, target: Path, model: str | None) -> ConfigMirror:
+    """One model alone is loaded."""
+    try:
+        return ConfigMirror(store, target, [model or ConfigMirror(store, target).models[0]])
+    except ServeError as error:
+        raise UsageError(str(error)) from error
+
+
 @contextmanager
-def _client(model_server: str, deadline_s: float, max_bytes: int) -> Iterator[Client]:
+def _client(model_server: str, model: str, deadline_s: float, max_bytes: int) -> Iterator[Client]:
     # Nobody else asks: clips wait here rather than come again in seconds.
     body = max_bytes + FORM_BYTES
     settings = Settings(
         model_server=model_server,
+        model_name=model,
+        model_names=(model,),
         deadline_s=deadline_s,
         queue=1024,
         queue_s=60,

@@ -93,6 +93,9 @@ def predict(
         bool, typer.Option("--local", help="Ask no gateway: start the model of --store in this process.")
     ] = False,
     store: Annotated[Path, typer.Option(help="Folder of the model store that --local uses.")] = Path("models"),
+    model: Annotated[
+        str | None, typer.Option(help="Ask the model of this name (default: the one that the service asks by default).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     output: Annotated[
@@ -135,7 +138,7 @@ def predict(
         form="json" if as_json else "csv" if as_csv else "table",
         output=output,
         deadline_s=deadline_s,
-        options=Options(top=top, timeline=timeline, jobs=jobs, max_bytes=max_bytes),
+        options=Options(top=top, timeline=timeline, model=model, jobs=jobs, max_bytes=max_bytes),
     )
     raise typer.Exit(predicting.run(request))
 

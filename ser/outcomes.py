@@ -29,6 +29,7 @@ class Options:
 
     top: int | None = None
     timeline: bool = False
+    model: str | None = None
     jobs: int = 3  # what a worker of a gateway holds by default
     max_bytes: int = MAX_CLIP_BYTES
 
@@ -119,7 +120,8 @@ def _predict(client: Client, options: Options, places: _Places, clip: Clip) -> O
         data = _read(clip, options.max_bytes)
         while True:
             with places.hold():
-                return Outcome(clip, client.predict(data, top=options.top, timeline=options.timeline))
+                answer = client.predict(data, top=options.top, timeline=options.timeline, model=options.model)
+                return Outcome(clip, answer)
     except UnreachableError as error:
         raise ServiceAwayError(str(error)) from error
     except ProblemError as error:

@@ -114,7 +114,7 @@ def _client(request: Request) -> AbstractContextManager[Client]:
     if request.url is None:
         from ser.local import local_client  # the gateway's code and all that it needs
 
-        return local_client(request.store, request.deadline_s, max_bytes)
+        return local_client(request.store, request.options.model, request.deadline_s, max_bytes)
     try:
         return Client(request.url, deadline_s=request.deadline_s, max_bytes=max_bytes)
     except ValueError as error:

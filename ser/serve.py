@@ -95,6 +95,8 @@ class ConfigMirror:
         named = {model.name: model for model in config.model_config_list.config}
         if not self._seen:
             self.models = self._only or tuple(named)
+            if not self.models:
+                raise ServeError(f"{self.source} names no model: publish one with `ser models publish`")
             if absent := [name for name in self.models if name not in named]:
                 raise ServeError(f"{self.source} names no model {', '.join(absent)}. It names {', '.join(named)}")
         del config.model_config_list.config[:]

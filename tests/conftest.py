@@ -68,7 +68,7 @@ def service_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelSe
 @pytest.fixture(scope="session")
 def service(service_models: ModelServer) -> Iterator[Gateway]:
     """A real gateway in front of it."""
-    with Gateway(service_models.address) as gateway:
+    with Gateway(service_models.address, model_names="speech_emotion,edge") as gateway:
         yield gateway
 
 

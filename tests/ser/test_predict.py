@@ -246,6 +246,23 @@ def test_exit_codes_say_what_went_wrong(folder: Path, tmp_path: Path) -> None:
     assert "no model store" in done.stderr
 
 
+def test_a_model_is_asked_by_its_name(service: Gateway, folder: Path, tmp_path: Path) -> None:
+    clip = folder / "deeper" / "00-happy-0.wav"
+    for model in ("edge", "speech_emotion"):
+        done = predict(service, clip, "--json", "--model", model)
+        assert json.loads(done.stdout)["model"]["name"] == model
+    done = predict(service, clip, "--model", "absent")
+    assert done.exit_code == 1
+    assert "unknown_model" in done.stdout
+    (tmp_path / "models.config").write_text('model_config_list { config { name: "one" base_path: "/models/one" } }')
+    local = ["predict", str(clip), "--local", "--store", str(tmp_path)]
+    done = CliRunner().invoke(app, [*local, "--model", "absent"])
+    assert (done.exit_code, "names no model absent. It names one" in done.stderr) == (2, True)
+    (tmp_path / "models.config").write_text("")
+    done = CliRunner().invoke(app, local)
+    assert (done.exit_code, "names no model: publish one" in done.stderr) == (2, True)
+
+
 def test_local_answers_are_the_services(service: Gateway, folder: Path) -> None:
     clip = folder / "deeper" / "00-happy-0.wav"
     command = [sys.executable, "-m", "ser.main", "predict", "--local", "--json", str(clip), str(folder / "none.wav")]
