@@ -20,7 +20,7 @@ Reason = Literal["no_speech"]
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What a client asks for: the `top` most probable labels (none: all, in the model's order), a timeline.
+    """What a client asks for: the `top` most probable emotions (none: all, in the model's order), a timeline.
 
     `hints` are for the decoder: which track is meant, and what samples without a header are.
     """
@@ -64,11 +64,11 @@ class Verdict(_Part):
     """The emotion of a stretch of audio."""
 
     emotion: str | None
-    """Most probable label; null where there is no speech."""
+    """Most probable emotion; null where there is no speech."""
     confidence: float | None = Field(ge=0, le=1)
     """Its probability; null where there is no speech."""
     probabilities: dict[str, float] | None
-    """Probability of each label in the model's order, or of the `top` most probable; null where there is no speech."""
+    """Probability of each emotion in the model's order, or of the `top` most probable; null without speech."""
     reason: Reason | SkipJsonSchema[None] = None
     """Why there is no emotion; only there where `emotion` is null."""
 
@@ -101,28 +101,28 @@ class Answer(Verdict):
         return {**self.model_dump(mode="json", exclude_unset=True), "request_id": request_id}
 
 
-def most_probable(rows: npt.NDArray[np.float32], labels: tuple[str, ...]) -> str | None:
-    """The emotion of a clip from `rows` `[windows with speech, labels]`; none where no window has speech."""
-    return labels[int(clip_row(rows).argmax())] if len(rows) else None
+def most_probable(rows: npt.NDArray[np.float32], emotions: tuple[str, ...]) -> str | None:
+    """The emotion of a clip from `rows` `[windows with speech, emotions]`; none where no window has speech."""
+    return emotions[int(clip_row(rows).argmax())] if len(rows) else None
 
 
 def clip_row(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
-    """Probabilities `[labels]` of a clip: the mean over its windows with speech, whose sum stays 1."""
+    """Probabilities `[emotions]` of a clip: the mean over its windows with speech, whose sum stays 1."""
     return np.asarray(rows.mean(axis=0, dtype=np.float64))
 
 
 def build_answer(
     rows: npt.NDArray[np.float32],
-    labels: tuple[str, ...],
+    emotions: tuple[str, ...],
     heard: Heard,
     model: Model,
     options: PredictOptions,
     min_confidence: float,
 ) -> Answer:
-    """The answer from `rows` `[windows with speech, labels]`: one row for each window with speech."""
-    verdict = _verdict(clip_row(rows) if len(rows) else None, labels, options.top)
+    """The answer from `rows` `[windows with speech, emotions]`: one row for each window with speech."""
+    verdict = _verdict(clip_row(rows) if len(rows) else None, emotions, options.top)
     confidence = verdict["confidence"]
-    timeline = {"timeline": tuple(_windows(rows, labels, heard, options.top))} if options.timeline else {}
+    timeline = {"timeline": tuple(_windows(rows, emotions, heard, options.top))} if options.timeline else {}
     info = heard.info
     return Answer(
         **verdict,
@@ -136,21 +136,23 @@ def build_answer(
     )
 
 
-def _windows(rows: npt.NDArray[np.float32], labels: tuple[str, ...], heard: Heard, top: int | None) -> Iterator[Window]:
+def _windows(
+    rows: npt.NDArray[np.float32], emotions: tuple[str, ...], heard: Heard, top: int | None
+) -> Iterator[Window]:
     answered = iter(rows)
     for (start_s, end_s), speech in zip(heard.spans, heard.speech, strict=True):
-        verdict = _verdict(next(answered) if speech else None, labels, top)
+        verdict = _verdict(next(answered) if speech else None, emotions, top)
         yield Window(start_s=round(start_s, 3), end_s=round(end_s, 3), **verdict)
 
 
-def _verdict(row: npt.NDArray[np.floating[Any]] | None, labels: tuple[str, ...], top: int | None) -> dict[str, Any]:
-    """Fields of a Verdict; of equally probable labels the model's first comes first."""
+def _verdict(row: npt.NDArray[np.floating[Any]] | None, emotions: tuple[str, ...], top: int | None) -> dict[str, Any]:
+    """Fields of a Verdict; of equally probable emotions the model's first comes first."""
     if row is None:
         return {"emotion": None, "confidence": None, "probabilities": None, "reason": "no_speech"}
     ranked = np.argsort(-row, kind="stable")
-    shown = range(len(labels)) if top is None else ranked[:top]
+    shown = range(len(emotions)) if top is None else ranked[:top]
     return {
-        "emotion": labels[ranked[0]],
+        "emotion": emotions[ranked[0]],
         "confidence": min(1.0, float(row[ranked[0]])),  # a float32 softmax may end above 1
-        "probabilities": {labels[n]: float(row[n]) for n in shown},
+        "probabilities": {emotions[n]: float(row[n]) for n in shown},
     }

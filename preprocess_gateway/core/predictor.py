@@ -45,11 +45,14 @@ class Predictor:
     def connect(cls, settings: Settings, metrics: Metrics) -> Self:
         """A predictor with real collaborators, whose threads and processes run; call after the fork."""
         models = ServedModels.connect(settings, metrics)
-        decoders = DecoderPool(settings.decoders, settings.decoder_options, metrics.decoder_restarts.inc)
-        observers = Observers(
-            [Shadow(settings, models, metrics)], metrics, settings.observer_threads, settings.observer_held_bytes
-        )
-        return cls(settings, models, metrics, decoders.start(), observers)
+        try:
+            decoders = DecoderPool(settings.decoders, settings.decoder_options, metrics.decoder_restarts.inc).start()
+        except BaseException:
+            models.close()
+            raise
+        shadow = Shadow(settings, models, metrics)
+        observers = Observers([shadow], metrics, settings.observer_threads, settings.observer_held_bytes)
+        return cls(settings, models, metrics, decoders, observers)
 
     @property
     def ready(self) -> bool:

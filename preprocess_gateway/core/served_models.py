@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
@@ -59,7 +60,7 @@ class ServedModel:
         return tuple(self.versions.known.values()) if self.ready else ()
 
     def ask(self, features: Array, version: ServedVersion, context: RequestContext) -> Array:
-        """Probabilities `[windows, labels]` of features `[windows, frames, bins]`; no window, no call.
+        """Probabilities `[windows, emotions]` of features `[windows, frames, bins]`; no window, no call.
 
         Sent in batches of at most `max_batch` windows. Raises what `PredictClient.predict` does.
         """
@@ -68,7 +69,7 @@ class ServedModel:
         for start in range(0, len(features), self._max_batch):
             rows.append(self._client.predict(features[start : start + self._max_batch], version.version, context))
             if rows[-1].shape[1] != width:
-                raise ContractError(f"version {version.version} answers {rows[-1].shape[1]} values for {width} labels")
+                raise ContractError(f"version {version.version} answers {rows[-1].shape[1]} values, not {width}")
         return np.concatenate(rows)
 
 
@@ -104,9 +105,10 @@ class ServedModels:
         return iter(self._by_name.values())
 
     def wait_asked(self, timeout_s: float) -> None:
-        """Wait until the model server was asked once for each model, `timeout_s` seconds at most for each."""
+        """Wait until the model server was asked once for each model, `timeout_s` seconds at most for all of them."""
+        end = time.monotonic() + timeout_s
         for model in self:
-            model.versions.wait_asked(timeout_s)
+            model.versions.wait_asked(max(0.0, end - time.monotonic()))
 
     def close(self) -> None:
         """Stop resolving, then close what the models share."""

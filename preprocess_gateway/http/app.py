@@ -28,7 +28,7 @@ def create_app(
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's labels
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's emotions
     uploads = Uploads(settings, reading or ReadDeadlines(settings.read_timeout_s))
     admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
     app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))

@@ -26,7 +26,7 @@ class PredictQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     top: Annotated[Annotated[int, Field(ge=1, le=MAX_LABELS)] | SkipJsonSchema[None], BeforeValidator(_digits)] = None
-    """Only the so many most probable labels in `probabilities`, most probable first; more than there are: all."""
+    """Return only the N most probable emotions, the most probable first (all, if N exceeds their number)."""
     timeline: Literal["true", "false"] = "false"
     """Whether the answer has one entry for each window of the clip."""
     track: Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[None], BeforeValidator(_digits)] = None
