@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RAVDESS_DIR ?= ../shared/data/ravdess
+# Most tests wait for servers: a process more than there are cores keeps both busy. Each takes up to 3 GB.
+TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots
+.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -21,13 +23,14 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 run: $(INSTALLED)  ## serve the shipped model on 127.0.0.1 until Ctrl-C
 	@$(BIN)/ser serve
 
-test: lint unit  ## lint, types, import rules and the whole test suite
+test: lint unit  ## lint, types, import rules and the test suite
 
-lint: $(INSTALLED) node  ## ruff, mypy, import-linter; types and lint of the page where node is there
+lint: $(INSTALLED) node  ## ruff, mypy, import-linter, deptry; types and lint of the page where node is there
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 	@if command -v npm >/dev/null; then npm run --silent types && npm run --silent lint && echo "page: types and lint pass"; fi
 
 node:  ## the tools that check the page (node_modules), where npm is there
@@ -38,8 +41,11 @@ node:  ## the tools that check the page (node_modules), where npm is there
 screenshots: $(INSTALLED)  ## pictures of the page for docs/page.md (needs Chromium)
 	$(BIN)/python -m tests.browser.screenshots docs/pictures
 
-unit: $(INSTALLED) node  ## the test suite
-	$(BIN)/python -m pytest
+unit: $(INSTALLED) node  ## the test suite, but for what is slow
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
+
+slow-test: $(INSTALLED)  ## what the suite leaves out: whole trainings that are killed, servers that hang for a minute
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m slow
 
 evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings of RAVDESS_DIR
 	$(BIN)/ser evaluate --retrain --model ann --model mlp --data $(RAVDESS_DIR) --output reports/evaluation

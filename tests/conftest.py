@@ -34,6 +34,11 @@ def pytest_sessionstart() -> None:
         )
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes get their length as a name: some hold the time, and all processes must collect the same tests."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) and len(val) > 32 else None
+
+
 def recordings_dir() -> Path | None:
     """RAVDESS_DIR, or the recordings shared beside the project; none where neither is there."""
     named = os.environ.get("RAVDESS_DIR")

@@ -183,6 +183,7 @@ def test_a_label_without_servers_is_a_usage_error(data: Path, store: Path, tmp_p
     assert "--offline" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_trains_goes_on_and_publishes_once(data: Path, store: Path, tmp_path: Path) -> None:
     arguments = [
         "--data",

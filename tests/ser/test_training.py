@@ -40,6 +40,7 @@ def kill_at(cwd: Path, pattern: str, *arguments: object) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on_to_the_same_model(tmp_path: Path) -> None:
     data = write_synthetic(tmp_path / "data", speakers=5, takes=2)
     command = ("train", "--data", data, "--model", "ann", "--export")
@@ -53,6 +54,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_model(tmp_path: Path) ->
     np.testing.assert_array_equal(resumed, whole)
 
 
+@pytest.mark.slow
 def test_an_evaluation_keeps_named_checkpoints_and_goes_on_from_them(tmp_path: Path) -> None:
     data = write_synthetic(tmp_path / "data", speakers=5, takes=1)
     command = ("evaluate", "--retrain", "--data", data, "--model", "ann", "--no-random-split", "--checkpoints", "kept")

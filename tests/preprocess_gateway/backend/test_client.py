@@ -143,6 +143,7 @@ def test_a_server_that_is_away_is_not_waited_for(host: str) -> None:
         assert time.monotonic() - begun < 30  # of 300 that the deadlines would allow
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_given_up_by_keepalive(store: Path) -> None:
     with (
         ModelServer(*FLAGS, config_file=store / "models.config") as server,

@@ -78,6 +78,7 @@ def balanced(gateways: list[Gateway]) -> Send:
     return send
 
 
+@pytest.mark.slow
 def test_gateways_restarted_one_after_the_other(versions: Path) -> None:
     with ModelServer(*FLAGS, config_file=versions / "models.config") as server, ExitStack() as running:
         gateways = [running.enter_context(Gateway(server.address, drain_s=1)) for _ in range(2)]
@@ -89,6 +90,7 @@ def test_gateways_restarted_one_after_the_other(versions: Path) -> None:
         assert assert_all_right(reports[0]) == {1}
 
 
+@pytest.mark.slow
 def test_a_model_server_restarted_where_two_run(versions: Path) -> None:
     with (
         ModelServer(*FLAGS, config_file=versions / "models.config") as one,

@@ -52,6 +52,7 @@ def test_a_fixed_image_needs_no_parameter(tmp_path: Path) -> None:
     assert {executor["container"]["image"] for executor in executors.values()} == {"registry.example/pipeline:1"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # nine processes, each of which imports TensorFlow
 def test_the_components_publish_and_label_on_the_local_runner(tmp_path: Path) -> None:
     """In a process of its own: kfp's local runner keeps its settings for good."""

@@ -84,6 +84,7 @@ def test_everything_learns_and_the_encoder_slower(windows) -> None:
     assert len(encoder) + len(rest) == len(model.trainable_variables)
 
 
+@pytest.mark.slow
 def test_a_student_comes_to_answer_views_as_its_teacher_does(windows) -> None:
     x, y = windows
     tuning = replace(STUDENT.tuning, epochs=8, rate=5e-3, mixup_share=0.0)
@@ -123,6 +124,7 @@ def test_what_is_not_taught_has_no_teacher(windows, tmp_path: Path, monkeypatch:
             np.testing.assert_array_equal(integers * factors, values)
 
 
+@pytest.mark.slow
 def test_an_interrupted_student_ends_at_the_numbers_of_an_unbroken_one(
     windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

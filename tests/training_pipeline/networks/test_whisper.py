@@ -102,6 +102,7 @@ def test_lower_blocks_learn_slower_and_frozen_ones_not_at_all() -> None:
     assert not learning & {id(variable) for variable in frozen}
 
 
+@pytest.mark.slow
 def test_a_fit_is_decided_by_its_seed_and_read_back_when_done(
     windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_fit_is_decided_by_its_seed_and_read_back_when_done(
     assert np.abs(np.asarray(fit(x, y, 3, 1, None, RECIPE, made_up())(x)) - one).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_an_interrupted_fit_ends_at_the_numbers_of_an_unbroken_one(
     windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

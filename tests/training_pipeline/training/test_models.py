@@ -117,6 +117,7 @@ def test_an_export_never_overwrites(folder: Path, examples: Examples) -> None:
         export(train(find("mlp"), examples, 0), SEED_SPEC, examples.labels, {}, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ann", "mlp"])
 def test_cross_validation_beats_chance_on_synthetic_speakers(name: str, examples: Examples) -> None:
     metrics = measure(cross_validate(find(name), examples, speaker_folds(examples.clips), seed=0), examples)
