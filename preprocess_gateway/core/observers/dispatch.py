@@ -48,7 +48,10 @@ class Observers:
         """Forget what waits, wait for what runs, then close every observer."""
         self._executor.shutdown(wait=True, cancel_futures=True)
         for observer in self._observers:
-            observer.close()
+            try:
+                observer.close()
+            except Exception as error:  # noqa: BLE001 - what comes after it must still be closed
+                self._failed(observer, error)
 
     def _wants(self, observer: Observer, seen: Observation) -> bool:
         try:
@@ -62,14 +65,14 @@ class Observers:
             for observer in wanting:
                 try:
                     observer.observe(seen)
-                except Exception as error:  # noqa: BLE001 - the next observer must still be told
+                except BaseException as error:  # noqa: BLE001 - even one that calls sys.exit must not go unnoticed
                     self._failed(observer, error)
                 else:
                     self._count(observer, "observed")
         finally:
             self._hold(-seen.held_bytes)
 
-    def _failed(self, observer: Observer, error: Exception) -> None:
+    def _failed(self, observer: Observer, error: BaseException) -> None:
         self._count(observer, "failed")
         expected = isinstance(error, SpeechEmotionError)
         log.warning("the observer %s failed: %s", observer.name, error, exc_info=None if expected else error)

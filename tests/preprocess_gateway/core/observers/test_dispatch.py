@@ -50,7 +50,8 @@ class Recording:
 
     name: str = "recording"
     emotions: tuple[str, ...] = ("joy", "sorrow")
-    fails: Exception | None = None
+    fails: BaseException | None = None
+    fails_to_close: Exception | None = None
     may_go_on: threading.Event = field(default_factory=threading.Event)
     inside: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     seen: list[Observation] = field(default_factory=list)
@@ -68,6 +69,8 @@ class Recording:
 
     def close(self) -> None:
         self.closed = True
+        if self.fails_to_close:
+            raise self.fails_to_close
 
 
 def going(**fields: object) -> Recording:
@@ -183,6 +186,22 @@ def test_a_failure_is_logged_with_the_requests_ids_and_the_next_observer_is_told
     assert traces == [trace, trace]
     assert [count(name, "failed") for name in ("broken", "known", "good")] == [1, 1, 0]
     assert count("good", "observed") == 1
+
+
+def test_one_that_exits_or_cannot_be_closed_is_counted_and_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    leaving, stuck, good = (
+        going(name="leaving", fails=SystemExit("done here")),
+        going(name="stuck", fails_to_close=OSError("the disk is full")),
+        going(name="good"),
+    )
+    with told(leaving, stuck, good) as (observers, count):
+        observers.tell(seen())
+        assert good.inside.acquire(timeout=WAIT_S)
+        until(lambda: observers._held_bytes == 0)
+    assert (good.closed, len(good.seen)) == (True, 1)
+    assert (count("leaving", "failed"), count("stuck", "failed"), count("good", "failed")) == (1, 1, 0)
+    assert "the observer leaving failed: done here" in caplog.text
+    assert "the observer stuck failed: the disk is full" in caplog.text
 
 
 def test_an_observer_that_cannot_decide_does_not_reach_the_client(caplog: pytest.LogCaptureFixture) -> None:
