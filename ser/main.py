@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ser import models, pipeline
+from ser import cache, models, pipeline
+from ser.cache import CACHE, CACHE_MAX_BYTES, CacheMaxBytes
 from ser.output import Commands, fail, output_file, output_folder, writing
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(cache.app, name="cache")
 
 Data = Annotated[Path, typer.Option(envvar="RAVDESS_DIR", help="A manifest (CSV) or a folder of RAVDESS.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
@@ -21,7 +23,6 @@ Checkpoints = Annotated[
     Path | None,
     typer.Option(help="Keep checkpoints under this folder; default: .cache/training, until all is done."),
 ]
-CACHE = Path(".cache/features")
 
 
 def _version(asked: bool) -> None:
@@ -174,12 +175,12 @@ def manifest(
     ),
 ) -> None:
     """Write a manifest of a RAVDESS folder, to edit or to train on."""
-    from training_pipeline.data.manifest import write_manifest
+    from training_pipeline.data.clips import write_clips
     from training_pipeline.data.ravdess import read_ravdess
 
     found = read_ravdess(folder)
     with writing(output):
-        write_manifest(output, found.clips)
+        write_clips(output, found.clips)
     typer.echo(f"{output}: {len(found.clips)} clips, {found.skipped} other files skipped")
 
 
@@ -202,6 +203,7 @@ def evaluate(
     ] = None,
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
+    cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
     predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
     pictures: Annotated[Path | None, typer.Option(help="Folder for pictures of the kept predictions.")] = None,
     page: Annotated[
@@ -210,21 +212,31 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """How well models do on speakers they never heard: from kept predictions, or with --retrain by training."""
-    from ser import evaluation
-    from speech_emotion.errors import SpeechEmotionError
+    from ser.output import progress
+    from training_pipeline.experiments.evaluate import Evaluation
+    from training_pipeline.experiments.evaluate import evaluate as evaluate_by_training
 
-    try:
-        if robustness and not retrain:
+    if not retrain:
+        if robustness:
             raise fail("--robustness needs the models themselves: --retrain")
-        if not retrain:
-            _show(predictions, model, pictures, page or [], as_json=as_json)
-        elif data is None:
-            raise fail("--retrain needs --data or RAVDESS_DIR")
-        else:
-            options = evaluation.Options(random_split, robustness, robustness_clips, as_json, checkpoints)
-            typer.echo(evaluation.run(data, model, output, seed, CACHE, options))
-    except SpeechEmotionError as error:
-        raise fail(str(error)) from None
+        _show(predictions, model, pictures, page or [], as_json=as_json)
+        return
+    if data is None:
+        raise fail("--retrain needs --data or RAVDESS_DIR")
+    asked = Evaluation(
+        data=data,
+        output=output,
+        cache=CACHE,
+        cache_max_bytes=cache_max_bytes,
+        models=model or (),
+        seed=seed,
+        random_split=random_split,
+        robustness=robustness,
+        robustness_clips=robustness_clips,
+        checkpoints=checkpoints,
+    )
+    done = evaluate_by_training(asked, progress)
+    typer.echo(done.to_json() if as_json else done.table())
 
 
 def _show(folder: Path, models: list[str] | None, pictures: Path | None, pages: list[Path], *, as_json: bool) -> None:
@@ -248,15 +260,25 @@ def train(
     name: Annotated[str, typer.Option(help="Name of the data, for the card.")] = "unnamed",
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
+    cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
 ) -> None:
     """Train a model on every clip and export it as a servable SavedModel; an interrupted training goes on."""
-    from ser import training
-    from speech_emotion.errors import SpeechEmotionError
+    from ser.output import progress
+    from training_pipeline.experiments.train import Training, train_on_all
 
-    try:
-        training.run(data, model, export, evaluation, licence, name, seed, CACHE, checkpoints)
-    except (SpeechEmotionError, FileExistsError) as error:
-        raise fail(str(error)) from None
+    asked = Training(
+        data=data,
+        model=model,
+        folder=export,
+        cache=CACHE,
+        cache_max_bytes=cache_max_bytes,
+        seed=seed,
+        evaluation=evaluation,
+        data_name=name,
+        licence=licence,
+        checkpoints=checkpoints,
+    )
+    train_on_all(asked, progress)
     typer.echo(export)
 
 
@@ -267,11 +289,11 @@ def eda(
         Path, typer.Option("--output", "-o", callback=output_folder, help="Write the pictures to this folder.")
     ] = Path("reports/eda"),
 ) -> None:
-    """Draw the clips of each label, their lengths, and a waveform, mel spectrogram and chromagram of each label."""
-    from ser import exploration
+    """Draw the clips of each emotion, their lengths, and a waveform, mel spectrogram and chromagram of each emotion."""
+    from training_pipeline.experiments.explore import explore
 
     with writing(output):
-        for path in exploration.run(data, output):
+        for path in explore(data, output):
             typer.echo(path)
 
 
@@ -286,9 +308,13 @@ def sounds(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a version answers to recordings without labels, such as noises: 3.5 s from the middle of each file."""
-    from ser.sounds import run
+    import json
 
-    typer.echo(run(folders, version, most, as_json=as_json))
+    from ser.models import NAME
+    from training_pipeline.experiments.sounds import measure_sounds, sounds_table, stable_version
+
+    measured = measure_sounds(folders, version or stable_version(Path("models"), NAME), most)
+    typer.echo(json.dumps(measured) if as_json else sounds_table(measured))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ser.options import with_options
+from training_pipeline.retraining.options import Options
 
 app = typer.Typer(
     help="Retrain: validate, features, train, evaluate, compare, publish, check, promote.",
@@ -18,88 +20,23 @@ app = typer.Typer(
 )
 
 
-class Label(StrEnum):
-    """Which label a new version gets."""
-
-    canary = "canary"
-    stable = "stable"
-    none = "none"
-
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def run(
-    data: Annotated[str, typer.Option(envvar="PIPELINE_DATA", help="Manifest (CSV) or folder of RAVDESS; s3:// too.")],
-    store: Annotated[
-        str, typer.Option(envvar="PIPELINE_STORE", help="Model store: folder, s3:// or gs://.")
-    ] = "models",
-    model: Annotated[str, typer.Option(envvar="PIPELINE_MODEL", help="A registered model.")] = "mlp",
-    label: Annotated[Label, typer.Option(envvar="PIPELINE_LABEL", help="Label of the new version.")] = Label.canary,
-    work: Annotated[
-        Path, typer.Option(envvar="PIPELINE_WORK", help="What is made on the way; a rerun goes on.")
-    ] = Path(".cache/pipeline"),
-    server: Annotated[
-        list[str] | None,
-        typer.Option(envvar="PIPELINE_SERVER", help="host:port of a model server; each address behind a name counts."),
-    ] = None,
-    offline: Annotated[
-        bool,
-        typer.Option("--offline", envvar="PIPELINE_OFFLINE", help="No server runs on the store: label without one."),
-    ] = False,
-    margin: Annotated[
-        float, typer.Option(envvar="PIPELINE_MARGIN", min=-1, max=1, help="Accuracy that a better model must gain.")
-    ] = 0.0,
-    confidence: Annotated[
-        float, typer.Option(envvar="PIPELINE_CONFIDENCE", min=0, max=1, help="Share of bootstrap samples that agree.")
-    ] = 0.95,
-    folds: Annotated[
-        int, typer.Option(envvar="PIPELINE_FOLDS", min=0, help="Folds of the report besides the held-out speakers.")
-    ] = 5,
-    seed: Annotated[int, typer.Option(envvar="PIPELINE_SEED", min=0, help="Seed of everything random.")] = 0,
-    name: Annotated[
-        str, typer.Option(envvar="PIPELINE_NAME", help="Name of the model in the store.")
-    ] = "speech_emotion",
-    data_name: Annotated[str, typer.Option(envvar="PIPELINE_DATA_NAME", help="For the card.")] = "unnamed",
-    licence: Annotated[str, typer.Option(envvar="PIPELINE_LICENCE", help="Of the data, for the card.")] = "unknown",
-    timeout_s: Annotated[
-        float, typer.Option(envvar="PIPELINE_TIMEOUT_S", min=0, help="Seconds a server has to load the version.")
-    ] = 300.0,
-    as_json: AsJson = False,
-) -> None:
+@with_options
+def run(options: Options, as_json: AsJson = False) -> None:
     """Run the whole pipeline in this process, without Kubeflow.
 
     A label is given only where every model server says that it serves the version: name them with --server, or say
     --offline. Without servers the version is checked on a model server of its own.
     """
-    if label != Label.none and not server and not offline:
-        raise typer.BadParameter(
-            f"--label {label} needs every model server (--server host:port), or --offline where none is running"
-        )
     import logging
 
     from ser.output import failing, progress
-    from training_pipeline.retraining.run import Options
     from training_pipeline.retraining.run import run as retrain
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    options = Options(
-        data=data,
-        store=store,
-        work=work,
-        name=name,
-        model=model,
-        label=label.value,
-        servers=server or (),
-        margin=margin,
-        confidence=confidence,
-        folds=folds,
-        seed=seed,
-        data_name=data_name,
-        licence=licence,
-        timeout_s=timeout_s,
-    )
     with failing():
         result = retrain(options, progress)
         typer.echo(json.dumps(result) if as_json else _told(result))
@@ -133,7 +70,12 @@ Package = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="Compiled pipeline; default: compiled now.")
 ]
 Parameters = Annotated[
-    list[str] | None, typer.Option("--param", "-p", help="name=value of the pipeline; repeat. Numbers are numbers.")
+    list[str] | None,
+    typer.Option(
+        "--param",
+        "-p",
+        help="name=value of the pipeline, whose parameters docs/pipeline.md lists; repeat.",
+    ),
 ]
 EXPERIMENT = "speech-emotion"
 
@@ -173,12 +115,13 @@ def submit(
     """Start a run on Kubeflow Pipelines."""
     from ser.output import failing
     from training_pipeline.kubeflow import client
+    from training_pipeline.kubeflow.parameters import parse
 
     with failing():
         run_id = client.submit(
             host,
             package,
-            client.parameters(param or [], image),
+            parse(param or [], image, known=package is None),
             shards=shards,
             experiment=experiment,
             namespace=namespace,
@@ -204,12 +147,13 @@ def schedule(
     """Start a run at every time of a cron expression."""
     from ser.output import failing
     from training_pipeline.kubeflow import client
+    from training_pipeline.kubeflow.parameters import parse
 
     with failing():
         job_id = client.schedule(
             host,
             package,
-            client.parameters(param or [], image),
+            parse(param or [], image, known=package is None),
             cron=cron,
             job_name=job_name,
             shards=shards,

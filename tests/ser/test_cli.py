@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from ser.main import app
 from tests.support.model_server import free_port
 from tests.training_pipeline.data.test_data import ravdess_tree
-from training_pipeline.data.manifest import read_manifest
+from training_pipeline.data.clips import read_clips
 from training_pipeline.data.ravdess import read_ravdess
 from training_pipeline.data.synthetic import write_synthetic
 
@@ -89,9 +89,9 @@ def test_manifest_of_ravdess_reads_back_as_its_clips(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["manifest", str(folder), "-o", str(tmp_path / "manifest.csv")])
     assert done.exit_code == 0, done.output
     assert "192 clips, 1 other files skipped" in done.output
-    written, read = read_manifest(tmp_path / "manifest.csv"), read_ravdess(folder).clips
-    assert [(c.path.resolve(), c.label, c.speaker, c.sex) for c in written] == [
-        (c.path.resolve(), c.label, c.speaker, c.sex) for c in read
+    written, read = read_clips(tmp_path / "manifest.csv"), read_ravdess(folder).clips
+    assert [(c.path.resolve(), c.emotion, c.speaker, c.sex) for c in written] == [
+        (c.path.resolve(), c.emotion, c.speaker, c.sex) for c in read
     ]
 
 

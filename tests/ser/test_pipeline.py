@@ -25,7 +25,7 @@ from tests.support.clips import tone
 from tests.support.gateway import Gateway
 from tests.support.load import BackgroundLoad, post_file
 from tests.support.model_server import ModelServer
-from training_pipeline.data.synthetic import LABELS, write_synthetic
+from training_pipeline.data.synthetic import EMOTIONS, write_synthetic
 
 ROOT = Path(__file__).parents[2]
 NAME = "speech_emotion"
@@ -68,7 +68,9 @@ def store(tmp_path: Path) -> Path:
         f"model_version_policy {{ all {{}} }} }} }}"
     )
     card = {"data": {"speakers": ["nobody"]}}
-    version = savedmodels.write_linear(tmp_path / "chance", SEED_SPEC.to_json(), LABELS, bins=SEED_SPEC.bins, card=card)
+    version = savedmodels.write_linear(
+        tmp_path / "chance", SEED_SPEC.to_json(), EMOTIONS, bins=SEED_SPEC.bins, card=card
+    )
     promote(FolderStore(root), NAME, publish(FolderStore(root), NAME, version))
     return root
 
@@ -123,7 +125,7 @@ def test_a_retrained_model_is_canary_then_stable_then_rolled_back_under_load(
 
 
 def test_a_candidate_of_shuffled_labels_is_refused(data: Path, store: Path, tmp_path: Path) -> None:
-    by_turns = (LABELS[(n * 7 + n // 5) % 3] for n in itertools.count())
+    by_turns = (EMOTIONS[(n * 7 + n // 5) % 3] for n in itertools.count())
     shuffled = copied_rows(data, tmp_path / "shuffled.csv", lambda row: {**row, "label": next(by_turns)})
     done = retrain(shuffled, store, tmp_path / "work", "--label", "stable", "--offline")
     assert done.returncode == 0, done.stderr

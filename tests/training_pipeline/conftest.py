@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from speech_emotion.features import SEED_SPEC
-from training_pipeline.data.manifest import Clip, read_manifest
-from training_pipeline.data.synthetic import LABELS, write_synthetic
-from training_pipeline.training.features import extract_all
-from training_pipeline.training.train import Examples
+from training_pipeline.data.clips import Clip, read_clips
+from training_pipeline.data.dataset import DataSet
+from training_pipeline.data.synthetic import EMOTIONS, write_synthetic
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.features import examples_of
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +19,14 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def clips(manifest: Path) -> list[Clip]:
-    return read_manifest(manifest)
+    return read_clips(manifest)
 
 
 @pytest.fixture(scope="session")
-def examples(clips: list[Clip]) -> Examples:
-    return Examples.of(clips, extract_all(clips, SEED_SPEC), LABELS)
+def data_set(clips: list[Clip]) -> DataSet:
+    return DataSet(clips, EMOTIONS)
+
+
+@pytest.fixture(scope="session")
+def examples(data_set: DataSet) -> Examples:
+    return examples_of(data_set, SEED_SPEC)

@@ -1,4 +1,4 @@
-"""Data sets: a manifest of clips, readers that write one, folds over it.
+"""Data sets: clips and where they come from, whether they are fit to train on, splits of them, made-up sounds.
 
-Must not know: features, networks.
+Must not know: networks, and what is made of features.
 """

@@ -1,4 +1,4 @@
-"""Splits of clips into training and test indices."""
+"""Splits of clips into training and test indices: held-out speakers, and folds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedKFold
 
 from training_pipeline.data import ravdess
-from training_pipeline.data.manifest import Clip
+from training_pipeline.data.clips import Clip
 from training_pipeline.errors import DataError
 
+HELD_OUT = "test"
+"""The `split` of clips that no model may hear."""
+FOLDS = 5
 Indices = npt.NDArray[np.intp]
 
 
@@ -23,6 +26,20 @@ class Fold:
 
     train: Indices
     test: Indices
+
+
+def held_out(clips: Sequence[Clip]) -> Fold:
+    """Clips whose `split` is `test`; where no clip has it, those of the first speaker fold.
+
+    They are the same at each retraining, so that versions can be compared on them.
+    Raises DataError if nothing is left to train on, or a fold cannot be made.
+    """
+    is_test = np.array([clip.split == HELD_OUT for clip in clips])
+    if not is_test.any():
+        return speaker_folds(clips, min(FOLDS, len({clip.speaker for clip in clips})))[0]
+    if is_test.all():
+        raise DataError(f"every clip is in the split `{HELD_OUT}`: none is left to train on")
+    return _fold(is_test)
 
 
 def speaker_folds(clips: Sequence[Clip], count: int = 5) -> list[Fold]:
@@ -43,14 +60,14 @@ def speaker_folds(clips: Sequence[Clip], count: int = 5) -> list[Fold]:
 def random_folds(clips: Sequence[Clip], count: int = 5, seed: int = 0) -> list[Fold]:
     """Folds that share speakers between training and test: only to show how much that flatters.
 
-    Raises DataError if a label has fewer clips than there are folds.
+    Raises DataError if an emotion has fewer clips than there are folds.
     """
-    labels = [clip.label for clip in clips]
-    scarce = sorted(label for label, clips_of_it in Counter(labels).items() if clips_of_it < count)
+    emotions = [clip.emotion for clip in clips]
+    scarce = sorted(emotion for emotion, clips_of_it in Counter(emotions).items() if clips_of_it < count)
     if scarce:
-        raise DataError(f"{count} folds need as many clips of each label, there are fewer of {', '.join(scarce)}")
+        raise DataError(f"{count} folds need as many clips of each emotion, there are fewer of {', '.join(scarce)}")
     splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
-    return [Fold(train, test) for train, test in splitter.split(np.zeros(len(clips)), labels)]
+    return [Fold(train, test) for train, test in splitter.split(np.zeros(len(clips)), emotions)]
 
 
 def _fold(is_test: npt.NDArray[np.bool_]) -> Fold:

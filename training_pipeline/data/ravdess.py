@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from training_pipeline.data.manifest import Clip
+from training_pipeline.data.clips import Clip
 from training_pipeline.errors import DataError
 
-LABELS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 FOLDS = ((2, 5, 14, 15, 16), (3, 6, 7, 13, 18), (10, 11, 12, 19, 20), (8, 17, 21, 23, 24), (1, 4, 9, 22))
 """Test actors of the five folds of Luna-Jimenez et al. (2021, 2022)."""
 ACTORS = 24
@@ -65,7 +65,7 @@ def clip_of(path: Path) -> Clip | None:
     if match is None or not 1 <= int(match[7]) <= ACTORS:
         return None
     emotion, actor = match[3], match[7]
-    return Clip(path, LABELS[int(emotion) - 1], actor, "male" if int(actor) % 2 else "female")
+    return Clip(path, EMOTIONS[int(emotion) - 1], actor, "male" if int(actor) % 2 else "female")
 
 
 def _clip(path: Path, *, song: bool) -> Clip | None:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from training_pipeline.data.manifest import Clip, write_manifest
+from training_pipeline.data.clips import Clip, write_clips
 
 RATE = 16_000
-LABELS = ("calm", "happy", "angry")
+EMOTIONS = ("calm", "happy", "angry")
 
 
 def voice(seconds: float, pitch_hz: float, vibrato: float, seed: int, rate: int = RATE) -> npt.NDArray[np.float32]:
@@ -36,19 +36,19 @@ def write_sample(path: Path) -> None:
 
 
 def write_synthetic(folder: Path, speakers: int = 6, takes: int = 4, seed: int = 0) -> Path:
-    """Write a small set with three labels told apart by pitch and vibrato; returns its manifest. Raises OSError."""
+    """Write a small set with three emotions told apart by pitch and vibrato; returns its manifest. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     clips = []
     for speaker in range(speakers):
-        for index, label in enumerate(LABELS):
+        for index, emotion in enumerate(EMOTIONS):
             for take in range(takes):
-                path = folder / f"{speaker:02d}-{label}-{take}.wav"
+                path = folder / f"{speaker:02d}-{emotion}-{take}.wav"
                 pitch = (110 if speaker % 2 else 190) * (1 + 0.35 * index) * (1 + 0.02 * take)
                 sound = voice(1.0 + 0.2 * take, pitch, 0.02 + 0.05 * index, seed + take + 100 * speaker)
                 _write(path, sound)
-                clips.append(Clip(path, label, f"{speaker:02d}", "male" if speaker % 2 else "female"))
+                clips.append(Clip(path, emotion, f"{speaker:02d}", "male" if speaker % 2 else "female"))
     manifest = folder / "manifest.csv"
-    write_manifest(manifest, clips)
+    write_clips(manifest, clips)
     return manifest
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from speech_emotion.audio import load
 from speech_emotion.errors import AudioError
-from training_pipeline.data.manifest import Clip
-from training_pipeline.data.split import held_out
+from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.errors import DataError
+from training_pipeline.progress import Progress, no_progress
 
 RATE = 16_000
 SILENT_PEAK = 1e-3
 """Full scale is 1; the quietest clip of RAVDESS peaks at 0.006."""
 CLIPPED_AT, CLIPPED_SHARE = 0.999, 0.01
-MIN_SPEAKERS, MIN_LABELS = 3, 2
+MIN_SPEAKERS, MIN_EMOTIONS = 3, 2
 NAMED = 10
 
 
@@ -31,7 +32,7 @@ class Findings:
     digest: str = ""
     errors: dict[str, list[str]] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
-    per_label: dict[str, int] = field(default_factory=dict)
+    per_emotion: dict[str, int] = field(default_factory=dict)
     per_speaker: dict[str, int] = field(default_factory=dict)
 
     def require(self) -> None:
@@ -48,26 +49,18 @@ class Findings:
                 "None."
             ]
             lines.append("")
-        for title, counts in (("label", self.per_label), ("speaker", self.per_speaker)):
+        for title, counts in (("emotion", self.per_emotion), ("speaker", self.per_speaker)):
             lines += [f"| {title} | clips |", "|---|---|", *(f"| {k} | {v} |" for k, v in counts.items()), ""]
         return "\n".join(lines)
 
 
-def digest_of(clips: Sequence[Clip]) -> str:
-    """SHA-256 over the rows and the bytes of all clips, wherever the files lie."""
-    lines = [
-        f"{hashlib.sha256(clip.path.read_bytes()).hexdigest()} {clip.label} {clip.speaker} {clip.sex} {clip.split}"
-        for clip in clips
-    ]
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
-
-
-def validate(clips: Sequence[Clip], labels: Sequence[str], progress: Callable[[], None] = lambda: None) -> Findings:
-    """Read every clip and check it, then the set. `labels` are those that a model of this set has."""
+def validate(data: DataSet, progress: Progress = no_progress) -> Findings:
+    """Read every clip and check it, then the set."""
+    clips = data.clips
     found = Findings(
         len(clips),
-        digest_of(clips),
-        per_label={label: sum(clip.label == label for clip in clips) for label in labels},
+        data.digest,
+        per_emotion={emotion: sum(clip.emotion == emotion for clip in clips) for emotion in data.emotions},
         per_speaker=dict(sorted(Counter(clip.speaker for clip in clips).items())),
     )
     errors, warnings = defaultdict(list), defaultdict(list)
@@ -87,19 +80,21 @@ def validate(clips: Sequence[Clip], labels: Sequence[str], progress: Callable[[]
         progress()
     for group in sounds.values():
         if len(group) > 1:
-            # One speaker's same sentence twice under one label is a flaw; anything else contradicts itself or leaks.
-            same = len({(clip.label, clip.speaker, clip.split) for clip in group}) == 1
-            kind = warnings["duplicate audio"] if same else errors["duplicate audio of other label, speaker or split"]
+            # One speaker's same sentence twice with one emotion is a flaw; anything else contradicts itself or leaks.
+            same = len({(clip.emotion, clip.speaker, clip.split) for clip in group}) == 1
+            kind = (
+                warnings["duplicate audio"] if same else errors["duplicate audio of another emotion, speaker or split"]
+            )
             kind.append(" = ".join(str(clip.path) for clip in group))
-    for what, names in _set_errors(clips, labels):
+    for what, names in _set_errors(data):
         errors[what] += names
     found.errors, found.warnings = dict(errors), dict(warnings)
     return found
 
 
-def _set_errors(clips: Sequence[Clip], labels: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def _set_errors(data: DataSet) -> Iterator[tuple[str, list[str]]]:
     splits = defaultdict(set)
-    for clip in clips:
+    for clip in data.clips:
         splits[clip.speaker].add(clip.split)
     leaked = sorted(speaker for speaker, found in splits.items() if len(found) > 1)
     if leaked:
@@ -107,16 +102,16 @@ def _set_errors(clips: Sequence[Clip], labels: Sequence[str]) -> Iterator[tuple[
     if len(splits) < MIN_SPEAKERS:
         yield f"fewer than {MIN_SPEAKERS} speakers", sorted(splits)
         return
-    if len(labels) < MIN_LABELS:
-        yield f"fewer than {MIN_LABELS} labels", list(labels)
+    if len(data.emotions) < MIN_EMOTIONS:
+        yield f"fewer than {MIN_EMOTIONS} emotions", list(data.emotions)
         return
     try:
-        fold = held_out(clips)
+        fold = data.split
     except DataError as error:
         yield str(error), []
         return
     for part, indices in (("train on", fold.train), ("test on", fold.test)):
-        missing = sorted(set(labels) - {clips[i].label for i in indices})
+        missing = sorted(set(data.emotions) - {data.clips[i].emotion for i in indices})
         if missing:
             yield f"no clip to {part} of the emotion", missing
 

@@ -1,4 +1,4 @@
 """How good models are: cross-validations, kept predictions, costs, and a candidate against what serves.
 
-Must not know: the store, how figures are shown.
+Must not know: how figures are shown, the store.
 """

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from training_pipeline.savedmodel.servable import ServableModel
-from training_pipeline.training.train import Array, Examples
+from training_pipeline.training.examples import Array, Examples
 
 Verdict = Literal["publish", "canary", "refuse"]
 """publish: with the label that was asked for; canary: with that label at most; refuse: not at all."""
@@ -47,13 +47,13 @@ def decide(
 ) -> Decision:
     """Publish a candidate that beats `stable` by more than `margin` (in accuracy), as surely as `confidence`.
 
-    Parameters: `majority`, the most frequent label of training; `features_of`, the held-out clips as a version's own
+    Parameters: `majority`, the most frequent emotion of training; `features_of`, the held-out clips as a version's own
     spec hears them. Chance is always the floor: a candidate that is no better than always saying `majority` is
     refused. A stable version that cannot be compared lets the candidate become canary at most, for a person to judge.
     """
     right = _right(candidate, held_out, held_out.features)
     figures: dict[str, Any] = {"clips": len(right), "accuracy": float(right.mean())}
-    constant = float((held_out.targets == held_out.labels.index(majority)).mean())
+    constant = float((held_out.targets == held_out.emotions.index(majority)).mean())
     chance_p = float(binomtest(int(right.sum()), len(right), constant, alternative="greater").pvalue)
     figures |= {"constant_accuracy": constant, "constant_p": chance_p}
     number = stable[0] if stable else None
@@ -81,8 +81,8 @@ def decide(
 
 def incomparable(stable: ServableModel, held_out: Examples) -> str:
     """Why the stable version cannot be measured on these clips; empty: it can."""
-    if set(stable.description.labels) != set(held_out.labels):
-        return f"its labels are {', '.join(stable.description.labels)}"
+    if set(stable.description.labels) != set(held_out.emotions):
+        return f"its emotions are {', '.join(stable.description.labels)}"
     heard = stable.description.card.get("data", {}).get("speakers")
     if not heard:
         return "its card does not say which speakers it was trained on"
@@ -108,7 +108,7 @@ def paired(right: Bools, before: Bools, margin: float, seed: int) -> dict[str, f
 
 
 def _right(model: ServableModel, held_out: Examples, features: Sequence[Array]) -> Bools:
-    # By name: another version may list the same labels in another order.
+    # By name: another version may list the same emotions in another order.
     names = np.array(model.description.labels)
-    truth = np.array([clip.label for clip in held_out.clips])
+    truth = np.array([clip.emotion for clip in held_out.clips])
     return np.asarray(names[model.predict(features).argmax(axis=1)] == truth)

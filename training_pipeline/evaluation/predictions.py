@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.data.manifest import Clip
+from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.ravdess import clip_of
 from training_pipeline.errors import DataError
-from training_pipeline.evaluation.evaluate import Predictions, measure
+from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
-from training_pipeline.training.train import Examples
+from training_pipeline.training.examples import Examples
 
 FIXED = ("clip", "fold", "seed", "label", "predicted")
 DIGITS = 6
@@ -32,23 +33,30 @@ class Run:
 
 
 def write_predictions(path: Path, runs: Sequence[Run]) -> None:
-    """Write `clip, fold, seed, label, predicted` and `p_<label>` for each label; folds count from 1.
+    """Write `clip, fold, seed, label, predicted` and `p_<emotion>` for each emotion; folds count from 1.
 
+    The column `label` holds the true emotion.
     A clip goes by its file's name without ending, or by its path where two have the same name.
     """
-    labels = runs[0].examples.labels
+    emotions = runs[0].examples.emotions
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*FIXED, *(f"p_{label}" for label in labels)])
+        writer.writerow([*FIXED, *(f"p_{emotion}" for emotion in emotions)])
         for run in sorted(runs, key=lambda run: run.seed):
             names = _names(run.examples.clips)
             for name, clip, row, fold in zip(
                 names, run.examples.clips, run.predictions.probabilities, run.predictions.fold, strict=True
             ):
-                predicted = labels[int(row.argmax())]
+                predicted = emotions[int(row.argmax())]
                 shown = [f"{value:.{DIGITS}f}" for value in row]
-                writer.writerow([name, fold + 1, run.seed, clip.label, predicted, *shown])
+                writer.writerow([name, fold + 1, run.seed, clip.emotion, predicted, *shown])
+
+
+def add_run(path: Path, run: Run) -> None:
+    """Write a run's predictions beside those of other seeds; an earlier run of its seed goes."""
+    others = [other for other in read_predictions(path) if other.seed != run.seed] if path.is_file() else []
+    write_predictions(path, [*others, run])
 
 
 def _names(clips: Sequence[Clip]) -> list[str]:
@@ -59,19 +67,19 @@ def _names(clips: Sequence[Clip]) -> list[str]:
 def read_predictions(path: Path) -> list[Run]:
     """Read what `write_predictions` wrote, a run for each seed.
 
-    Raises DataError for a missing column, what is no number, a label without its column, or a clip twice in a run.
+    Raises DataError for a missing column, what is no number, an emotion without its column, or a clip twice in a run.
     """
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or ())
         rows = list(reader)
-    labels = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_"))
+    emotions = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_"))
     missing = [name for name in FIXED if name not in columns]
-    if missing or len(labels) < 2 or not rows:
-        raise DataError(f"{path}: not predictions, no column {', '.join(missing) or 'p_<label>, or no row'}")
+    if missing or len(emotions) < 2 or not rows:
+        raise DataError(f"{path}: not predictions, no column {', '.join(missing) or 'p_<emotion>, or no row'}")
     try:
         seeds = sorted({int(row["seed"]) for row in rows})
-        return [_run(path, seed, [row for row in rows if int(row["seed"]) == seed], labels) for seed in seeds]
+        return [_run(path, seed, [row for row in rows if int(row["seed"]) == seed], emotions) for seed in seeds]
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -112,24 +120,24 @@ def _calibration(run: Run) -> dict[str, Any]:
 
 
 def confidence_of(run: Run) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """The highest probability of each clip, and whether it is the label's."""
+    """The highest probability of each clip, and whether it is that of the true emotion."""
     probabilities = run.predictions.probabilities
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == run.examples.targets
 
 
-def _run(path: Path, seed: int, rows: Sequence[dict[str, str]], labels: tuple[str, ...]) -> Run:
+def _run(path: Path, seed: int, rows: Sequence[dict[str, str]], emotions: tuple[str, ...]) -> Run:
     clips = [_clip(row) for row in rows]
-    unknown = sorted({clip.label for clip in clips} - set(labels))
+    unknown = sorted({clip.emotion for clip in clips} - set(emotions))
     if unknown or len({row["clip"] for row in rows}) != len(rows):
-        raise DataError(f"{path}: seed {seed} has {'label ' + unknown[0] if unknown else 'a clip twice'}")
-    probabilities = np.array([[float(row[f"p_{label}"]) for label in labels] for row in rows])
+        raise DataError(f"{path}: seed {seed} has {'emotion ' + unknown[0] if unknown else 'a clip twice'}")
+    probabilities = np.array([[float(row[f"p_{emotion}"]) for emotion in emotions] for row in rows])
     fold = np.array([int(row["fold"]) - 1 for row in rows])
-    return Run(seed, Examples.of(clips, [], labels), Predictions(probabilities, fold))
+    return Run(seed, Examples.of(DataSet(clips, emotions), []), Predictions(probabilities, fold))
 
 
 def _clip(row: dict[str, str]) -> Clip:
     """A clip from its name alone: its speaker is known where the name is one of RAVDESS."""
     known = clip_of(Path(row["clip"]))
-    if known is not None and known.label != row["label"]:
-        raise DataError(f"clip {row['clip']} is {known.label} by its name and {row['label']} by its label")
+    if known is not None and known.emotion != row["label"]:
+        raise DataError(f"clip {row['clip']} is {known.emotion} by its name and {row['label']} by its column `label`")
     return known if known is not None else Clip(Path(row["clip"]), row["label"], row["clip"])

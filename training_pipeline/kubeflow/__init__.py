@@ -1,4 +1,4 @@
 """The pipeline on Kubeflow Pipelines: thin components over `training_pipeline.retraining.steps`, and their wiring.
 
-Must not know: how a step works.
+Nothing else knows of Kubeflow.
 """

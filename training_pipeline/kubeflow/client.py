@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import kfp
-import yaml
 from kfp_server_api.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from speech_emotion.errors import SpeechEmotionError
+from training_pipeline.kubeflow.parameters import BackendError
 from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline
-
-
-class BackendError(SpeechEmotionError):
-    """Kubeflow Pipelines cannot be reached, or refused what was asked."""
-
-    code = "kubeflow"
-
-
-def parameters(pairs: Sequence[str], image: str) -> dict[str, Any]:
-    """`name=value` texts as a run's parameters; values that read as numbers are numbers. Raises BackendError."""
-    found: dict[str, Any] = {"image": image}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise BackendError(f"{pair!r} is no parameter: name=value is needed")
-        number = yaml.safe_load(value) if value else value
-        found[name] = number if isinstance(number, int | float) and not isinstance(number, bool) else value
-    return found
 
 
 def submit(

@@ -5,18 +5,20 @@ What reads the data set or the store is never served from the cache; the feature
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kfp import compiler, dsl, kubernetes
 from kfp.dsl import PipelineTask
+from kfp.dsl.base_component import BaseComponent
 
 from training_pipeline.kubeflow import components
 from training_pipeline.kubeflow.components import IMAGE
+from training_pipeline.kubeflow.parameters import signature
 
 NAME = "speech-emotion-retraining"
-DATA_MOUNT, STORE_MOUNT, WORK_MOUNT = "/data", "/store", "/work"
 
 
 @dataclass(frozen=True)
@@ -42,80 +44,50 @@ class Shape:
 
 def make_pipeline(shape: Shape = Shape()) -> Any:
     """The pipeline of this shape, as kfp's own object."""
+    parameters = signature(shape.image)
 
-    @dsl.pipeline(name=NAME, description="Retrain the model, and let it serve if it is better.")
-    def retraining(
-        image: str = shape.image,
-        data: str = DATA_MOUNT,
-        store: str = STORE_MOUNT,
-        data_pvc: str = "speech-emotion-data",
-        store_pvc: str = "speech-emotion-models",
-        work_pvc: str = "speech-emotion-work",
-        name: str = "speech_emotion",
-        model: str = "mlp",
-        label: str = "canary",
-        servers: str = "",
-        margin: float = 0.0,
-        confidence: float = 0.95,
-        folds: int = 5,
-        seed: int = 0,
-        data_name: str = "unnamed",
-        licence: str = "unknown",
-        load_timeout_s: float = 300.0,
-    ) -> None:
-        def place(task: PipelineTask, *, heavy: bool = False, cached: bool = False, data: bool = False) -> PipelineTask:
-            _place(task, shape, image, heavy=heavy, cached=cached)
-            if shape.volumes and data:
-                kubernetes.mount_pvc(task, pvc_name=data_pvc, mount_path=DATA_MOUNT)
-            return task
+    def retraining(*channels: Any) -> None:
+        _wire(shape, dict(zip(parameters.parameters, channels, strict=True)))
 
-        def at_store(task: PipelineTask) -> PipelineTask:
-            if shape.volumes:
-                kubernetes.mount_pvc(task, pvc_name=store_pvc, mount_path=STORE_MOUNT)
-            return task
+    retraining.__dict__["__signature__"] = parameters
+    return dsl.pipeline(name=NAME, description="Retrain the model, and let it serve if it is better.")(retraining)
 
-        def at_work(task: PipelineTask) -> PipelineTask:
-            if shape.work_volume:
-                kubernetes.mount_pvc(task, pvc_name=work_pvc, mount_path=WORK_MOUNT)
-            return task
 
-        checkpoints = f"{WORK_MOUNT}/checkpoints" if shape.work_volume else ""
-        valid = place(components.validate(data=data), data=True)
-        common = {"data": data, "digest": valid.outputs["Output"], "model": model, "shards": shape.shards}
-        if shape.shards == 1:
-            task = place(components.features(shard=0, **common), heavy=True, cached=True, data=True)
-            examples = task.outputs["examples"]
-        else:
-            with dsl.ParallelFor(list(range(shape.shards))) as shard:
-                part = place(components.features(shard=shard, **common), heavy=True, cached=True, data=True)
-            gathered = components.gather(shards=dsl.Collected(part.outputs["examples"]))
-            examples = place(gathered, cached=True).outputs["examples"]
-        trained = components.train(examples=examples, model=model, seed=seed, checkpoints=checkpoints)
-        at_work(place(trained, heavy=True, cached=True))
-        evaluated = components.evaluate(
-            examples=examples,
-            trained=trained.outputs["trained"],
-            model=model,
-            seed=seed,
-            folds=folds,
-            data_name=data_name,
-            licence=licence,
-            checkpoints=checkpoints,
-        )
-        at_work(place(evaluated, heavy=True, cached=True))
-        candidate = evaluated.outputs["candidate"]
-        at = {"store": store, "name": name}
-        # The data set too: a stable version of other features must hear the held-out clips anew.
-        compared = components.compare(
-            examples=examples, candidate=candidate, margin=margin, confidence=confidence, seed=seed, **at
-        )
-        decision = at_store(place(compared, data=True)).outputs["Output"]
-        published = at_store(place(components.publish(candidate=candidate, decision=decision, **at)))
-        asked = {"version": published.output, "servers": servers, "timeout_s": load_timeout_s, **at}
-        checked = at_store(place(components.check(**asked)))
-        at_store(place(components.promote(label=label, decision=decision, **asked).after(checked)))
+def _wire(shape: Shape, given: dict[str, Any]) -> None:
+    """Make every task; whatever input of a component is a parameter of the pipeline (`given`) comes from there."""
 
-    return retraining
+    def make(
+        component: BaseComponent, *, heavy: bool = False, cached: bool = False, mounts: str = "", **inputs: Any
+    ) -> PipelineTask:
+        named = {name: given[name] for name in component.component_spec.inputs or {} if name in given}
+        task = component(**{**named, **inputs})
+        _place(task, shape, given["image"], heavy=heavy, cached=cached)
+        for part in mounts.split():
+            if shape.work_volume if part == "work" else shape.volumes:
+                kubernetes.mount_pvc(task, pvc_name=given[f"{part}_pvc"], mount_path=f"/{part}")
+        return task
+
+    checkpoints = "/work/checkpoints" if shape.work_volume else ""
+    valid = make(components.validate, mounts="data")
+    listen = partial(make, components.features, heavy=True, cached=True, mounts="data")
+    listen = partial(listen, digest=valid.outputs["Output"], shards=shape.shards)
+    if shape.shards == 1:
+        examples = listen(shard=0).outputs["examples"]
+    else:
+        with dsl.ParallelFor(list(range(shape.shards))) as shard:
+            part = listen(shard=shard)
+        shards = dsl.Collected(part.outputs["examples"])
+        examples = make(components.gather, cached=True, shards=shards).outputs["examples"]
+    heavy = partial(make, heavy=True, cached=True, mounts="work", examples=examples, checkpoints=checkpoints)
+    trained = heavy(components.train).outputs["trained"]
+    candidate = heavy(components.evaluate, trained=trained).outputs["candidate"]
+    # The data set too: a stable version of other features must hear the held-out clips anew.
+    compared = make(components.compare, mounts="data store", examples=examples, candidate=candidate)
+    decision = compared.outputs["Output"]
+    published = make(components.publish, mounts="store", candidate=candidate, decision=decision)
+    served = {"version": published.output, "timeout_s": given["load_timeout_s"]}
+    checked = make(components.check, mounts="store", **served)
+    make(components.promote, mounts="store", decision=decision, **served).after(checked)
 
 
 def compile_pipeline(path: Path, shape: Shape = Shape()) -> None:

@@ -11,31 +11,40 @@ from typing import TYPE_CHECKING, Any
 
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish as bring_in
-from training_pipeline.data.source import local_copy
+from training_pipeline.data.dataset import read_data
+from training_pipeline.data.mirror import local_copy
+from training_pipeline.data.validate import validate as check_data
+from training_pipeline.errors import DataError
 from training_pipeline.evaluation.compare import Decision
 from training_pipeline.retraining import check as checking
 from training_pipeline.retraining import steps
+from training_pipeline.savedmodel.trained import load_trained
+from training_pipeline.savedmodel.version import CARD_PAGE
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.job import Job
 
 if TYPE_CHECKING:
     from kfp.dsl import ClassificationMetrics, Metrics
 
 
 def validate(data: str, report: str) -> str:
-    """See steps.validate_data; the page is written also where the set is refused."""
+    """See data.validate; the page is written also where the set is refused."""
     with tempfile.TemporaryDirectory() as copy:
-        found = steps.validate_data(local_copy(data, Path(copy)))
+        found = check_data(read_data(local_copy(data, Path(copy))))
     _write(report, found.to_markdown())
     found.require()
     return found.digest
 
 
 def features(data: str, digest: str, model: str, shard: int, shards: int, examples: str) -> None:
-    """See steps.make_features."""
+    """See steps.make_features. Raises DataError if the data set is not the one that was validated."""
     workers = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as copy:
-        steps.make_features(
-            local_copy(data, Path(copy)), digest, model, Path(examples), workers=workers, shard=shard, shards=shards
-        )
+        read = read_data(local_copy(data, Path(copy)))
+        if read.digest != digest:
+            raise DataError(f"{data} has changed since it was validated")
+        job = Job.resolve(model, read)
+        steps.make_features(job, Path(examples), workers=workers, shard=shard, shards=shards)
 
 
 def gather(shards: Sequence[str], examples: str) -> None:
@@ -45,27 +54,36 @@ def gather(shards: Sequence[str], examples: str) -> None:
 
 def train(examples: str, model: str, seed: int, checkpoints: str, trained: str) -> None:
     """See steps.train_model."""
-    steps.train_model(Path(examples), model, seed, Path(trained), _kept(checkpoints, examples, model, seed))
+    loaded = Examples.load(Path(examples))
+    job = Job.resolve(model, loaded.data, seed)
+    steps.train_model(job, loaded, Path(trained), _kept(checkpoints, job, "train"))
 
 
 def evaluate(
-    examples: str, trained: str, model: str, seed: int, checkpoints: str, candidate: str, options: dict[str, Any]
+    examples: str,
+    trained: str,
+    model: str,
+    seed: int,
+    checkpoints: str,
+    candidate: str,
+    options: dict[str, Any],
 ) -> dict[str, Any]:
     """See steps.evaluate_model; the report's files come back as text."""
+    loaded = Examples.load(Path(examples))
+    job = Job.resolve(model, loaded.data, seed, options["data_name"], options["licence"])
     with tempfile.TemporaryDirectory() as report:
         found = steps.evaluate_model(
-            Path(examples),
-            Path(trained),
-            model,
-            seed,
+            job,
+            loaded,
+            load_trained(Path(trained)),
             Path(candidate),
             Path(report),
-            checkpoints=_kept(checkpoints, examples, model, seed, "folds"),
-            **options,
+            folds=options["folds"],
+            checkpoints=_kept(checkpoints, job, "folds"),
         )
         return {
             **found,
-            "card": (Path(candidate) / steps.CARD_PAGE).read_text(),
+            "card": (Path(candidate) / CARD_PAGE).read_text(),
             "html": (Path(report) / "report.html").read_text(),
         }
 
@@ -91,7 +109,7 @@ def compare(
     """See steps.compare_with_stable; the decision travels as JSON."""
     with tempfile.TemporaryDirectory() as work:
         decision = steps.compare_with_stable(
-            Path(examples),
+            Examples.load(Path(examples)),
             Path(candidate),
             open_store(store),
             name,
@@ -138,12 +156,9 @@ def _list(servers: str) -> list[str]:
     return [] if servers == "offline" else [server.strip() for server in servers.split(",") if server.strip()]
 
 
-def _kept(checkpoints: str, examples: str, *parts: object) -> Path | None:
-    """A folder for the checkpoints of this very training; none without a volume that outlives the task."""
-    if not checkpoints:
-        return None
-    digest = steps.digest_of_folder(Path(examples))
-    return Path(checkpoints) / "-".join([digest[:16], *map(str, parts)])
+def _kept(checkpoints: str, job: Job, part: str) -> Path | None:
+    """A folder for the checkpoints of this very job; none without a volume that outlives the task."""
+    return Path(checkpoints) / job.folder_name / part if checkpoints else None
 
 
 def _write(path: str, text: str) -> None:

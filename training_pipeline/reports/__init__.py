@@ -1,4 +1,4 @@
 """Pictures and Markdown from figures and clips.
 
-Must not know: training.
+Must not know: how a network is trained or run.
 """

@@ -119,6 +119,6 @@ class Kept:
 def _draw(model: str, run: Run, measured: dict[str, Any], folder: Path) -> None:
     title = f"{model}, unheard speakers, seed {run.seed}"
     confidence, correct = confidence_of(run)
-    pictures.confusion(measured, run.examples.labels, title, folder / markdown.file_name("confusion", model))
+    pictures.confusion(measured, run.examples.emotions, title, folder / markdown.file_name("confusion", model))
     pictures.reliability(confidence, correct, title, folder / markdown.file_name("reliability", model))
     pictures.speakers(run.examples.clips, correct, title, folder / markdown.file_name("speakers", model))

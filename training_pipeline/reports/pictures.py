@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from speech_emotion.audio import load
-from training_pipeline.data.manifest import Clip
+from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.evaluation.cost import Costs
 
 mpl.use("Agg")
@@ -25,15 +26,15 @@ DPI = 80
 Array = npt.NDArray[Any]
 
 
-def confusion(metrics: dict[str, Any], labels: Sequence[str], title: str, path: Path) -> None:
-    """A confusion matrix, rows normalised to the share of each true label."""
+def confusion(metrics: dict[str, Any], emotions: Sequence[str], title: str, path: Path) -> None:
+    """A confusion matrix, rows normalised to the share of each true emotion."""
     counts = np.array(metrics["confusion"], float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure((6, 5.4), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(emotions)), emotions, rotation=45, ha="right")
+    axes.set_yticks(range(len(emotions)), emotions)
     axes.set(xlabel="predicted", ylabel="acted", title=title)
     for row, column in np.ndindex(*shares.shape):
         colour = "white" if shares[row, column] > 0.5 else "black"
@@ -104,13 +105,13 @@ def accuracy_against_cost(results: Mapping[str, Mapping[str, Any]], costs: Costs
     figure.savefig(path, dpi=DPI)
 
 
-def class_balance(clips: Sequence[Clip], labels: Sequence[str], path: Path) -> None:
-    """Clips per label."""
-    counts = Counter(clip.label for clip in clips)
+def class_balance(data: DataSet, path: Path) -> None:
+    """Clips of each emotion."""
+    counts = Counter(clip.emotion for clip in data.clips)
     figure = Figure((6, 3.5), layout="constrained")
     axes = figure.subplots()
-    axes.bar(labels, [counts[label] for label in labels])
-    axes.set(ylabel="clips", title=f"{len(clips)} clips")
+    axes.bar(data.emotions, [counts[emotion] for emotion in data.emotions])
+    axes.set(ylabel="clips", title=f"{len(data.clips)} clips")
     axes.tick_params(axis="x", rotation=45)
     figure.savefig(path, dpi=DPI)
 
@@ -130,7 +131,7 @@ def clip_views(clip: Clip, path: Path) -> None:
     figure = Figure((8, 7), layout="constrained")
     wave, mel_axes, chroma_axes = figure.subplots(3)
     display.waveshow(samples, sr=RATE, ax=wave)
-    wave.set(title=f"{clip.label}: {clip.path.stem}", xlabel="", ylabel="amplitude")
+    wave.set(title=f"{clip.emotion}: {clip.path.stem}", xlabel="", ylabel="amplitude")
     mel = librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=RATE), ref=np.max)
     display.specshow(mel, sr=RATE, x_axis="time", y_axis="mel", ax=mel_axes)
     chroma = librosa.feature.chroma_stft(y=samples, sr=RATE, tuning=0.0)

@@ -2,135 +2,128 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speech_emotion.store.base import Store
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish
-from training_pipeline.data.source import local_copy
-from training_pipeline.networks.registry import find
+from training_pipeline.cache import bounded, in_use, work_caches
+from training_pipeline.data.dataset import DataSet, read_data
+from training_pipeline.data.mirror import local_copy
+from training_pipeline.data.validate import validate
+from training_pipeline.evaluation.compare import Decision
+from training_pipeline.identity import identity, sources
+from training_pipeline.progress import Bar, no_bar
+from training_pipeline.reports.candidate import is_report, read_report
 from training_pipeline.retraining import steps
 from training_pipeline.retraining.check import check
-from training_pipeline.savedmodel.card import revision
+from training_pipeline.retraining.options import Options
+from training_pipeline.savedmodel.card import PACKAGES
+from training_pipeline.savedmodel.trained import load_trained
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.job import Job
 
+VERSION, REPORT = "version", "report"
 _log = logging.getLogger(__name__)
-Bar = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
-def _no_bar(_description: str, _total: int) -> AbstractContextManager[Callable[[], None]]:
-    return nullcontext(lambda: None)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run is asked for; `servers` empty means that none runs on this store."""
-
-    data: str
-    store: str
-    work: Path
-    name: str = "speech_emotion"
-    model: str = "mlp"
-    label: str = "canary"
-    servers: Sequence[str] = ()
-    margin: float = 0.0
-    confidence: float = 0.95
-    folds: int = 5
-    seed: int = 0
-    data_name: str = "unnamed"
-    licence: str = "unknown"
-    timeout_s: float = 300.0
-
-
-def run(options: Options, bar: Bar = _no_bar) -> dict[str, Any]:
+def run(options: Options, bar: Bar = no_bar) -> dict[str, Any]:
     """Validate, features, train, evaluate, compare, publish, check, promote; returns what became of it.
 
     A run that was broken off goes on in the same `work` folder: what was made from the same data, model, seed and
     code is not made again. Raises SpeechEmotionError; a candidate that is not better is no error.
     """
     store = open_store(options.store)
-    data = local_copy(options.data, options.work / "data")
-    cache = options.work / "cache"
+    data = _validated(options, bar)
+    job = Job.resolve(options.model, data, options.seed, options.data_name, options.licence)
+    folder = options.work / job.folder_name
+    with bounded(work_caches(options.work), options.cache_max_bytes), in_use(folder):
+        examples = _examples(job, folder / "examples", options.work / "cache", bar)
+        made = _candidate(job, examples, folder, options.folds, bar)
+        decision = steps.compare_with_stable(
+            examples,
+            made / VERSION,
+            store,
+            options.name,
+            folder,
+            margin=options.margin,
+            confidence=options.confidence,
+            seed=options.seed,
+            cache=options.work / "cache",
+        )
+        result = _result(made / REPORT, decision)
+        return result if decision.verdict == "refuse" else result | _served(options, store, made / VERSION, decision)
+
+
+def _validated(options: Options, bar: Bar) -> DataSet:
+    """The data set, read once. Raises DataError if it is not fit to train on; the work folder has the findings."""
     _log.info("validate %s", options.data)
-    findings = steps.validate_data(data)
+    data = read_data(local_copy(options.data, options.work / "data"))
+    with bar("validate", len(data.clips)) as step:
+        findings = validate(data, step)
     options.work.mkdir(parents=True, exist_ok=True)
     (options.work / "validation.md").write_text(findings.to_markdown())
     for what, files in findings.warnings.items():
         _log.warning("%s: %s", what, ", ".join(files[:10]))
     findings.require()
+    return data
 
-    folder = options.work / _key(options, findings.digest)
-    examples, trained, candidate = folder / "examples", folder / "trained", folder / "candidate"
-    if not examples.is_dir():
-        with bar("features", findings.clips) as step:
-            steps.make_features(
-                data,
-                findings.digest,
-                options.model,
-                examples,
-                cache=cache,
-                workers=_workers(findings.clips),
-                progress=step,
-            )
-    if not trained.is_dir():
-        _log.info("train %s", options.model)
-        steps.train_model(examples, options.model, options.seed, trained, folder / "checkpoints" / "train")
-    if not (candidate.is_dir() and (folder / "report" / "report.html").is_file()):
-        with bar("evaluate", options.folds) as step:
+
+def _examples(job: Job, folder: Path, cache: Path, bar: Bar) -> Examples:
+    if not folder.is_dir():
+        with bar("features", len(job.data.clips)) as step:
+            steps.make_features(job, folder, cache=cache, workers=_workers(len(job.data.clips)), progress=step)
+    return Examples.load(folder, job.data)
+
+
+def _candidate(job: Job, examples: Examples, folder: Path, folds: int, bar: Bar) -> Path:
+    """The folder with the candidate's version and its report, made unless they are there.
+
+    It follows from the job, the card's facts, the report's folds, and all of the code.
+    """
+    if not (trained := folder / "trained").is_dir():
+        _log.info("train %s", job.network.name)
+        steps.train_model(job, examples, trained, folder / "checkpoints" / "train")
+    facts = (job.facts.name, job.facts.licence)
+    made = folder / f"candidate-{identity(job.identity, *facts, folds, sources(*PACKAGES))}"
+    if not ((made / VERSION).is_dir() and is_report(made / REPORT)):
+        with bar("evaluate", folds) as step:
             steps.evaluate_model(
+                job,
                 examples,
-                trained,
-                options.model,
-                options.seed,
-                candidate,
-                folder / "report",
-                folds=options.folds,
-                data_name=options.data_name,
-                licence=options.licence,
+                load_trained(trained),
+                made / VERSION,
+                made / REPORT,
+                folds=folds,
                 checkpoints=folder / "checkpoints" / "folds",
                 progress=step,
             )
-    decision = steps.compare_with_stable(
-        examples,
-        candidate,
-        store,
-        options.name,
-        folder,
-        margin=options.margin,
-        confidence=options.confidence,
-        seed=options.seed,
-        cache=cache,
-    )
-    evaluation = json.loads((folder / "report" / "evaluation.json").read_text())
-    result: dict[str, Any] = {
+    return made
+
+
+def _result(report: Path, decision: Decision) -> dict[str, Any]:
+    figures = read_report(report)
+    return {
         "decision": decision.to_json(),
-        "metrics": {"held_out_accuracy": evaluation["held_out"]["accuracy"], **evaluation["serving"]},
-        "report": str(folder / "report"),
+        "metrics": {"held_out_accuracy": figures["held_out"]["accuracy"], **figures["serving"]},
+        "report": str(report),
         "version": None,
         "label": None,
         "label_reason": "",
     }
-    if decision.verdict == "refuse":
-        return result
-    number = result["version"] = publish(store, options.name, candidate)
-    result["golden_gap"] = check(store, options.name, number, options.servers, options.timeout_s)
-    given, why = steps.label_version(
-        store, options.name, number, options.label, decision, options.servers, options.timeout_s
-    )
-    return {**result, "label": None if given == "none" else given, "label_reason": why}
 
 
-def _key(options: Options, digest: str) -> str:
-    """What a candidate follows from: the same key, the same candidate."""
-    spec = find(options.model).spec.fingerprint
-    parts = (digest, options.model, spec, options.seed, options.folds, options.data_name, options.licence, revision())
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+def _served(options: Options, store: Store, version: Path, decision: Decision) -> dict[str, Any]:
+    """Publish, check and label; returns what of the result that changes."""
+    name, servers, timeout_s = options.name, options.servers, options.load_timeout_s
+    number = publish(store, name, version)
+    gap = check(store, name, number, servers, timeout_s)
+    label, why = steps.label_version(store, name, number, options.label, decision, servers, timeout_s)
+    given = None if label == "none" else label
+    return {"version": number, "golden_gap": gap, "label": given, "label_reason": why}
 
 
 def _workers(clips: int) -> int:

@@ -1,14 +1,15 @@
-"""The pipeline's steps, each from folders to a folder: the same under Kubeflow and without it.
+"""The pipeline's steps: the same under Kubeflow and without it.
 
-A folder appears whole or not at all, so every step is safe to run again.
+Each is handed the job and what the steps before it made, and leaves a folder, whole or not at all: so every step is
+safe to run again.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,21 @@ from speech_emotion.store.base import Store
 from speech_emotion.store.labels import CANARY, STABLE, promote, set_canary
 from speech_emotion.store.manifest import Manifest
 from training_pipeline.data.folds import speaker_folds
-from training_pipeline.data.source import read_data
-from training_pipeline.data.split import held_out
-from training_pipeline.data.validate import Findings, digest_of, validate
 from training_pipeline.errors import DataError, WorkFolderError
 from training_pipeline.evaluation.compare import Decision, decide
-from training_pipeline.evaluation.evaluate import Predictions, cross_validate, measure
-from training_pipeline.networks.registry import find
-from training_pipeline.reports import markdown, pictures
-from training_pipeline.savedmodel import card as cards
-from training_pipeline.savedmodel.export import export
-from training_pipeline.savedmodel.servable import ServableModel, load_trained, save_trained
+from training_pipeline.evaluation.cross_validate import cross_validate
+from training_pipeline.evaluation.figures import Predictions, measure
+from training_pipeline.progress import Progress, no_progress
+from training_pipeline.reports.candidate import write_report
+from training_pipeline.savedmodel.card import fold_speakers, make_card
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.savedmodel.trained import save_trained
+from training_pipeline.savedmodel.version import write_version
 from training_pipeline.training.calibrate import expected_calibration_error
+from training_pipeline.training.examples import Examples
 from training_pipeline.training.features import extract_all
-from training_pipeline.training.train import Examples, train
-
-Progress = Callable[[], None]
-CARD_JSON, CARD_PAGE = "assets.extra/model_card.json", "assets.extra/model_card.md"
-
-
-def _nothing() -> None:
-    return
+from training_pipeline.training.job import Job
+from training_pipeline.training.train import Trained, train
 
 
 @contextmanager
@@ -57,107 +52,77 @@ def whole(folder: Path) -> Iterator[Path]:
         raise WorkFolderError(f"{folder} cannot be written: {said}") from error
 
 
-def digest_of_folder(folder: Path) -> str:
-    """SHA-256 of names and contents of a step's output."""
-    return Manifest.of(folder).digest
-
-
-def validate_data(data: Path, progress: Progress = _nothing) -> Findings:
-    """Read every clip and say what is wrong; the caller decides by `Findings.require`."""
-    clips, labels = read_data(data)
-    return validate(clips, labels, progress)
-
-
 def make_features(
-    data: Path,
-    digest: str,
-    model: str,
+    job: Job,
     folder: Path,
     *,
     cache: Path | None = None,
     workers: int = 1,
     shard: int = 0,
     shards: int = 1,
-    progress: Progress = _nothing,
+    progress: Progress = no_progress,
 ) -> None:
-    """Features of every clip (of every `shards`th one) as `model` hears them.
-
-    Raises DataError if the data set is not the one that was validated.
-    """
-    clips, labels = read_data(data)
-    if digest_of(clips) != digest:
-        raise DataError(f"{data} has changed since it was validated")
-    clips = clips[shard::shards]
-    features = extract_all(clips, find(model).spec, cache, progress, workers)
+    """Features of every clip as the job's network hears them; with `shards`, of one clip in `shards`."""
+    part = replace(job.data, clips=job.data.clips[shard::shards])
+    features = extract_all(part.clips, job.network.spec, cache, progress, workers)
     with whole(folder) as temporary:
-        Examples.of(clips, features, labels).save(temporary)
+        Examples.of(part, features).save(temporary, job.data.digest)
 
 
 def gather_features(shards: Sequence[Path], folder: Path) -> None:
     """Shards of one data set, first one first, to what a single shard would be."""
     parts = [Examples.load(path) for path in shards]
-    # Shard n has every so manieth clip from the nth on.
-    places = [(i, part) for part in range(len(parts)) for i in range(len(parts[part].clips))]
-    clips = [parts[part].clips[i] for i, part in sorted(places)]
-    features = [parts[part].features[i] for i, part in sorted(places)]
+    # Clip number i of shard n is number n + i * shards of the set.
+    places = sorted((i, n) for n, part in enumerate(parts) for i in range(len(part.clips)))
+    data = replace(parts[0].data, clips=[parts[n].clips[i] for i, n in places])
     with whole(folder) as temporary:
-        Examples.of(clips, features, parts[0].labels).save(temporary)
+        Examples.of(data, [parts[n].features[i] for i, n in places]).save(temporary, data.digest)
 
 
-def train_model(examples: Path, model: str, seed: int, folder: Path, checkpoints: Path | None = None) -> None:
+def train_model(job: Job, examples: Examples, folder: Path, checkpoints: Path | None = None) -> None:
     """Train on the speakers that are not held out; goes on from `checkpoints` if it was interrupted."""
-    loaded, network = Examples.load(examples), find(model)
-    trained = train(network, loaded.subset(held_out(loaded.clips).train), seed, checkpoints)
+    trained = train(job.network, examples.subset(job.data.split.train), job.seed, checkpoints)
     with whole(folder) as temporary:
-        save_trained(trained, network.spec.frames, network.spec.bins, temporary)
+        save_trained(trained, job.network.spec.frames, job.network.spec.bins, temporary)
 
 
 def evaluate_model(
-    examples: Path,
-    trained: Path,
-    model: str,
-    seed: int,
+    job: Job,
+    examples: Examples,
+    trained: Trained,
     folder: Path,
     report: Path,
     *,
     folds: int = 5,
-    data_name: str = "unnamed",
-    licence: str = "unknown",
     checkpoints: Path | None = None,
-    progress: Progress = _nothing,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Measure on held-out speakers (and by so many folds; 0: none) and export the candidate with its card.
+    """Measure on held-out speakers, and by that many folds (0: none); export the candidate with its card.
 
     The candidate is the very network that was measured: held-out speakers stay out of it, so that later versions
-    can be compared with it on them.
+    can be compared with it on them. The report goes to the folder `report`.
     """
-    loaded, network, network_trained = Examples.load(examples), find(model), load_trained(trained)
-    fold = held_out(loaded.clips)
-    test, heard = loaded.subset(fold.test), loaded.subset(fold.train)
-    metrics: dict[str, Any] = {"held_out": _held_out(network_trained.predict(test.features), test)}
-    metrics["held_out"]["ece_uncalibrated"] = _uncalibrated(network_trained, test)
+    test = examples.subset(job.data.split.test)
+    metrics: dict[str, Any] = {"held_out": _held_out(trained, test)}
     if folds:
-        splits = speaker_folds(loaded.clips, folds)
-        metrics["unheard_speakers"] = measure(
-            cross_validate(network, loaded, splits, seed, progress, checkpoints), loaded
-        )
-    tested = cards.fold_speakers(loaded, folds) if folds else []
-    card = cards.make_card(network, heard, network_trained, seed, data_name, licence, metrics, tested)
+        splits = speaker_folds(job.data.clips, folds)
+        predicted = cross_validate(job.network, examples, splits, job.seed, progress, checkpoints)
+        metrics["unheard_speakers"] = measure(predicted, examples)
+    tested = fold_speakers(examples, folds) if folds else []
+    card = make_card(job, examples.subset(job.data.split.train), trained, metrics, tested)
     with whole(folder) as temporary:
-        export(network_trained, network.spec, loaded.labels, card, temporary)
-        (temporary / CARD_JSON).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
-        (temporary / CARD_PAGE).write_text(markdown.card_page(card))
+        write_version(temporary, job, trained, card)
     served = {
         "latency_ms": 1000 * ServableModel(folder).latency_s(),
         "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
     }
-    result = {"labels": loaded.labels, "serving": served, **metrics}
-    _write_report(report, result, card, model)
+    result = {"labels": job.data.emotions, "serving": served, **metrics}
+    write_report(report, result, card)
     return result
 
 
 def compare_with_stable(
-    examples: Path,
+    examples: Examples,
     candidate: Path,
     store: Store,
     name: str,
@@ -169,10 +134,9 @@ def compare_with_stable(
     cache: Path | None = None,
 ) -> Decision:
     """Decide on the candidate; see `compare.decide`."""
-    loaded = Examples.load(examples)
-    fold = held_out(loaded.clips)
-    test = loaded.subset(fold.test)
-    majority = Counter(loaded.clips[i].label for i in fold.train).most_common(1)[0][0]
+    split = examples.data.split
+    test = examples.subset(split.test)
+    majority = Counter(examples.clips[i].emotion for i in split.train).most_common(1)[0][0]
     model = ServableModel(candidate)
     number = store.read_config().labels(name).get(STABLE)
     stable = None
@@ -223,21 +187,11 @@ def _expected(store: Store, name: str, number: int, decision: Decision) -> int |
     return number if store.read_config().labels(name).get(STABLE) == number else decision.stable
 
 
-def _held_out(probabilities: Any, test: Examples) -> dict[str, Any]:
-    figures = measure(Predictions(probabilities, np.zeros(len(test.clips), np.intp)), test)
-    return {**figures, "speakers": sorted({clip.speaker for clip in test.clips})}
-
-
-def _uncalibrated(trained: Any, test: Examples) -> float:
-    plain = type(trained)(trained.model, 1.0)
-    return expected_calibration_error(plain.predict(test.features), test.targets)
-
-
-def _write_report(report: Path, result: dict[str, Any], card: dict[str, Any], model: str) -> None:
-    report.mkdir(parents=True, exist_ok=True)
-    pictures.confusion(result["held_out"], result["labels"], f"{model}, held-out speakers", report / "confusion.png")
-    page = markdown.card_page(card)
-    (report / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
-    (report / "README.md").write_text(f"{page}\n![confusion matrix](confusion.png)\n")
-    picture = {"confusion matrix on held-out speakers": (report / "confusion.png").read_bytes()}
-    (report / "report.html").write_text(markdown.html_page(f"Candidate {model}", picture, page))
+def _held_out(trained: Trained, test: Examples) -> dict[str, Any]:
+    one_fold = np.zeros(len(test.clips), np.intp)
+    plain = replace(trained, temperature=1.0).predict(test.features)
+    return {
+        **measure(Predictions(trained.predict(test.features), one_fold), test),
+        "speakers": sorted({clip.speaker for clip in test.clips}),
+        "ece_uncalibrated": expected_calibration_error(plain, test.targets),
+    }

@@ -15,7 +15,7 @@ from speech_emotion.features import FeatureSpec
 from speech_emotion.hearing import hear, spoken_features
 from training_pipeline.robustness.conditions import CONDITIONS, wav
 from training_pipeline.robustness.sounds import SOUNDS
-from training_pipeline.training.train import Examples, Trained
+from training_pipeline.training.examples import Examples
 
 MIN_CONFIDENCE = 0.5
 """Below it an answer is `uncertain`: the gateway's default, which this package cannot import; a test compares them."""
@@ -38,7 +38,7 @@ class Robustness:
         self._seed = seed
         self._folds: list[dict[str, dict[str, Figures]]] = []
 
-    def __call__(self, trained: Trained, test: Examples) -> None:
+    def __call__(self, trained: Predicts, test: Examples) -> None:
         """Measure every condition on `test`, and every sound."""
         test = test.subset(np.sort(_random("clips").permutation(len(test.clips))[: self._clips]))
         targets = test.targets.tolist()

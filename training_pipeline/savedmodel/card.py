@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from training_pipeline.data import ravdess
 from training_pipeline.data.folds import speaker_folds
-from training_pipeline.networks.registry import Network
-from training_pipeline.training.train import Examples, Trained
+from training_pipeline.identity import revision, software, sources
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.job import Job
+from training_pipeline.training.train import Trained
 
-UNNAMED, UNKNOWN = "unnamed", "unknown"
-RAVDESS_HEARD = "acted North American English: two sentences, one studio, 24 actors at most"
-SOFTWARE = ("keras", "librosa", "numpy", "scikit-learn", "soxr", "tensorflow")
+PACKAGES = ("speech_emotion", "training_pipeline")
+"""Those whose sources a version follows from."""
 INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
 FIGURES_MEAN = (
     "Share of clips that are named as they are labelled, by speakers never heard in training. Where emotions were "
@@ -32,39 +28,33 @@ NOT_FOR = (
 
 
 def make_card(
-    network: Network,
+    job: Job,
     examples: Examples,
     trained: Trained,
-    seed: int,
-    data: str,
-    licence: str,
     metrics: dict[str, Any],
     folds: list[list[str]] | None = None,
 ) -> dict[str, Any]:
     """Everything that a reader of the model should know, as JSON.
 
-    `examples` are those trained on; `folds` the test speakers of each fold behind `metrics`, left out where these are
-    the folds of `examples`. Clips of RAVDESS are known by their names: what is `unknown` or `unnamed` is filled in.
+    `examples` are those of the job that were trained on; `folds` the test speakers of each fold behind `metrics`, left
+    out where these are the folds of `examples`.
     """
     x, _ = examples.windows()
-    known = [ravdess.clip_of(clip.path) is not None for clip in examples.clips]
-    if any(known):
-        licence = ravdess.LICENCE if licence == UNKNOWN else licence
-        data = ravdess.NAME if data == UNNAMED else data
+    facts = job.facts
     return {
-        "model": network.name,
+        "model": job.network.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": seed,
+        "seed": job.seed,
         "parameters": int(trained.model.count_params()),
         "data": {
-            "name": data,
+            "name": facts.name,
             "clips": len(examples.clips),
             "speakers": sorted({clip.speaker for clip in examples.clips}),
-            "licence": licence,
-            "source": ravdess.CITATION if any(known) else "",
+            "licence": facts.licence,
+            "source": facts.source,
         },
-        "pretrained": network.provenance(),
-        "licences": {"data": licence, "weights": licence, "code": "Apache-2.0"},
+        "pretrained": job.network.provenance(),
+        "licences": {"data": facts.licence, "weights": facts.licence, "code": "Apache-2.0"},
         "evaluation": metrics,
         "folds": folds if folds is not None else fold_speakers(examples) if metrics else [],
         "calibration": {"method": "temperature, on held-out training speakers", "temperature": trained.temperature},
@@ -72,24 +62,16 @@ def make_card(
             "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
             "std": [round(float(v), 6) for v in x.std(axis=(0, 1))],
         },
-        "feature_fingerprint": network.spec.fingerprint,
-        "intended_use": INTENDED_USE.format(heard=RAVDESS_HEARD if all(known) else "recordings like those of its data"),
+        "feature_fingerprint": job.network.spec.fingerprint,
+        "intended_use": INTENDED_USE.format(heard=facts.heard),
         "figures_mean": FIGURES_MEAN,
         "not_for": list(NOT_FOR),
-        "software": {"python": platform.python_version(), **{name: version(name) for name in SOFTWARE}},
+        "software": dict(software()),
         "revision": revision(),
+        "sources": sources(*PACKAGES)[:16],
     }
 
 
 def fold_speakers(examples: Examples, count: int = 5) -> list[list[str]]:
     """The test speakers of each fold that the figures on unheard speakers come from."""
     return [sorted({examples.clips[i].speaker for i in fold.test}) for fold in speaker_folds(examples.clips, count)]
-
-
-def revision() -> str:
-    """The git revision of this code; `unknown` in an image without git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

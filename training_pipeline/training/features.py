@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -16,53 +17,62 @@ from threadpoolctl import threadpool_limits
 from speech_emotion.audio import load
 from speech_emotion.errors import AudioError
 from speech_emotion.features import FeatureSpec, extract
-from speech_emotion.files import whole_file
-from training_pipeline.data.manifest import Clip
+from training_pipeline.cache import kept_array
+from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.errors import DataError
+from training_pipeline.identity import identity, software, sources
+from training_pipeline.progress import Progress, no_progress
+from training_pipeline.training.examples import Examples
 
 Array = npt.NDArray[np.float32]
+HEARD_BY = ("speech_emotion.audio", "speech_emotion.features")
+"""The code that features follow from."""
+
+
+def examples_of(
+    data: DataSet, spec: FeatureSpec, cache: Path | None = None, progress: Progress = no_progress, workers: int = 1
+) -> Examples:
+    """All of a data set with its features; see `extract_all`."""
+    return Examples.of(data, extract_all(data.clips, spec, cache, progress, workers))
 
 
 def extract_all(
     clips: Sequence[Clip],
     spec: FeatureSpec,
     cache: Path | None = None,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = no_progress,
     workers: int = 1,
 ) -> list[Array]:
     """Features `[windows, frames, bins]` of each clip, in so many processes.
 
     Raises DataError naming a clip that cannot be read.
     """
+    folder = cache and cache / identity(spec.fingerprint, sources(*HEARD_BY), software())
     if workers <= 1:
-        return [_counted(_features(clip, spec, cache), progress) for clip in clips]
+        return [_counted(_features(clip, spec, folder), progress) for clip in clips]
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        found = pool.map(_features, clips, repeat(spec), repeat(cache), chunksize=8)
+        found = pool.map(_features, clips, repeat(spec), repeat(folder), chunksize=8)
         return [_counted(features, progress) for features in found]
 
 
-def _counted(features: Array, progress: Callable[[], None]) -> Array:
+def _counted(features: Array, progress: Progress) -> Array:
     progress()
     return features
 
 
-def _features(clip: Clip, spec: FeatureSpec, cache: Path | None) -> Array:
-    # With another number of threads the last bits differ, and with them what a network learns.
+def _features(clip: Clip, spec: FeatureSpec, folder: Path | None) -> Array:
+    data = clip.path.read_bytes()
     try:
-        with threadpool_limits(1, user_api="blas"):
-            return _cached(clip.path.read_bytes(), spec, cache)
+        return kept_array(
+            folder and folder / f"{hashlib.sha256(data).hexdigest()}.npy", partial(_extracted, data, spec)
+        )
     except AudioError as error:
         raise DataError(f"{clip.path}: {error}") from error
 
 
-def _cached(data: bytes, spec: FeatureSpec, cache: Path | None) -> Array:
-    if cache is None:
+def _extracted(data: bytes, spec: FeatureSpec) -> Array:
+    # With another number of threads the last bits differ, and with them what a network learns.
+    with threadpool_limits(1, user_api="blas"):
         return extract(load(data, spec.sample_rate), spec)
-    path = cache / spec.fingerprint[:16] / f"{hashlib.sha256(data).hexdigest()}.npy"
-    if path.is_file():
-        return np.asarray(np.load(path, allow_pickle=False), np.float32)
-    features = extract(load(data, spec.sample_rate), spec)
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, features, allow_pickle=False)
-    return features

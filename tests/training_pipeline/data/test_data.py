@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training_pipeline.data.clips import Clip, read_clips, write_clips
+from training_pipeline.data.dataset import read_data
 from training_pipeline.data.folds import random_folds, speaker_folds
-from training_pipeline.data.manifest import Clip, read_manifest, write_manifest
-from training_pipeline.data.ravdess import FOLDS, LABELS, read_ravdess
-from training_pipeline.data.source import read_data
+from training_pipeline.data.ravdess import EMOTIONS, FOLDS, read_ravdess
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
 
@@ -32,7 +32,7 @@ def test_ravdess_is_read_in_any_nesting_and_other_files_are_counted(tmp_path: Pa
     found = read_ravdess(tmp_path)
     assert (len(found.clips), found.skipped) == (24 * 8 + 1, 3)
     clip = next(clip for clip in found.clips if clip.path.stem == "03-01-05-02-02-02-24")
-    assert (clip.label, clip.speaker, clip.sex) == ("angry", "24", "female")
+    assert (clip.emotion, clip.speaker, clip.sex) == ("angry", "24", "female")
 
 
 def test_song_is_read_only_when_asked_for(tmp_path: Path) -> None:
@@ -44,12 +44,12 @@ def test_song_is_read_only_when_asked_for(tmp_path: Path) -> None:
 
 def test_skipped_files_are_told_with_their_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (ravdess_tree(tmp_path) / "readme.txt").touch()
-    assert len(read_data(tmp_path)[0]) == 24 * 8
+    assert len(read_data(tmp_path).clips) == 24 * 8
     assert "1 other files skipped" in caplog.text
 
 
 def test_a_label_with_fewer_clips_than_folds_is_an_error(clips: list[Clip]) -> None:
-    rare = [clip for clip in clips if clip.label != "calm"] + [clip for clip in clips if clip.label == "calm"][:2]
+    rare = [clip for clip in clips if clip.emotion != "calm"] + [clip for clip in clips if clip.emotion == "calm"][:2]
     with pytest.raises(DataError, match="fewer of calm"):
         random_folds(rare)
 
@@ -78,16 +78,16 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 def test_the_recordings_are_whole(ravdess_dir: Path) -> None:
     clips = read_ravdess(ravdess_dir).clips
     assert len(clips) == 1440
-    assert [sum(clip.label == label for clip in clips) for label in LABELS] == [96] + [192] * 7
+    assert [sum(clip.emotion == label for clip in clips) for label in EMOTIONS] == [96] + [192] * 7
     tests = [{int(clips[i].speaker) for i in fold.test} for fold in speaker_folds(clips)]
     assert tests == [set(actors) for actors in FOLDS]
 
 
 def test_a_manifest_reads_back(tmp_path: Path) -> None:
     manifest = write_synthetic(tmp_path, speakers=2, takes=1)
-    clips = read_manifest(manifest)
-    write_manifest(tmp_path / "again.csv", clips)
-    assert read_manifest(tmp_path / "again.csv") == clips
+    clips = read_clips(manifest)
+    write_clips(tmp_path / "again.csv", clips)
+    assert read_clips(tmp_path / "again.csv") == clips
     assert len(clips) == 6
 
 
@@ -105,12 +105,12 @@ def test_a_bad_manifest_is_an_error_that_names_the_line(tmp_path: Path, text: st
     (tmp_path / "a.wav").touch()
     (tmp_path / "manifest.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        read_manifest(tmp_path / "manifest.csv")
+        read_clips(tmp_path / "manifest.csv")
 
 
 def test_the_synthetic_set_is_the_same_every_time(tmp_path: Path) -> None:
     one, two = write_synthetic(tmp_path / "1", 2, 1), write_synthetic(tmp_path / "2", 2, 1)
-    for a, b in zip(read_manifest(one), read_manifest(two), strict=True):
+    for a, b in zip(read_clips(one), read_clips(two), strict=True):
         assert a.path.read_bytes() == b.path.read_bytes()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,27 +10,35 @@ import pytest
 import soundfile
 
 from tests.support.clips import RATE, encode, tone
-from training_pipeline.data.manifest import Clip, read_manifest
-from training_pipeline.data.ravdess import LABELS as RAVDESS_LABELS
-from training_pipeline.data.source import local_copy, read_data
-from training_pipeline.data.split import held_out
-from training_pipeline.data.synthetic import LABELS
-from training_pipeline.data.validate import digest_of, validate
+from training_pipeline.data.clips import Clip, read_clips
+from training_pipeline.data.dataset import DataSet, read_data
+from training_pipeline.data.ravdess import EMOTIONS as RAVDESS_EMOTIONS
+from training_pipeline.data.synthetic import EMOTIONS
+from training_pipeline.data.validate import Findings
+from training_pipeline.data.validate import validate as validate_set
 from training_pipeline.errors import DataError
+
+
+def validate(clips: Sequence[Clip], emotions: tuple[str, ...] = EMOTIONS) -> Findings:
+    return validate_set(DataSet(clips, emotions))
+
+
+def digest_of(clips: Sequence[Clip]) -> str:
+    return DataSet(clips, EMOTIONS).digest
 
 
 @pytest.fixture
 def own(manifest: Path, tmp_path: Path) -> list[Clip]:
     """A copy of the synthetic set, to break."""
     shutil.copytree(manifest.parent, tmp_path / "data")
-    return read_manifest(tmp_path / "data" / "manifest.csv")
+    return read_clips(tmp_path / "data" / "manifest.csv")
 
 
 def test_a_sound_set_has_no_errors(clips: list[Clip]) -> None:
-    found = validate(clips, LABELS)
+    found = validate(clips)
     found.require()
     assert (found.errors, found.warnings) == ({}, {})
-    assert found.per_label == dict.fromkeys(LABELS, 10)
+    assert found.per_emotion == dict.fromkeys(EMOTIONS, 10)
     assert found.per_speaker == {f"{n:02d}": 6 for n in range(5)}
     assert "| calm | 10 |" in found.to_markdown()
 
@@ -38,7 +47,7 @@ def test_unreadable_silent_and_clipped_files_are_named(own: list[Clip]) -> None:
     own[0].path.write_bytes(b"RIFF")
     own[1].path.write_bytes(encode(np.zeros(RATE)))
     own[2].path.write_bytes(encode(np.sign(np.sin(np.arange(RATE) / 9.0)) * 1.0))
-    found = validate(own, LABELS)
+    found = validate(own)
     assert own[0].path.name in found.errors["unreadable"][0]
     assert found.errors["silent"] == [str(own[1].path)]
     assert found.warnings["clipped"] == [str(own[2].path)]
@@ -48,61 +57,49 @@ def test_unreadable_silent_and_clipped_files_are_named(own: list[Clip]) -> None:
 
 def test_one_speakers_same_take_twice_is_a_warning_any_other_duplicate_stops(own: list[Clip]) -> None:
     shutil.copy(own[0].path, own[1].path)  # both takes of speaker 00, calm
-    found = validate(own, LABELS)
+    found = validate(own)
     assert found.errors == {}
     assert found.warnings["duplicate audio"] == [f"{own[0].path} = {own[1].path}"]
     samples, rate = soundfile.read(own[0].path)
-    other = next(clip for clip in own if clip.label != own[0].label)
+    other = next(clip for clip in own if clip.emotion != own[0].emotion)
     soundfile.write(other.path, samples, rate, format="FLAC")  # the same sound in other bytes
-    (names,) = validate(own, LABELS).errors["duplicate audio of other label, speaker or split"]
+    (names,) = validate(own).errors["duplicate audio of other emotion, speaker or split"]
     assert other.path.name in names
 
 
 def test_speakers_in_two_splits_are_named(clips: list[Clip]) -> None:
     split = [replace(clip, split="test" if n % 4 == 0 else "train") for n, clip in enumerate(clips)]
-    assert "00" in validate(split, LABELS).errors["speakers in more than one split"]
+    assert "00" in validate(split).errors["speakers in more than one split"]
 
 
 def test_a_missing_emotion_is_named(clips: list[Clip]) -> None:
-    found = validate([clip for clip in clips if clip.label != "angry"], LABELS)
+    found = validate([clip for clip in clips if clip.emotion != "angry"])
     assert found.errors["no clip to train on of the emotion"] == ["angry"]
     assert found.errors["no clip to test on of the emotion"] == ["angry"]
-    assert found.per_label["angry"] == 0
+    assert found.per_emotion["angry"] == 0
 
 
 def test_too_few_speakers_stop(clips: list[Clip]) -> None:
-    found = validate([clip for clip in clips if clip.speaker in {"00", "01"}], LABELS)
+    found = validate([clip for clip in clips if clip.speaker in {"00", "01"}])
     assert found.errors == {"fewer than 3 speakers": ["00", "01"]}
 
 
 def test_the_known_pair_of_ravdess_is_a_warning(ravdess_dir: Path) -> None:
     pair = [ravdess_dir / f"03-01-03-01-02-0{n}-07.flac" for n in (1, 2)]
-    clips = [clip for clip in read_data(ravdess_dir)[0] if clip.path in pair]
-    assert len(validate(clips, RAVDESS_LABELS).warnings["duplicate audio"]) == 1
+    clips = [clip for clip in read_data(ravdess_dir).clips if clip.path in pair]
+    assert len(validate(clips, RAVDESS_EMOTIONS).warnings["duplicate audio"]) == 1
 
 
 def test_the_digest_follows_content_and_rows_not_places(own: list[Clip], clips: list[Clip]) -> None:
     assert digest_of(own) == digest_of(clips)
-    assert digest_of([replace(own[0], label="x"), *own[1:]]) != digest_of(clips)
+    assert digest_of([replace(own[0], emotion="x"), *own[1:]]) != digest_of(clips)
     own[0].path.write_bytes(tone())
     assert digest_of(own) != digest_of(clips)
 
 
 def test_held_out_speakers_are_those_of_the_split_or_of_a_fold(clips: list[Clip]) -> None:
     split = [replace(clip, split="test" if clip.speaker == "03" else "train") for clip in clips]
-    assert {clips[i].speaker for i in held_out(split).test} == {"03"}
-    assert {clips[i].speaker for i in held_out(clips).test} == {"00"}
+    assert {clips[i].speaker for i in DataSet(split, EMOTIONS).split.test} == {"03"}
+    assert {clips[i].speaker for i in DataSet(clips, EMOTIONS).split.test} == {"00"}
     with pytest.raises(DataError, match="none is left"):
-        held_out([replace(clip, split="test") for clip in clips])
-
-
-def test_data_in_a_bucket_is_copied(manifest: Path, tmp_path: Path) -> None:
-    import fsspec
-
-    memory = fsspec.filesystem("memory")
-    memory.put(f"{manifest.parent}/", "/bucket/set/", recursive=True)
-    copied = local_copy("memory://bucket/set/manifest.csv", tmp_path / "data")
-    assert digest_of(read_data(copied)[0]) == digest_of(read_data(manifest)[0])
-    assert local_copy(str(manifest), tmp_path) == manifest
-    with pytest.raises(DataError, match="cannot be fetched"):
-        local_copy("memory://bucket/nowhere", tmp_path / "none")
+        _ = DataSet([replace(clip, split="test") for clip in clips], EMOTIONS).split

@@ -9,7 +9,7 @@ import pytest
 from speech_emotion.contract import Description
 from speech_emotion.features import SEED_SPEC
 from training_pipeline.evaluation.compare import decide, incomparable, paired
-from training_pipeline.training.train import Examples
+from training_pipeline.training.examples import Examples
 
 
 class Known:
@@ -18,10 +18,10 @@ class Known:
     def __init__(
         self, examples: Examples, right: int, card: dict[str, Any] | None = None, reverse: bool = False
     ) -> None:
-        labels = examples.labels[::-1] if reverse else examples.labels
+        labels = examples.emotions[::-1] if reverse else examples.emotions
         self.description = Description(SEED_SPEC, labels, card or {"data": {"speakers": ["nobody"]}})
         answers = [t if n % 10 < right else (t + 1) % 3 for n, t in enumerate(examples.targets)]
-        order = [labels.index(label) for label in examples.labels]
+        order = [labels.index(label) for label in examples.emotions]
         self._probabilities = np.eye(3)[[order[answer] for answer in answers]]
 
     def predict(self, features: Sequence[Any]) -> Any:
@@ -70,10 +70,10 @@ def test_a_stable_version_that_cannot_be_compared_is_said(examples: Examples, ca
     assert said in reason
 
 
-def test_other_labels_cannot_be_compared(examples: Examples) -> None:
+def test_other_emotions_cannot_be_compared(examples: Examples) -> None:
     other = Known(examples, 9)
     other.description = Description(SEED_SPEC, ("joy", "grief"), {})
-    assert incomparable(other, examples) == "its labels are joy, grief"  # type: ignore[arg-type]
+    assert incomparable(other, examples) == "its emotions are joy, grief"  # type: ignore[arg-type]
 
 
 def test_paired_figures_of_known_counts() -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training_pipeline.data.ravdess import ACTORS, LABELS, clip_of
+from training_pipeline.data.dataset import DataSet
+from training_pipeline.data.ravdess import ACTORS, EMOTIONS, clip_of
 from training_pipeline.errors import DataError
-from training_pipeline.evaluation.evaluate import Predictions
+from training_pipeline.evaluation.figures import Predictions
 from training_pipeline.evaluation.gains import gain
 from training_pipeline.evaluation.predictions import Run, measure_runs
-from training_pipeline.training.train import Examples
+from training_pipeline.training.examples import Examples
 
 NAMES = [f"03-01-{e:02d}-01-01-01-{actor:02d}" for actor in range(1, ACTORS + 1) for e in range(1, 9)]
 CLIPS = [clip for name in NAMES if (clip := clip_of(Path(name)))]
@@ -20,9 +21,9 @@ FOLD = np.where(ACTOR <= 4, 0, 1)  # folds of 4 and 20 speakers, which count ali
 
 def run(right: np.ndarray, seed: int = 0, fold: np.ndarray = FOLD) -> Run:
     """Predictions that are right where `right` says so."""
-    examples = Examples.of(CLIPS, [], LABELS)
-    named = np.where(right, examples.targets, (examples.targets + 1) % len(LABELS))
-    return Run(seed, examples, Predictions(np.eye(len(LABELS))[named], fold))
+    examples = Examples.of(DataSet(CLIPS, EMOTIONS), [])
+    named = np.where(right, examples.targets, (examples.targets + 1) % len(EMOTIONS))
+    return Run(seed, examples, Predictions(np.eye(len(EMOTIONS))[named], fold))
 
 
 def test_a_gain_is_the_difference_of_the_means_over_folds_and_seeds() -> None:
@@ -50,7 +51,7 @@ def test_clips_may_stand_in_any_order() -> None:
     one = run(right)
     order = np.random.default_rng(1).permutation(len(CLIPS))
     shuffled = Predictions(one.predictions.probabilities[order], FOLD[order])
-    other = Run(0, Examples.of([CLIPS[i] for i in order], [], LABELS), shuffled)
+    other = Run(0, Examples.of(DataSet([CLIPS[i] for i in order], EMOTIONS), []), shuffled)
     assert gain([one], [other]).accuracy == pytest.approx(0)
 
 

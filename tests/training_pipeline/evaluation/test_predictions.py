@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training_pipeline.data.manifest import Clip
-from training_pipeline.data.ravdess import ACTORS, LABELS, clip_of
+from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import DataSet
+from training_pipeline.data.ravdess import ACTORS, EMOTIONS, clip_of
 from training_pipeline.errors import DataError
-from training_pipeline.evaluation.evaluate import Predictions
+from training_pipeline.evaluation.figures import Predictions
 from training_pipeline.evaluation.predictions import Run, ensemble, measure_runs, read_predictions, write_predictions
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
-from training_pipeline.training.train import Examples
+from training_pipeline.training.examples import Examples
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def run() -> Run:
     clips = [clip for name in names if (clip := clip_of(Path(name)))]
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(8), len(clips))
-    return Run(0, Examples.of(clips, [], LABELS), Predictions(probabilities, np.arange(len(clips)) % 5))
+    return Run(0, Examples.of(DataSet(clips, EMOTIONS), []), Predictions(probabilities, np.arange(len(clips)) % 5))
 
 
 def test_predictions_read_back_as_they_were_written(run: Run, tmp_path: Path) -> None:
@@ -28,14 +29,14 @@ def test_predictions_read_back_as_they_were_written(run: Run, tmp_path: Path) ->
     path = tmp_path / "whisper" / "predictions.csv"
     write_predictions(path, [other, run])
     header = path.read_text().splitlines()[0].split(",")
-    assert header == ["clip", "fold", "seed", "label", "predicted", *(f"p_{label}" for label in LABELS)]
+    assert header == ["clip", "fold", "seed", "label", "predicted", *(f"p_{label}" for label in EMOTIONS)]
     read = read_predictions(path)
     assert [one.seed for one in read] == [0, 7]
     for one, written in zip(read, (run, other), strict=True):
         np.testing.assert_allclose(one.predictions.probabilities, written.predictions.probabilities, atol=1e-6)
         np.testing.assert_array_equal(one.predictions.fold, written.predictions.fold)
-        assert [(c.label, c.speaker, c.sex) for c in one.examples.clips] == [
-            (c.label, c.speaker, c.sex) for c in run.examples.clips
+        assert [(c.emotion, c.speaker, c.sex) for c in one.examples.clips] == [
+            (c.emotion, c.speaker, c.sex) for c in run.examples.clips
         ]
 
 
@@ -51,7 +52,7 @@ def test_figures_of_runs_are_means_over_seeds(run: Run) -> None:
 def test_an_ensemble_is_the_mean_over_seeds_whatever_their_order(run: Run) -> None:
     backwards = np.arange(len(run.examples.clips))[::-1]
     probabilities, fold = run.predictions.probabilities, run.predictions.fold
-    examples = Examples.of(run.examples.clips[::-1], [], LABELS)
+    examples = Examples.of(DataSet(run.examples.clips[::-1], EMOTIONS), [])
     other = Run(1, examples, Predictions(probabilities[backwards] ** 2, fold[backwards]))
     mean = ensemble([run, other]).predictions.probabilities
     np.testing.assert_allclose(mean, (probabilities + probabilities**2) / 2)
@@ -67,7 +68,7 @@ def test_what_is_no_predictions_is_refused(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
-    [("0.", "zero.", "zero"), (",neutral,", ",calm,", "neutral by its name and calm by its label")],
+    [("0.", "zero.", "zero"), (",neutral,", ",calm,", "neutral by its name and calm by its column `label`")],
     ids=["no-number", "label-against-name"],
 )
 def test_a_broken_row_is_refused(run: Run, tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -80,7 +81,7 @@ def test_a_broken_row_is_refused(run: Run, tmp_path: Path, old: str, new: str, m
 
 def test_clips_of_one_name_go_by_their_paths(run: Run, tmp_path: Path) -> None:
     clips = [Clip(Path(f"{speaker}/take.wav"), "calm", speaker) for speaker in "ab"]
-    examples = Examples.of(clips, [], LABELS)
+    examples = Examples.of(DataSet(clips, EMOTIONS), [])
     written = Run(0, examples, Predictions(run.predictions.probabilities[:2], np.array([0, 1])))
     write_predictions(tmp_path / "predictions.csv", [written])
     (read,) = read_predictions(tmp_path / "predictions.csv")

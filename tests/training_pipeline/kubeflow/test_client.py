@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.kubeflow import Backend, kubeflow_backend
-from training_pipeline.kubeflow.client import BackendError, parameters
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "k8s" / "pipeline.yaml"
@@ -66,13 +65,8 @@ def test_schedule_compiles_and_replaces_the_job_of_its_name(backend: Backend) ->
     assert job["runtime_config"]["parameters"]["servers"] == "models:8500"
 
 
-def test_parameters_keep_texts_that_only_look_like_something_else() -> None:
-    assert parameters(["servers=", "name=true", "licence=CC BY: 4.0", "seed=3"], "i") == {
-        "image": "i",
-        "servers": "",
-        "name": "true",
-        "licence": "CC BY: 4.0",
-        "seed": 3,
-    }
-    with pytest.raises(BackendError, match="name=value"):
-        parameters(["nonsense"], "i")
+def test_a_parameter_that_the_pipeline_does_not_have_is_never_sent(backend: Backend) -> None:
+    done = ser("submit", "--host", backend.url, "-p", "colour=red")
+    assert done.returncode == 1
+    assert "no parameter colour" in done.stderr
+    assert backend.runs == []

@@ -20,7 +20,8 @@ from training_pipeline.networks.pretrained import optimise
 from training_pipeline.networks.pretrained.encoder import MATRICES, WIDTH, build_encoder
 from training_pipeline.networks.whisper.fit import fit as fit_teacher
 from training_pipeline.savedmodel.export import export
-from training_pipeline.savedmodel.servable import ServableModel, load_trained, save_trained
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.savedmodel.trained import load_trained, save_trained
 from training_pipeline.training.train import Trained
 
 STUDENT = Student(

@@ -11,60 +11,65 @@ from speech_emotion.store.errors import NotServedError
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.publish import publish
 from tests.support.model_server import free_port
-from training_pipeline.data.manifest import read_manifest
-from training_pipeline.data.validate import digest_of
+from training_pipeline.data.dataset import read_data
 from training_pipeline.errors import DataError, FailedCheckError
+from training_pipeline.kubeflow import work as kubeflow_work
 from training_pipeline.retraining import steps
 from training_pipeline.retraining.check import check
 from training_pipeline.savedmodel.golden import PATH, PROVENANCE, golden_windows
-from training_pipeline.savedmodel.servable import ServableModel, load_trained
-from training_pipeline.training.train import Examples
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.savedmodel.trained import load_trained
+from training_pipeline.savedmodel.version import CARD_JSON, CARD_PAGE
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.job import Job
 
 NAME = "speech_emotion"
 pytestmark = pytest.mark.timeout(600)  # a model server has to start
 
 
 @pytest.fixture(scope="module")
-def work(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def job(manifest: Path) -> Job:
+    return Job.resolve("mlp", read_data(manifest), name="synthetic")
+
+
+@pytest.fixture(scope="module")
+def work(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features, a trained network and a candidate of the synthetic set."""
     work = tmp_path_factory.mktemp("work")
-    steps.make_features(manifest, digest_of(read_manifest(manifest)), "mlp", work / "examples")
-    steps.train_model(work / "examples", "mlp", 0, work / "trained")
-    steps.evaluate_model(
-        work / "examples",
-        work / "trained",
-        "mlp",
-        0,
-        work / "candidate",
-        work / "report",
-        folds=2,
-        data_name="synthetic",
-    )
+    steps.make_features(job, work / "examples")
+    examples = Examples.load(work / "examples", job.data)
+    steps.train_model(job, examples, work / "trained")
+    steps.evaluate_model(job, examples, load_trained(work / "trained"), work / "candidate", work / "report", folds=2)
     return work
 
 
-def test_features_in_processes_and_in_shards_are_the_same(manifest: Path, work: Path, tmp_path: Path) -> None:
-    digest = digest_of(read_manifest(manifest))
+def test_features_in_processes_and_in_shards_are_the_same(job: Job, work: Path, tmp_path: Path) -> None:
     for shard in range(2):
-        steps.make_features(manifest, digest, "mlp", tmp_path / f"{shard}", shard=shard, shards=2, workers=2)
+        steps.make_features(job, tmp_path / f"{shard}", shard=shard, shards=2, workers=2)
     steps.gather_features([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
     whole, gathered = Examples.load(work / "examples"), Examples.load(tmp_path / "all")
     assert [clip.path for clip in gathered.clips] == [clip.path for clip in whole.clips]
-    assert gathered.labels == whole.labels
+    assert (gathered.emotions, gathered.data.digest) == (whole.emotions, job.data.digest)
     np.testing.assert_array_equal(np.concatenate(gathered.features), np.concatenate(whole.features))
+
+
+def test_a_job_of_another_process_is_the_same_job(job: Job, work: Path) -> None:
+    again = Job.resolve("mlp", Examples.load(work / "examples").data)
+    assert again.identity == job.identity
+    np.testing.assert_array_equal(again.data.split.test, job.data.split.test)
 
 
 def test_a_data_set_that_changed_meanwhile_is_refused(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has changed since it was validated"):
-        steps.make_features(manifest, "another", "mlp", tmp_path / "examples")
+        kubeflow_work.features(str(manifest), "another", "mlp", 0, 1, str(tmp_path / "examples"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_same_inputs_give_the_same_network(work: Path, tmp_path: Path) -> None:
-    steps.train_model(work / "examples", "mlp", 0, tmp_path / "again")
-    features = Examples.load(work / "examples").features
+def test_the_same_inputs_give_the_same_network(job: Job, work: Path, tmp_path: Path) -> None:
+    examples = Examples.load(work / "examples", job.data)
+    steps.train_model(job, examples, tmp_path / "again")
     first, second = load_trained(work / "trained"), load_trained(tmp_path / "again")
-    np.testing.assert_array_equal(first.predict(features), second.predict(features))
+    np.testing.assert_array_equal(first.predict(examples.features), second.predict(examples.features))
     assert first.temperature == second.temperature
 
 
@@ -77,8 +82,8 @@ def test_a_candidate_carries_card_and_golden_set_and_answers_as_trained(work: Pa
     assert card["data"]["speakers"] == ["01", "02", "03", "04"]
     assert card["evaluation"]["held_out"]["speakers"] == ["00"]
     assert card["evaluation"]["unheard_speakers"]["clips"] == len(examples.clips)
-    assert card == json.loads((work / "candidate" / steps.CARD_JSON).read_text())
-    assert "| held-out speakers, never trained on | 00 |" in (work / "candidate" / steps.CARD_PAGE).read_text()
+    assert card == json.loads((work / "candidate" / CARD_JSON).read_text())
+    assert "| held-out speakers, never trained on | 00 |" in (work / "candidate" / CARD_PAGE).read_text()
     assert {path.name for path in (work / "report").iterdir()} == {
         "README.md",
         "confusion.png",

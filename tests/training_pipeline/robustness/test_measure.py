@@ -14,7 +14,8 @@ from training_pipeline.robustness import measure
 from training_pipeline.robustness.conditions import CONDITIONS
 from training_pipeline.robustness.measure import Robustness, answers, figures, heard_features
 from training_pipeline.robustness.sounds import SOUNDS
-from training_pipeline.training.train import Examples, Trained, train
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.train import Trained, train
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from training_pipeline.data import ravdess
+from training_pipeline.data.facts import facts_of
+from training_pipeline.identity import revision, sources
 from training_pipeline.networks.pretrained.weights import PROVENANCE
 from training_pipeline.networks.registry import find
-from training_pipeline.reports.markdown import card_page
 from training_pipeline.savedmodel.card import NOT_FOR, make_card
-from training_pipeline.training.train import Examples, Trained, train
+from training_pipeline.savedmodel.card_page import card_page
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.job import Job
+from training_pipeline.training.train import Trained, train
 
 Card = Callable[..., dict[str, Any]]
 
@@ -28,9 +32,10 @@ def card(examples: Examples, trained: Trained) -> Card:
     def make(
         name: str = "unnamed", licence: str = "unknown", metrics: dict[str, Any] | None = None, **changes: Any
     ) -> dict[str, Any]:
-        used = replace(examples, **{k: v for k, v in changes.items() if k == "clips"})
+        data = replace(examples.data, **{k: v for k, v in changes.items() if k == "clips"})
         network = replace(find("mlp"), **{k: v for k, v in changes.items() if k != "clips"})
-        return make_card(network, used, trained, 0, name, licence, metrics or {})
+        job = Job(network, data, facts=facts_of(data.clips, name, licence))
+        return make_card(job, replace(examples, data=data), trained, metrics or {})
 
     return make
 
@@ -82,3 +87,10 @@ def test_it_says_what_the_figures_mean_and_what_it_is_not_for(card: Card) -> Non
     assert all(f"- {use}\n" in page for use in NOT_FOR)
     assert "AI Act" in page
     assert "lie or mood detector" in page
+
+
+def test_it_names_the_sources_that_it_was_made_with(card: Card) -> None:
+    made = card()
+    assert made["sources"] == sources("speech_emotion", "training_pipeline")[:16]
+    assert made["revision"] == revision()
+    assert made["software"].keys() >= {"python", "tensorflow", "librosa"}

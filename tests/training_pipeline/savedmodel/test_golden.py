@@ -12,7 +12,8 @@ from training_pipeline.errors import FailedCheckError
 from training_pipeline.networks.registry import find
 from training_pipeline.savedmodel.export import export
 from training_pipeline.savedmodel.golden import PATH, PROVENANCE, golden_windows, read_golden, write_golden
-from training_pipeline.training.train import Examples, train
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.train import train
 
 LOW = FeatureSpec(sample_rate=8_000, window_s=0.5, stride_s=0.25, blocks=(Mel(n_mels=20, scale="db"),))
 LONG = FeatureSpec(window_s=20, stride_s=10, padding="zeros", aggregate="none", blocks=(Mel(n_mels=20),))
@@ -41,7 +42,7 @@ def test_an_export_has_the_windows_their_provenance_and_what_training_answers(
     examples: Examples, tmp_path: Path
 ) -> None:
     trained = train(find("mlp"), examples, seed=0)
-    export(trained, SEED_SPEC, examples.labels, {}, tmp_path / "1")
+    export(trained, SEED_SPEC, examples.emotions, {}, tmp_path / "1")
     with np.load(tmp_path / "1" / PATH, allow_pickle=False) as arrays:
         assert str(arrays["provenance"]) == PROVENANCE
         np.testing.assert_array_equal(arrays["features"], golden_windows(SEED_SPEC))

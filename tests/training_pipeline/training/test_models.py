@@ -15,17 +15,20 @@ from speech_emotion import contract
 from speech_emotion.features import SEED_SPEC
 from speech_emotion.protos import prediction_log_pb2
 from tests.support.model_server import ModelServer
+from training_pipeline.data.clips import Clip
 from training_pipeline.data.folds import random_folds, speaker_folds
-from training_pipeline.data.manifest import Clip
 from training_pipeline.errors import DataError, UnknownModelError
-from training_pipeline.evaluation.evaluate import Predictions, cross_validate, measure
+from training_pipeline.evaluation.cross_validate import cross_validate
+from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.networks import mlp
 from training_pipeline.networks.registry import find
 from training_pipeline.savedmodel.card import make_card
 from training_pipeline.savedmodel.export import export
 from training_pipeline.training.calibrate import expected_calibration_error, fit_temperature, softmax
+from training_pipeline.training.examples import Examples
 from training_pipeline.training.features import extract_all
-from training_pipeline.training.train import Examples, train
+from training_pipeline.training.job import Job
+from training_pipeline.training.train import train
 
 
 @pytest.mark.parametrize("labels", [2, 3, 8])
@@ -58,9 +61,9 @@ def test_an_unknown_model_names_those_there_are() -> None:
 def folder(examples: Examples, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = find("mlp")
     trained = train(network, examples, seed=0)
-    card = make_card(network, examples, trained, 0, "synthetic", "none", {})
+    card = make_card(Job.resolve("mlp", examples.data, 0, "synthetic", "none"), examples, trained, {})
     path = tmp_path_factory.mktemp("store") / "speech_emotion" / "1"
-    export(trained, network.spec, examples.labels, card, path)
+    export(trained, network.spec, examples.emotions, card, path)
     np.save(path.parent.parent / "expected.npy", trained.predict(examples.features))
     return path
 
@@ -73,7 +76,7 @@ def test_a_savedmodel_keeps_the_contract(folder: Path, examples: Examples) -> No
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     texts = loaded.signatures[contract.SIGNATURE_DESCRIBE](rows=tf.constant([0, 0]))
     described = contract.Description.parse(*(texts[name].numpy()[1] for name in ("spec", "labels", "card")))
-    assert (described.spec, described.labels) == (SEED_SPEC, examples.labels)
+    assert (described.spec, described.labels) == (SEED_SPEC, examples.emotions)
     assert described.card["data"]["clips"] == len(examples.clips)
     assert len(described.card["feature_statistics"]["mean"]) == SEED_SPEC.bins
 
@@ -114,7 +117,7 @@ def test_a_model_server_loads_it_with_its_warm_up(folder: Path) -> None:
 
 def test_an_export_never_overwrites(folder: Path, examples: Examples) -> None:
     with pytest.raises(FileExistsError):
-        export(train(find("mlp"), examples, 0), SEED_SPEC, examples.labels, {}, folder)
+        export(train(find("mlp"), examples, 0), SEED_SPEC, examples.emotions, {}, folder)
 
 
 @pytest.mark.slow
@@ -132,8 +135,8 @@ def test_measures_of_known_predictions(examples: Examples) -> None:
     perfect = measure(Predictions(right, fold), examples)
     assert (perfect["accuracy"], perfect["uar"], perfect["ece"]) == (1, 1, 0)
     constant = measure(Predictions(np.eye(3)[np.zeros_like(examples.targets)], fold), examples)
-    assert constant["per_label"][examples.labels[0]]["recall"] == 1
-    assert constant["per_label"][examples.labels[1]]["precision"] == 0
+    assert constant["per_label"][examples.emotions[0]]["recall"] == 1
+    assert constant["per_label"][examples.emotions[1]]["precision"] == 0
     assert constant["ece"] == pytest.approx(2 / 3)
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from tests.support import savedmodels
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.networks.registry import find
 from training_pipeline.savedmodel.servable import ServableModel
-from training_pipeline.training.train import Examples, train
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.train import train
 from training_pipeline.training.windows import BATCH, in_batches, per_clip
 
 
@@ -48,7 +50,7 @@ def test_no_network_is_given_a_whole_data_set(examples: Examples) -> None:
         fitted.append(Watched(mlp.fit(*arguments)))  # type: ignore[arg-type]
         return fitted[-1]
 
-    many = Examples.of(examples.clips * 4, examples.features * 4, examples.labels)
+    many = Examples.of(DataSet([*examples.clips] * 4, examples.emotions), [*examples.features] * 4)
     trained = train(replace(mlp, fit=fit), many, seed=0)
     trained.predict(many.features)
     probe, final = fitted
@@ -59,9 +61,9 @@ def test_no_network_is_given_a_whole_data_set(examples: Examples) -> None:
 
 def test_neither_is_a_servable_version(examples: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = find("mlp").spec
-    folder = savedmodels.write_linear(tmp_path / "1", spec.to_json(), examples.labels, bins=spec.bins)
+    folder = savedmodels.write_linear(tmp_path / "1", spec.to_json(), examples.emotions, bins=spec.bins)
     model = ServableModel(folder)
     watched = Watched(model.windows)
     monkeypatch.setattr(model, "windows", watched)
-    assert model.predict(examples.features).shape == (len(examples.clips), len(examples.labels))
+    assert model.predict(examples.features).shape == (len(examples.clips), len(examples.emotions))
     assert max(watched.sizes) <= BATCH < len(examples.clips)

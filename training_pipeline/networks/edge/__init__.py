@@ -1,4 +1,1 @@
-"""A small network for the edge: the encoder's first block in narrow matrices, taught by the fine-tuned one.
-
-Must not know: data sets, folds, serving.
-"""
+"""A small network for the edge: the encoder's first block in narrow matrices, taught by the fine-tuned one."""

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from speech_emotion.files import whole_file
+from training_pipeline.cache import kept_array
+from training_pipeline.identity import identity, software, sources
 from training_pipeline.networks.pretrained.augment import Augmentation, crop
 
 Array = npt.NDArray[np.float32]
@@ -21,29 +22,28 @@ def frozen_statistics(encoder: keras.Model, x: Array, copies: int, crop_frames: 
 
     Copies are crops, as in tuning: some channels follow the position in the clip and are the same in all whole
     windows, but not in crops, and a head that had never seen them vary would be thrown off. A window's copies
-    depend on the window alone, so that every fold, seed and run can share them. `cache` keeps them by window and by the
-    encoder's weights.
+    depend on the window alone, so that every fold, seed and run can share them. `cache` keeps them by window, by
+    the encoder's weights and by this code.
     """
     augment = Augmentation()
     compute = tf.function(lambda batch: _pool(tf.nest.flatten(encoder(batch, training=False))))
     suffix = f"{augment!r} {copies} {crop_frames} {len(encoder.outputs)}".encode()
-    own = hashlib.sha256(b"".join(np.asarray(variable).tobytes() for variable in encoder.variables)).hexdigest()
-    results = []
-    for window in x:
+    weights = hashlib.sha256(b"".join(np.asarray(variable).tobytes() for variable in encoder.variables)).hexdigest()
+    folder = cache and cache / identity(weights, sources("training_pipeline.networks.pretrained"), software())
+
+    def statistics(window: Array) -> Array:
         digest = hashlib.sha256(window.tobytes() + suffix).hexdigest()
-        path = cache / own[:16] / f"{digest}.npy" if cache is not None else None
-        if path is not None and path.is_file():
-            results.append(np.load(path, allow_pickle=False))
-            continue
-        random = np.random.default_rng(int(digest[:16], 16))
-        pooled = [compute(tf.constant(window[np.newaxis]))]
+        return kept_array(folder and folder / f"{digest}.npy", lambda: pooled(window, int(digest[:16], 16)))
+
+    def pooled(window: Array, seed: int) -> Array:
+        random = np.random.default_rng(seed)
+        found = [compute(tf.constant(window[np.newaxis]))]
         if copies:
             crops = [crop(augment(window, random), crop_frames, random) for _ in range(copies)]
-            pooled.append(compute(tf.constant(np.stack(crops))))
-        results.append(np.concatenate(pooled))
-        if path is not None:
-            _write(path, results[-1])
-    return np.stack(results)
+            found.append(compute(tf.constant(np.stack(crops))))
+        return np.concatenate(found)
+
+    return np.stack([statistics(window) for window in x])
 
 
 def moments(statistics: Array) -> Array:
@@ -72,8 +72,3 @@ def _pool(states: list[tf.Tensor]) -> tf.Tensor:
     pooled = [tf.stack(tf.nn.moments(state, axes=1), axis=1) for state in states]
     mean, variance = tf.unstack(tf.stack(pooled, axis=1), axis=2)
     return tf.stack([mean, tf.sqrt(variance)], axis=2)
-
-
-def _write(path: Path, values: Array) -> None:
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, values, allow_pickle=False)

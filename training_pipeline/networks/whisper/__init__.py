@@ -1,4 +1,1 @@
-"""The encoder of Whisper-tiny, fine-tuned to emotions: weights, layers, augmentation, training.
-
-Must not know: data sets, folds, serving.
-"""
+"""The encoder of Whisper-tiny, fine-tuned to emotions: weights, layers, augmentation, training."""

@@ -1,4 +1,7 @@
-"""A data set as a CSV of clips: `path, label, speaker`, and optionally `sex` and `split`."""
+"""A list of clips as a CSV, the manifest: `path, label, speaker`, and optionally `sex` and `split`.
+
+The column `label` holds the emotion.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,16 @@ COLUMNS = (*REQUIRED, "sex", "split")
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording; `sex` and `split` are empty where unknown."""
+    """One recording and the emotion it was labelled with; `sex` and `split` are empty where unknown."""
 
     path: Path
-    label: str
+    emotion: str
     speaker: str
     sex: str = ""
     split: str = ""
 
 
-def write_manifest(path: Path, clips: Sequence[Clip]) -> None:
+def write_clips(path: Path, clips: Sequence[Clip]) -> None:
     """Write clips as CSV; paths below the manifest's folder are written relative to it."""
     folder = path.resolve().parent
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -33,10 +36,10 @@ def write_manifest(path: Path, clips: Sequence[Clip]) -> None:
         for clip in clips:
             absolute = clip.path.resolve()
             shown = absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
-            writer.writerow([shown, clip.label, clip.speaker, clip.sex, clip.split])
+            writer.writerow([shown, clip.emotion, clip.speaker, clip.sex, clip.split])
 
 
-def read_manifest(path: Path) -> list[Clip]:
+def read_clips(path: Path) -> list[Clip]:
     """Read a manifest, or any CSV with its columns; relative paths count from its folder.
 
     Raises DataError, naming the line, for a missing column, an empty field or a file that is not there.
@@ -50,11 +53,6 @@ def read_manifest(path: Path) -> list[Clip]:
     if not clips:
         raise DataError(f"{path}: no clips")
     return clips
-
-
-def labels_of(clips: Sequence[Clip]) -> tuple[str, ...]:
-    """Labels in order of first appearance."""
-    return tuple(dict.fromkeys(clip.label for clip in clips))
 
 
 def _clip(row: dict[str, str | None], manifest: Path, line: int) -> Clip:

@@ -1,0 +1,53 @@
+"""A command's options out of their declarations, so that nothing is declared twice."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from training_pipeline.retraining.options import Default, Option, OptionError, Options, declared
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command`, whose first parameter takes Options, a parameter for each of them instead, before its own.
+
+    A value that they refuse is a usage error.
+    """
+    _, *own = inspect.signature(command).parameters.values()
+    hints = get_type_hints(command, include_extras=True)
+    parameters = [*map(_parameter, declared()), *(p.replace(annotation=hints[p.name]) for p in own)]
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        given = {option.name: _value(values.pop(option.command)) for option in declared()}
+        try:
+            options = Options(**given)
+        except OptionError as error:
+            raise typer.BadParameter(str(error)) from None
+        command(options, **values)
+
+    wrapper.__dict__["__signature__"] = inspect.Signature(
+        [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    )
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    several = option.kind == tuple[str, ...]
+    number = option.kind in (int, float)
+    bounds = {"min": option.least, "max": option.most} if number else {}
+    shown = typer.Option(option.flag, envvar=option.variable, help=option.text, **bounds)  # type: ignore[arg-type]
+    default = inspect.Parameter.empty if option.default is Default.NEEDED else None if several else option.default
+    kind = list[str] | None if several else option.kind
+    return inspect.Parameter(
+        option.command, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, shown]
+    )
+
+
+def _value(given: Any) -> Any:
+    return tuple(given) if isinstance(given, list) else () if given is None else given

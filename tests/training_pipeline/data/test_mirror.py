@@ -1,0 +1,91 @@
+"""A data set in a bucket, here fsspec's memory file system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from training_pipeline.data.dataset import read_data
+from training_pipeline.data.mirror import local_copy
+from training_pipeline.errors import DataError
+
+URL = "memory://mirror-tests/set"
+
+
+@pytest.fixture
+def bucket() -> Iterator[Any]:
+    """Three files in a bucket, one of them in a folder."""
+    memory = fsspec.filesystem("memory")
+    for name in ("a.wav", "b.wav", "deep/c.wav"):
+        memory.pipe(f"/mirror-tests/set/{name}", name.encode())
+    yield memory
+    memory.rm("/mirror-tests", recursive=True)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".")}
+
+
+def test_a_manifest_in_a_bucket_brings_its_folder(manifest: Path, tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{manifest.parent}/", "/mirror-tests-manifest/set/", recursive=True)
+    copied = local_copy("memory://mirror-tests-manifest/set/manifest.csv", tmp_path / "data")
+    assert read_data(copied).digest == read_data(manifest).digest
+    memory.rm("/mirror-tests-manifest", recursive=True)
+
+
+def test_a_path_is_itself(manifest: Path, tmp_path: Path) -> None:
+    assert local_copy(str(manifest), tmp_path) == manifest
+
+
+def test_a_withdrawn_recording_and_its_empty_folder_leave_the_copy(bucket: Any, tmp_path: Path) -> None:
+    copy = local_copy(URL, tmp_path / "data")
+    assert files_of(copy) == {"a.wav": b"a.wav", "b.wav": b"b.wav", "deep/c.wav": b"deep/c.wav"}
+    bucket.rm("/mirror-tests/set/deep/c.wav")
+    bucket.rm("/mirror-tests/set/a.wav")
+    assert files_of(local_copy(URL, tmp_path / "data")) == {"b.wav": b"b.wav"}
+    assert not (copy / "deep").exists()
+
+
+@pytest.mark.usefixtures("bucket")
+def test_what_the_bucket_never_held_leaves_the_copy(tmp_path: Path) -> None:
+    (tmp_path / "data" / "older").mkdir(parents=True)
+    (tmp_path / "data" / "older" / "left.wav").write_bytes(b"of another set")
+    (tmp_path / "data" / "link.wav").symlink_to("older/left.wav")
+    assert set(files_of(local_copy(URL, tmp_path / "data"))) == {"a.wav", "b.wav", "deep/c.wav"}
+    assert not (tmp_path / "data" / "link.wav").is_symlink()
+
+
+def test_a_changed_recording_of_the_same_size_is_copied_anew_and_the_others_are_not(
+    bucket: Any, tmp_path: Path
+) -> None:
+    copy = local_copy(URL, tmp_path / "data")
+    before = (copy / "b.wav").stat().st_ino, (copy / "b.wav").stat().st_mtime_ns
+    bucket.pipe("/mirror-tests/set/a.wav", b"A.WAV")
+    assert files_of(local_copy(URL, tmp_path / "data"))["a.wav"] == b"A.WAV"
+    assert ((copy / "b.wav").stat().st_ino, (copy / "b.wav").stat().st_mtime_ns) == before
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_file_that_was_deleted_here_comes_back(tmp_path: Path) -> None:
+    copy = local_copy(URL, tmp_path / "data")
+    (copy / "a.wav").unlink()
+    assert files_of(local_copy(URL, tmp_path / "data"))["a.wav"] == b"a.wav"
+
+
+@pytest.mark.usefixtures("bucket")
+def test_an_empty_bucket_is_an_error_and_deletes_nothing(tmp_path: Path) -> None:
+    copy = local_copy(URL, tmp_path / "data")
+    with pytest.raises(DataError, match="nowhere cannot be fetched"):
+        local_copy("memory://mirror-tests/nowhere", tmp_path / "data")
+    assert len(files_of(copy)) == 3
+
+
+def test_a_scheme_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be fetched"):
+        local_copy("nonsense://bucket/set", tmp_path / "data")

@@ -1,0 +1,160 @@
+"""What was computed and can be computed again: kept in folders, and deleted from them, least recently used first.
+
+An entry is one file, or the folder of one job. Recordings and downloads are no cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from speech_emotion.files import whole_file
+
+_HELD = ".in-use"
+"""The file in an entry's folder that those who work in it have locked."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder, and which paths below it are entries."""
+
+    folder: Path
+    entries: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that may be deleted: its size, and when it was last used, in seconds since 1970."""
+
+    path: Path
+    size_bytes: int
+    used_s: float
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What `prune` deleted, and what is left."""
+
+    entries: int
+    freed_bytes: int
+    left_bytes: int
+
+
+def kept_array(path: Path | None, make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The array at `path` if it is there, else what `make` makes, which is kept; without a path it is made."""
+    if path is None:
+        return make()
+    with suppress(FileNotFoundError):
+        values: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+        with suppress(OSError):  # a cache that may only be read
+            os.utime(path)
+        return values
+    values = make()
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
+    return values
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Keep `prune` from deleting the entry `folder`, which is made, while the block runs. Several may hold it."""
+    with _locked(folder, fcntl.LOCK_SH):
+        os.utime(folder)
+        yield
+
+
+def caches_below(root: Path) -> list[Cache]:
+    """The caches of all commands, `root` being theirs."""
+    pipeline = root / "pipeline"
+    return [
+        Cache(root / "features", "*/*.npy"),
+        Cache(root / "training", "*"),
+        Cache(root / "pretrained" / "statistics", "*/*.npy"),
+        *work_caches(pipeline),
+    ]
+
+
+def work_caches(work: Path) -> list[Cache]:
+    """The caches in the work folder of a retraining: features, and a folder for each job."""
+    return [Cache(work / "cache", "*/*.npy"), Cache(work, "*-[0-9a-f]*")]
+
+
+def entries_of(caches: Sequence[Cache]) -> list[Entry]:
+    """All entries, the least recently used first."""
+    paths = [path for cache in caches for path in cache.folder.glob(cache.entries)]
+    return sorted(filter(None, map(_entry, paths)), key=lambda entry: entry.used_s)
+
+
+def prune(caches: Sequence[Cache], max_bytes: int) -> Pruned:
+    """Delete the least recently used entries until all that is left has `max_bytes` at most.
+
+    What somebody works in stays, whatever its size.
+    """
+    found = entries_of(caches)
+    left, deleted = sum(entry.size_bytes for entry in found), []
+    for entry in found:
+        if left <= max_bytes:
+            break
+        if _delete(entry.path):
+            deleted.append(entry)
+            left -= entry.size_bytes
+    return Pruned(len(deleted), sum(entry.size_bytes for entry in deleted), left)
+
+
+@contextmanager
+def bounded(caches: Sequence[Cache], max_bytes: int) -> Iterator[None]:
+    """Prune once the block has ended, however it ended."""
+    try:
+        yield
+    finally:
+        prune(caches, max_bytes)
+
+
+def _entry(path: Path) -> Entry | None:
+    """None for what somebody else deleted meanwhile."""
+    try:
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        return Entry(path, sum(file.stat().st_size for file in files), path.stat().st_mtime)
+    except FileNotFoundError:
+        return None
+
+
+def _delete(path: Path) -> bool:
+    """Whether the entry is gone; one that is in use is not."""
+    if path.is_file():
+        path.unlink(missing_ok=True)
+        return True
+    try:
+        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(path, ignore_errors=True)
+    except BlockingIOError:
+        return False
+    return not path.exists()
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / _HELD).open("wb") as file:
+            fcntl.flock(file, how)
+            if not _is_there(folder, file):
+                continue  # deleted between the two lines above
+            yield
+            return
+
+
+def _is_there(folder: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat((folder / _HELD).stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

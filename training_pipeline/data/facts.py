@@ -1,0 +1,34 @@
+"""What a model's card says of the data that the model was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training_pipeline.data import ravdess
+from training_pipeline.data.clips import Clip
+
+UNNAMED, UNKNOWN = "unnamed", "unknown"
+RAVDESS_HEARD = "acted North American English: two sentences, one studio, 24 actors at most"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Name, licence and source of a data set, and the speech that it holds, as part of a sentence."""
+
+    name: str = UNNAMED
+    licence: str = UNKNOWN
+    source: str = ""
+    heard: str = "recordings like those of its data"
+
+
+def facts_of(clips: Sequence[Clip], name: str = UNNAMED, licence: str = UNKNOWN) -> Facts:
+    """Facts of `clips`. RAVDESS is known by its files' names: what is `unnamed` or `unknown` of it is filled in."""
+    known = [ravdess.clip_of(clip.path) is not None for clip in clips]
+    if not any(known):
+        return Facts(name, licence)
+    name, licence = (
+        own if given == default else given
+        for given, default, own in ((name, UNNAMED, ravdess.NAME), (licence, UNKNOWN, ravdess.LICENCE))
+    )
+    return Facts(name, licence, ravdess.CITATION, RAVDESS_HEARD if all(known) else Facts.heard)

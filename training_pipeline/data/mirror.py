@@ -1,0 +1,72 @@
+"""A data set in a bucket, brought to a local folder that holds what the bucket holds and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from training_pipeline.errors import DataError
+
+_SEEN = ".mirrored.json"
+"""What the bucket said of each file when it was copied."""
+
+
+def local_copy(location: str, folder: Path) -> Path:
+    """The data set as a local path: `location` itself, or a bucket's folder or manifest mirrored to `folder`.
+
+    A manifest in a bucket brings the folder it lies in. What the bucket no longer holds is deleted from `folder`, so
+    that a withdrawn recording is never trained on; what has not changed since the last call is not copied again.
+    Raises DataError.
+    """
+    if "://" not in location:
+        return Path(location)
+    import fsspec
+
+    parent, _, name = location.rstrip("/").rpartition("/")
+    is_manifest = name.endswith(".csv")
+    try:
+        files, root = fsspec.core.url_to_fs(parent if is_manifest else location)
+        _mirror(files, root.rstrip("/"), folder)
+    except (OSError, ImportError, ValueError) as error:
+        raise DataError(f"{location} cannot be fetched: {error}") from error
+    return folder / name if is_manifest else folder
+
+
+def _mirror(files: Any, root: str, folder: Path) -> None:
+    files.invalidate_cache()
+    held = {_relative(path, root): info for path, info in files.find(root, detail=True).items()}
+    if not held:
+        raise FileNotFoundError("there is nothing")
+    marks = {name: hashlib.sha256(repr(sorted(info.items())).encode()).hexdigest() for name, info in held.items()}
+    seen = _read_seen(folder)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        # Folders come behind what lies in them.
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in marks:
+            path.unlink()
+    for name, mark in marks.items():
+        target = folder / name
+        if seen.get(name) != mark or not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.get_file(f"{root}/{name}", str(target))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _SEEN).write_text(json.dumps(marks))
+
+
+def _relative(path: str, root: str) -> str:
+    """A file's name below `root`. Raises ValueError for one that would lie outside of it."""
+    name = PurePosixPath(path).relative_to(root)
+    if ".." in name.parts or str(name) == _SEEN:
+        raise ValueError(f"{path} is no name of a file of a data set")
+    return str(name)
+
+
+def _read_seen(folder: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((folder / _SEEN).read_text()))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,123 @@
+"""Cross-validations of one model or several, written as predictions, JSON, pictures and a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training_pipeline.cache import bounded, caches_below
+from training_pipeline.data.dataset import DataSet, read_data
+from training_pipeline.data.folds import FOLDS, Fold, random_folds, speaker_folds
+from training_pipeline.evaluation.cross_validate import cross_validate
+from training_pipeline.evaluation.figures import Predictions, measure
+from training_pipeline.evaluation.predictions import Run, add_run
+from training_pipeline.networks.registry import NETWORKS
+from training_pipeline.progress import Bar, no_bar
+from training_pipeline.reports import markdown, pictures
+from training_pipeline.reports.kept import PREDICTIONS
+from training_pipeline.robustness.measure import Robustness
+from training_pipeline.training.checkpoints import checkpoints
+from training_pipeline.training.examples import Examples
+from training_pipeline.training.features import examples_of
+from training_pipeline.training.job import Job
+
+UNHEARD, RANDOM = "unheard_speakers", "random_split"
+ROBUSTNESS = "robustness.json"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What to train and test: `models` (all registered ones, if none is named) on `data`, written to `output`.
+
+    With `random_split` beside unheard speakers also a split that shares speakers; with `robustness` also at most
+    `robustness_clips` clips of each fold made worse, and sounds without speech. Checkpoints stay under `checkpoints`,
+    or are deleted once all is done. `cache` has the features; see `cache.bounded`.
+    """
+
+    data: Path
+    output: Path
+    cache: Path
+    cache_max_bytes: int
+    models: Sequence[str] = ()
+    seed: int = 0
+    random_split: bool = True
+    robustness: bool = False
+    robustness_clips: int | None = None
+    checkpoints: Path | None = None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Figures of each model by protocol, and of its robustness."""
+
+    results: dict[str, dict[str, Any]]
+    robustness: dict[str, dict[str, Any]]
+
+    def table(self) -> str:
+        """As Markdown."""
+        return markdown.summary_table(self.results) + markdown.robustness_tables(self.robustness)
+
+    def to_json(self) -> str:
+        """The figures by model and protocol."""
+        return json.dumps(self.results)
+
+
+def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
+    """Train and test by folds; an interrupted call goes on where it was. Raises DataError, UnknownModelError."""
+    data = read_data(asked.data)
+    jobs = [Job.resolve(name, data, asked.seed, trials=True) for name in asked.models or NETWORKS.names()]
+    splits = {UNHEARD: speaker_folds(data.clips, FOLDS)}
+    splits |= {RANDOM: random_folds(data.clips, FOLDS, asked.seed)} if asked.random_split else {}
+    done = Evaluated({}, {})
+    with bounded(caches_below(asked.cache), asked.cache_max_bytes):
+        for job in jobs:
+            _evaluate_one(job, splits, asked, done, bar)
+    _write_summary(asked, data, done)
+    return done
+
+
+def _evaluate_one(job: Job, splits: Mapping[str, Sequence[Fold]], asked: Evaluation, done: Evaluated, bar: Bar) -> None:
+    name, folder = job.network.name, asked.output / job.network.name
+    with bar(f"features of {name}", len(job.data.clips)) as step:
+        examples = examples_of(job.data, job.network.spec, asked.cache / "features", step)
+    robustness = Robustness(job.network.spec, job.seed, asked.robustness_clips) if asked.robustness else None
+    predicted = _cross_validate_all(job, examples, splits, asked, robustness, bar)
+    done.results[name] = {protocol: measure(p, examples) for protocol, p in predicted.items()}
+    add_run(folder / PREDICTIONS, Run(job.seed, examples, predicted[UNHEARD]))
+    if robustness:
+        done.robustness[name] = robustness.summary()
+        (folder / ROBUSTNESS).write_text(json.dumps(done.robustness[name], indent=1) + "\n")
+    figure = asked.output / markdown.file_name("confusion", name)
+    pictures.confusion(done.results[name][UNHEARD], job.data.emotions, f"{name}, unheard speakers", figure)
+
+
+def _cross_validate_all(
+    job: Job,
+    examples: Examples,
+    splits: Mapping[str, Sequence[Fold]],
+    asked: Evaluation,
+    robustness: Robustness | None,
+    bar: Bar,
+) -> dict[str, Predictions]:
+    kept = asked.checkpoints
+    tested = {UNHEARD: robustness} if robustness else {}
+    with (
+        checkpoints(job, kept or asked.cache / "training", keep=kept is not None) as folder,
+        bar(f"training {job.network.name}", FOLDS * len(splits)) as step,
+    ):
+        return {
+            protocol: cross_validate(
+                job.network, examples, folds, job.seed, step, folder / protocol, tested.get(protocol)
+            )
+            for protocol, folds in splits.items()
+        }
+
+
+def _write_summary(asked: Evaluation, data: DataSet, done: Evaluated) -> None:
+    summary = {"seed": asked.seed, "labels": data.emotions, "models": done.results}
+    (asked.output / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
+    page = markdown.page(done.results, f"{len(data.clips)} clips", asked.seed)
+    (asked.output / "README.md").write_text(page + markdown.robustness_tables(done.robustness))

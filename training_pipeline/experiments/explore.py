@@ -1,0 +1,26 @@
+"""Pictures of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from speech_emotion.audio import probe
+from training_pipeline.data.dataset import read_data
+from training_pipeline.reports import pictures
+
+
+def explore(source: Path, output: Path) -> Iterator[Path]:
+    """Write pictures to `output`, yielding each path; the first clip of an emotion stands for it. Raises DataError."""
+    data = read_data(source)
+    output.mkdir(parents=True, exist_ok=True)
+    pictures.class_balance(data, path := output / "class-balance.png")
+    yield path
+    seconds = [probe(clip.path.read_bytes()).duration_s for clip in data.clips]
+    pictures.durations(seconds, path := output / "durations.png")
+    yield path
+    for emotion in data.emotions:
+        clip = next((clip for clip in data.clips if clip.emotion == emotion), None)
+        if clip is not None:
+            pictures.clip_views(clip, path := output / f"clip-{emotion}.png")
+            yield path

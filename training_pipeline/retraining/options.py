@@ -1,0 +1,169 @@
+"""What a retraining is asked for: every option is declared here, once.
+
+The command line (`ser/options.py`), the environment, the parameters of the Kubeflow pipeline and the table in
+docs/pipeline.md follow from the declarations. Only the standard library is imported: `ser --help` reads this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, fields
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+from speech_emotion.errors import SpeechEmotionError
+
+
+class Default(Enum):
+    """What stands for a default that is no value."""
+
+    NEEDED = "needed"
+    """The option must be given."""
+    SAME = "same"
+    """On Kubeflow as here."""
+    HERE_ONLY = "here only"
+    """The Kubeflow pipeline does not have the option."""
+
+
+class OptionError(SpeechEmotionError):
+    """An option does not exist, or has a value that it cannot have."""
+
+    code = "option"
+
+
+class Label(StrEnum):
+    """Which label a new version gets."""
+
+    canary = "canary"
+    stable = "stable"
+    none = "none"
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What an option's declaration says beside its name, type and default."""
+
+    text: str
+    command: str = ""
+    kubeflow: Any = Default.SAME
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class Option(_Declared):
+    """An option as every place shows it.
+
+    `name` is the field's and that of the pipeline's parameter, `command` the name on the command line; `kubeflow` the
+    parameter's default where it differs.
+    """
+
+    name: str = ""
+    kind: Any = str
+    default: Any = Default.NEEDED
+
+    @property
+    def flag(self) -> str:
+        """On the command line."""
+        return f"--{self.command.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """In the environment."""
+        return f"PIPELINE_{self.command.upper()}"
+
+    def check(self, value: Any) -> None:
+        """Raise OptionError for a number that is out of bounds."""
+        if (self.least is not None and value < self.least) or (self.most is not None and value > self.most):
+            bounds = [f"at least {self.least:g}"] if self.least is not None else []
+            bounds += [f"at most {self.most:g}"] if self.most is not None else []
+            raise OptionError(f"{self.name} is {value}; it must be {' and '.join(bounds)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run is asked for. Raises OptionError for a number that is out of bounds, or a label that nobody backs."""
+
+    data: Annotated[str, _Declared("Manifest (CSV) or folder of RAVDESS; s3:// too.", kubeflow="/data")]
+    store: Annotated[str, _Declared("Model store: folder, s3:// or gs://.", kubeflow="/store")] = "models"
+    name: Annotated[str, _Declared("Name of the model in the store.")] = "speech_emotion"
+    model: Annotated[str, _Declared("A registered model.")] = "mlp"
+    label: Annotated[Label, _Declared("Label of the new version.")] = Label.canary
+    servers: Annotated[
+        tuple[str, ...],
+        _Declared(
+            "host:port of a model server; each address behind a name counts. On Kubeflow: all of them, separated by "
+            "commas, or `offline`.",
+            command="server",
+            kubeflow="",
+        ),
+    ] = ()
+    offline: Annotated[
+        bool, _Declared("No server runs on the store: label without one.", kubeflow=Default.HERE_ONLY)
+    ] = False
+    margin: Annotated[float, _Declared("Accuracy that a better model must gain.", least=-1, most=1)] = 0.0
+    confidence: Annotated[float, _Declared("Share of bootstrap samples that agree.", least=0, most=1)] = 0.95
+    folds: Annotated[
+        int, _Declared("Folds of the report besides the held-out speakers: at least 2, or 0 for none.", least=0)
+    ] = 5
+    seed: Annotated[int, _Declared("Seed of everything random.", least=0)] = 0
+    data_name: Annotated[str, _Declared("Name of the data, for the card.")] = "unnamed"
+    licence: Annotated[str, _Declared("Licence of the data, for the card.")] = "unknown"
+    load_timeout_s: Annotated[
+        float, _Declared("Seconds a server has to load the version.", command="timeout_s", least=0)
+    ] = 300.0
+    work: Annotated[
+        Path, _Declared("Folder of what is made on the way; a rerun goes on.", kubeflow=Default.HERE_ONLY)
+    ] = Path(".cache/pipeline")
+
+    cache_max_bytes: Annotated[
+        int,
+        _Declared(
+            "Size of all features, checkpoints and finished work; the least recently used of it goes after a run.",
+            kubeflow=Default.HERE_ONLY,
+            least=0,
+        ),
+    ] = 10 * 1024**3
+
+    def __post_init__(self) -> None:
+        for option in declared():
+            option.check(getattr(self, option.name))
+        if self.folds == 1:
+            raise OptionError("folds is 1; it must be 0, or at least 2: somebody has to be trained on")
+        if self.label != Label.none and not self.servers and not self.offline:
+            raise OptionError(
+                f"--label {self.label} needs every model server (--server host:port), or --offline where none is "
+                "running"
+            )
+
+
+def declared() -> Iterator[Option]:
+    """Every option, in the order of the declarations."""
+    hints = get_type_hints(Options, include_extras=True)
+    for one in fields(Options):
+        kind, shown = get_args(hints[one.name])
+        said = asdict(shown) | {"command": shown.command or one.name}
+        default = Default.NEEDED if one.default is MISSING else one.default
+        yield Option(**said, name=one.name, kind=kind, default=default)
+
+
+def find(name: str) -> Option:
+    """The option of that name. Raises KeyError."""
+    return {option.name: option for option in declared()}[name]
+
+
+def options_table() -> str:
+    """The table of docs/pipeline.md."""
+    rows = ["| option | variable | Kubeflow | default | what |", "|---|---|---|---|---|"]
+    for option in declared():
+        on_kubeflow = "" if option.kubeflow is Default.HERE_ONLY else f"`{option.name}`"
+        default = "needed" if option.default is Default.NEEDED else _shown(option.default)
+        if option.kubeflow not in (Default.SAME, Default.HERE_ONLY, ""):
+            default += f"; on Kubeflow {_shown(option.kubeflow)}"
+        rows.append(f"| `{option.flag}` | `{option.variable}` | {on_kubeflow} | {default} | {option.text} |")
+    return "\n".join(rows) + "\n"
+
+
+def _shown(value: Any) -> str:
+    return "none" if value in ((), "") else f"`{value}`"

@@ -1,0 +1,39 @@
+"""A model card as a page, which travels beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def card_page(card: dict[str, Any]) -> str:
+    """A model card as a page."""
+    data, held_out = card["data"], card["evaluation"].get("held_out", {})
+    folds = card["evaluation"].get("unheard_speakers")
+    lines = [
+        f"# Model card: `{card['model']}`\n",
+        f"{card['intended_use']}\n",
+        "| what | value |\n|---|---|",
+        f"| trained on | {data['name']}: {data['clips']} clips of {len(data['speakers'])} speakers |",
+        *([f"| from | {data['source']} |"] if data["source"] else []),
+        f"| starts from | {'; '.join(f'{k}: {v}' for k, v in card['pretrained'].items()) or 'random weights'} |",
+        f"| parameters | {card['parameters']} |",
+        f"| temperature | {card['calibration']['temperature']:.3f}, {card['calibration']['method']} |",
+        f"| feature fingerprint | `{card['feature_fingerprint']}` |",
+        f"| created | {card['created']}, revision {card['revision']}, seed {card['seed']} |",
+        f"| licence of the data and the weights | {card['licences']['weights']} |",
+    ]
+    if held_out:
+        lines += [
+            f"| held-out speakers, never trained on | {', '.join(held_out['speakers'])} |",
+            f"| accuracy, UAR on them | {held_out['accuracy']:.1%}, {held_out['uar']:.1%} |",
+            f"| ECE on them | {held_out['ece']:.1%} |",
+            f"| ECE on them without temperature | {held_out['ece_uncalibrated']:.1%} |",
+        ]
+    if folds:
+        lines.append(
+            f"| {len(card['folds'])} folds of unheard speakers | accuracy {folds['accuracy']:.1%} "
+            f"(spread {folds['accuracy_std']:.1%}), UAR {folds['uar']:.1%}, ECE {folds['ece']:.1%} |"
+        )
+    lines += ["", "## What the figures mean\n", card["figures_mean"], "", "## Not for\n"]
+    lines += [f"- {use}" for use in card["not_for"]]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,71 @@
+"""A data set with the features of every clip: what a network is fitted on and measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import DataSet
+
+Array = npt.NDArray[np.float32]
+_ROWS, _FEATURES = "examples.json", "features.npz"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Clips of a data set, their features `[windows, frames, bins]`, and the indices of their emotions `[clips]`."""
+
+    data: DataSet
+    features: Sequence[Array]
+    targets: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, data: DataSet, features: Sequence[Array]) -> Examples:
+        """Pair clips with their features, which may be left out where only the answers to them count."""
+        return cls(data, features, np.array([data.emotions.index(clip.emotion) for clip in data.clips], np.intp))
+
+    @property
+    def clips(self) -> Sequence[Clip]:
+        """Those of the data set."""
+        return self.data.clips
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Those of the data set."""
+        return self.data.emotions
+
+    def subset(self, indices: npt.NDArray[np.intp]) -> Examples:
+        """The examples at `indices`."""
+        part = DataSet([self.clips[i] for i in indices], self.emotions)
+        return Examples(part, [self.features[i] for i in indices], self.targets[indices])
+
+    def windows(self) -> tuple[Array, npt.NDArray[np.intp]]:
+        """Every window as an example of its clip's emotion: `[n, frames, bins]`, `[n]`."""
+        counts = [len(feature) for feature in self.features]
+        return np.concatenate(self.features), np.repeat(self.targets, counts)
+
+    def save(self, folder: Path, digest: str) -> None:
+        """Write clips and features to `folder`, which `load` reads without the audio; `digest` is the data set's."""
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [{**asdict(clip), "path": str(clip.path)} for clip in self.clips]
+        kept = {"emotions": self.emotions, "digest": digest, "clips": rows}
+        (folder / _ROWS).write_text(json.dumps(kept))
+        counts = np.array([len(feature) for feature in self.features])
+        np.savez(folder / _FEATURES, features=np.concatenate(self.features), counts=counts)
+
+    @classmethod
+    def load(cls, folder: Path, data: DataSet | None = None) -> Examples:
+        """What `save` wrote; with `data`, the set that it was made of, the clips are not read again."""
+        if data is None:
+            kept = json.loads((folder / _ROWS).read_text())
+            clips = [Clip(**{**row, "path": Path(row["path"])}) for row in kept["clips"]]
+            data = DataSet(clips, tuple(kept["emotions"]), kept["digest"])
+        with np.load(folder / _FEATURES, allow_pickle=False) as arrays:
+            features = np.split(arrays["features"], np.cumsum(arrays["counts"])[:-1])
+        return cls.of(data, features)
