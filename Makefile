@@ -59,7 +59,7 @@ pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store
 	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) \
 		--model ann --store .cache/pipeline/store --offline
 
-k8s/pipeline.yaml: $(INSTALLED) training_pipeline/kubeflow/components.py training_pipeline/kubeflow/pipeline.py  ## compile the Kubeflow pipeline
+k8s/pipeline.yaml: $(INSTALLED) training_pipeline/kubeflow/components.py training_pipeline/kubeflow/pipeline.py training_pipeline/retraining/options.py  ## compile the Kubeflow pipeline
 	$(BIN)/ser pipeline compile --output $@
 
 fuzz: $(INSTALLED)  ## 100,000 hostile files through the decoders, within an hour
