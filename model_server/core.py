@@ -29,7 +29,7 @@ _SIGNATURE_DEF = "signature_def"
 
 
 class Watcher(Protocol):
-    """Turns a list of models into wanted versions (see source.BasePathWatcher)."""
+    """Turns a list of models into wanted versions (see watchers.BasePathWatcher)."""
 
     def watch(self, models: Sequence[model_server_config_pb2.ModelConfig]) -> None:
         """Watch these models, and no others."""

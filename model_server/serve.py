@@ -19,8 +19,8 @@ from model_server.rest.app import RestServer
 from model_server.rpc.credentials import read_credentials
 from model_server.rpc.server import start_grpc_server
 from model_server.servable import Servable, SessionOptions
-from model_server.source import BasePathWatcher, ConfigFileWatcher, read_model_config
 from model_server.warmup import warm_up
+from model_server.watchers import BasePathWatcher, ConfigFileWatcher, read_model_config
 
 _log = logging.getLogger(__name__)
 

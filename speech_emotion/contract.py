@@ -1,6 +1,6 @@
 """What every exported SavedModel promises, and what a gateway may rely on.
 
-`serving_default`: `features` float32 `[batch, frames, bins]` -> `probabilities` float32 `[batch, labels]`.
+`serving_default`: `features` float32 `[batch, frames, bins]` -> `probabilities` float32 `[batch, emotions]`.
 `describe`: `rows` int32 `[batch]`, ignored -> `spec`, `labels`, `card`, each a string `[batch]` of JSON.
 """
 
@@ -27,10 +27,10 @@ MAX_LABELS: Final = 1000
 
 @dataclass(frozen=True)
 class Description:
-    """What a SavedModel says of itself: how to make its features, its labels in output order, its card."""
+    """What a SavedModel says of itself: how to make its features, its emotions in output order, its card."""
 
     spec: FeatureSpec
-    labels: tuple[str, ...]
+    emotions: tuple[str, ...]
     card: dict[str, Any]
 
     @classmethod
@@ -39,11 +39,11 @@ class Description:
 
         Raises ContractError (FeatureSpecError for `spec`) on anything that the contract does not allow.
         """
-        return cls(FeatureSpec.from_json(spec), parse_labels(labels), _parse_card(card))
+        return cls(FeatureSpec.from_json(spec), parse_emotions(labels), _parse_card(card))
 
 
-def parse_labels(text: str | bytes) -> tuple[str, ...]:
-    """Labels in the order of the model's outputs. Raises ContractError unless 2 or more distinct names."""
+def parse_emotions(text: str | bytes) -> tuple[str, ...]:
+    """Emotions in the order of the model's outputs. Raises ContractError unless 2 or more distinct names."""
     labels = _loads(text, OUTPUT_LABELS)
     if not isinstance(labels, list) or not all(isinstance(label, str) and label.strip() for label in labels):
         raise ContractError("labels must be a JSON list of non-empty strings")

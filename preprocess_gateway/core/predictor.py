@@ -77,7 +77,7 @@ class Predictor:
             clip = self._decode(data, options.hints, context)
 
         def steps(version: ServedVersion, context: RequestContext) -> Observation:
-            spec, emotions = version.description.spec, version.description.labels
+            spec, emotions = version.description.spec, version.description.emotions
             with self._metrics.stage("features"):
                 heard = hear(clip.samples, clip.info, spec, self._settings.quality_limits)
                 features = spoken_features(heard, spec)

@@ -64,7 +64,7 @@ class ServedModel:
 
         Sent in batches of at most `max_batch` windows. Raises what `PredictClient.predict` does.
         """
-        width = len(version.description.labels)
+        width = len(version.description.emotions)
         rows = [np.empty((0, width), np.float32)]
         for start in range(0, len(features), self._max_batch):
             rows.append(self._client.predict(features[start : start + self._max_batch], version.version, context))

@@ -77,7 +77,7 @@ def _version(named: list[ServedVersion]) -> ModelVersion:
     return ModelVersion(
         version=named[0].version,
         labels=tuple(one.label for one in named),
-        emotions=description.labels,
+        emotions=description.emotions,
         feature_spec=description.spec,
         feature_fingerprint=description.spec.fingerprint,
         card=description.card,

@@ -14,7 +14,7 @@ from model_server.core import ServerCore
 from model_server.errors import Code, ServingError
 from model_server.gate import Gate
 from model_server.loader import Loader
-from model_server.source import BasePathWatcher
+from model_server.watchers import BasePathWatcher
 from speech_emotion.protos import model_pb2, model_server_config_pb2
 
 

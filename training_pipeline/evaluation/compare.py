@@ -81,8 +81,8 @@ def decide(
 
 def incomparable(stable: ServableModel, held_out: Examples) -> str:
     """Why the stable version cannot be measured on these clips; empty: it can."""
-    if set(stable.description.labels) != set(held_out.emotions):
-        return f"its emotions are {', '.join(stable.description.labels)}"
+    if set(stable.description.emotions) != set(held_out.emotions):
+        return f"its emotions are {', '.join(stable.description.emotions)}"
     heard = stable.description.card.get("data", {}).get("speakers")
     if not heard:
         return "its card does not say which speakers it was trained on"
@@ -109,6 +109,6 @@ def paired(right: Bools, before: Bools, margin: float, seed: int) -> dict[str, f
 
 def _right(model: ServableModel, held_out: Examples, features: Sequence[Array]) -> Bools:
     # By name: another version may list the same emotions in another order.
-    names = np.array(model.description.labels)
+    names = np.array(model.description.emotions)
     truth = np.array([clip.emotion for clip in held_out.clips])
     return np.asarray(names[model.predict(features).argmax(axis=1)] == truth)

@@ -81,7 +81,7 @@ class Predicts(Protocol):
     """A trained network, or a version as it is served."""
 
     def predict(self, features: Sequence[Array]) -> Row:
-        """Probabilities `[clips, labels]` of each clip's windows `[windows, frames, bins]`."""
+        """Probabilities `[clips, emotions]` of each clip's windows `[windows, frames, bins]`."""
         ...
 
 

@@ -21,10 +21,10 @@ WARMUP_BATCHES = (1, 8)
 
 
 class _Servable(tf.Module):  # type: ignore[misc]
-    def __init__(self, trained: Trained, spec: FeatureSpec, labels: tuple[str, ...], card: dict[str, Any]) -> None:
+    def __init__(self, trained: Trained, spec: FeatureSpec, emotions: tuple[str, ...], card: dict[str, Any]) -> None:
         super().__init__()
         self.predict = _frozen(trained, spec)
-        texts = (spec.to_json(), json.dumps(labels), json.dumps(card, sort_keys=True))
+        texts = (spec.to_json(), json.dumps(emotions), json.dumps(card, sort_keys=True))
         names = (contract.OUTPUT_SPEC, contract.OUTPUT_LABELS, contract.OUTPUT_CARD)
         self.texts = dict(zip(names, texts, strict=True))
 
@@ -32,7 +32,7 @@ class _Servable(tf.Module):  # type: ignore[misc]
         return {name: tf.fill(tf.shape(rows), text) for name, text in self.texts.items()}
 
 
-def export(trained: Trained, spec: FeatureSpec, labels: tuple[str, ...], card: dict[str, Any], folder: Path) -> None:
+def export(trained: Trained, spec: FeatureSpec, emotions: tuple[str, ...], card: dict[str, Any], folder: Path) -> None:
     """Write a SavedModel into `folder`, which must not exist.
 
     The warm-up has one request for each of a few batch sizes, so that the first user does not wait; the golden set has
@@ -40,7 +40,7 @@ def export(trained: Trained, spec: FeatureSpec, labels: tuple[str, ...], card: d
     """
     if folder.exists():
         raise FileExistsError(f"{folder} is there already")
-    servable = _Servable(trained, spec, labels, card)
+    servable = _Servable(trained, spec, emotions, card)
     rows = tf.TensorSpec([None], tf.int32, name=contract.INPUT_ROWS)
     signatures = {
         contract.SIGNATURE_PREDICT: servable.predict,

@@ -49,7 +49,7 @@ def golden_windows(spec: FeatureSpec, statistics: Mapping[str, Sequence[float]] 
 
 
 def write_golden(folder: Path, windows: Array, model: Callable[[Array], npt.NDArray[np.floating]]) -> None:
-    """Keep windows, what `model` makes of them `[n, labels]`, and where they are from in the SavedModel `folder`."""
+    """Keep windows, what `model` makes of them `[n, emotions]`, and where they are from in the SavedModel `folder`."""
     path = folder / PATH
     path.parent.mkdir(exist_ok=True)
     probabilities = np.asarray(model(windows), np.float32)
@@ -57,7 +57,7 @@ def write_golden(folder: Path, windows: Array, model: Callable[[Array], npt.NDAr
 
 
 def read_golden(data: bytes | None) -> tuple[Array, Array]:
-    """Features `[n, frames, bins]` and probabilities `[n, labels]`. Raises FailedCheckError if there are none."""
+    """Features `[n, frames, bins]` and probabilities `[n, emotions]`. Raises FailedCheckError if there are none."""
     if data is None:
         raise FailedCheckError(f"the version has no {PATH}")
     try:

@@ -29,12 +29,12 @@ class ServableModel:
         self.description = contract.Description.parse(*(texts[name].numpy()[0] for name in names))
 
     def windows(self, features: Array) -> npt.NDArray[np.float32]:
-        """Probabilities `[batch, labels]` of features `[batch, frames, bins]`."""
+        """Probabilities `[batch, emotions]` of features `[batch, frames, bins]`."""
         answer = self._predict(**{contract.INPUT_FEATURES: tf.constant(features)})
         return np.asarray(answer[contract.OUTPUT_PROBABILITIES])
 
     def predict(self, features: Sequence[Array]) -> npt.NDArray[np.float64]:
-        """Probabilities `[clips, labels]`, averaged over each clip's windows."""
+        """Probabilities `[clips, emotions]`, averaged over each clip's windows."""
         return per_clip(in_batches(self.windows, np.concatenate(features)), features)
 
     def latency_s(self) -> float:

@@ -17,7 +17,7 @@ _MEANS = np.sqrt(2 / np.pi) * np.exp(-(_RATIOS**2) / 2) + _RATIOS * (1 - 2 * nor
 
 
 def softmax(logits: Array) -> npt.NDArray[np.float64]:
-    """Rows of `[n, labels]` to probabilities."""
+    """Rows of `[n, emotions]` to probabilities."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 

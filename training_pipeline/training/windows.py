@@ -15,11 +15,11 @@ BATCH = 16
 
 
 def in_batches(model: Callable[[Array], Any], windows: Array) -> Array:
-    """What `model` makes of `windows` `[n, frames, bins]`, a batch at a time: `[n, labels]`."""
+    """What `model` makes of `windows` `[n, frames, bins]`, a batch at a time: `[n, emotions]`."""
     return np.concatenate([np.asarray(model(windows[n : n + BATCH])) for n in range(0, len(windows), BATCH)])
 
 
 def per_clip(probabilities: npt.NDArray[Any], features: Sequence[Array]) -> npt.NDArray[np.float64]:
-    """Windows' probabilities `[windows, labels]` to the mean over each clip's windows `[clips, labels]`."""
+    """Windows' probabilities `[windows, emotions]` to the mean over each clip's windows `[clips, emotions]`."""
     ends = np.cumsum([len(feature) for feature in features])
     return np.stack([part.mean(axis=0) for part in np.split(probabilities, ends[:-1])])

@@ -56,4 +56,4 @@ class Shadow:
             features = spoken_features(heard, spec)
         # The budget of retries is the clients'.
         context = RequestContext(time.monotonic() + self._settings.deadline_s, may_retry=False)
-        return most_probable(model.ask(features, other, context), other.description.labels)
+        return most_probable(model.ask(features, other, context), other.description.emotions)

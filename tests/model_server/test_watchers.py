@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import text_format
 
 from model_server.errors import ServingError, invalid_argument
-from model_server.source import BasePathWatcher, ConfigFileWatcher, choose_versions, read_model_config
+from model_server.watchers import BasePathWatcher, ConfigFileWatcher, choose_versions, read_model_config
 from speech_emotion.protos import model_server_config_pb2
 
 
