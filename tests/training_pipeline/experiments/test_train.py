@@ -1,0 +1,54 @@
+"""One model on every clip, as `ser train` makes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from training_pipeline.errors import DataError
+from training_pipeline.experiments.train import Training, train_on_all
+from training_pipeline.savedmodel.golden import PATH
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.savedmodel.version import CARD_JSON, CARD_PAGE
+
+
+@pytest.fixture
+def asked(manifest: Path, tmp_path: Path) -> Training:
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps({"models": {"mlp": {"unheard_speakers": {"accuracy": 0.5}}}}))
+    return Training(
+        data=manifest,
+        model="mlp",
+        folder=tmp_path / "version",
+        cache=tmp_path / "cache",
+        cache_max_bytes=0,
+        evaluation=results,
+        data_name="calls",
+        licence="ours",
+    )
+
+
+def test_a_version_is_whole_and_its_card_says_what_it_was_made_of(asked: Training) -> None:
+    train_on_all(replace(asked, evaluation=None))
+    card = ServableModel(asked.folder).description.card
+    assert card == json.loads((asked.folder / CARD_JSON).read_text())
+    assert (card["data"]["name"], card["licences"]["weights"]) == ("calls", "ours")
+    assert card["data"]["speakers"] == ["00", "01", "02", "03", "04"]  # nobody is held out
+    assert (card["evaluation"], card["folds"]) == ({}, [])
+    assert (asked.folder / PATH).is_file()
+    assert (asked.folder / CARD_PAGE).is_file()
+    assert not any(path.is_file() for path in asked.cache.rglob("*"))  # the limit is 0
+
+
+def test_what_cannot_be_done_is_said_before_anything_is_trained(asked: Training) -> None:
+    assert asked.evaluation
+    asked.evaluation.write_text('{"models": {}}')
+    with pytest.raises(DataError, match="has no figures of mlp"):
+        train_on_all(asked)
+    asked.folder.mkdir()
+    with pytest.raises(FileExistsError, match="is there already"):
+        train_on_all(asked)
+    assert not asked.cache.exists()
