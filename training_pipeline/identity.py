@@ -11,7 +11,7 @@ import importlib.util
 import json
 import platform
 import subprocess
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +19,7 @@ IMAGE_VERSION = Path("/opt/version")
 """`VERSION REVISION`, which the image's build writes (`Dockerfile.pipeline`)."""
 UNKNOWN = "unknown"
 PACKAGE = Path(__file__).parent
+_OWN = {"speech_emotion", "training_pipeline"}
 _LIBRARIES = ("keras", "librosa", "numpy", "scikit-learn", "soxr", "tensorflow")
 
 
@@ -38,10 +39,20 @@ def sources(*modules: str) -> str:
     Raises ModuleNotFoundError. The answer is kept for the life of the process, as its code is.
     """
     digest = hashlib.sha256()
-    for module in sorted(modules):
+    for module in sorted(set(modules)):
         for name, path in _files(module):
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def packages_of(*things: object) -> tuple[str, ...]:
+    """The packages of functions, partial functions, classes and instances that other distributions brought, sorted."""
+    modules = {str(getattr(_unwrapped(thing), "__module__", type(thing).__module__)) for thing in things}
+    return tuple(sorted({module.partition(".")[0] for module in modules} - _OWN - {"__main__", "builtins"}))
+
+
+def _unwrapped(thing: object) -> object:
+    return _unwrapped(thing.func) if isinstance(thing, partial) else thing
 
 
 def _files(module: str) -> list[tuple[str, Path]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from speech_emotion.features import SEED_SPEC
 from training_pipeline import identity as identities
-from training_pipeline.identity import UNKNOWN, identity, revision, sources
+from training_pipeline.identity import UNKNOWN, identity, packages_of, revision, sources
 from training_pipeline.training.job import TRAINED_BY
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +93,7 @@ def test_whatever_training_imports_of_ours_is_in_a_jobs_identity() -> None:
         "print(*(n for n in sys.modules if n.split('.')[0] in ('speech_emotion', 'training_pipeline')))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    no_numbers = {"errors", "files", "identity", "progress", "input_files"}
+    no_numbers = {"cache", "errors", "files", "identity", "input_files", "plugins", "progress"}
     loaded = [name for name in done.stdout.split() if "." in name and name.split(".")[1] not in no_numbers]
     assert [name for name in loaded if not name.startswith(TRAINED_BY)] == []
 
@@ -136,3 +139,8 @@ def test_its_own_repository_does(installed: Path, tmp_path: Path, monkeypatch: p
     assert len(clean) == 12
     (own / "__init__.py").write_text("RATE = 2")
     assert revision() == f"{clean}-dirty"
+
+
+def test_what_another_distribution_brings_is_found_through_wrappers() -> None:
+    assert packages_of(partial(partial(np.mean), axis=0), revision, SEED_SPEC) == ("numpy",)
+    assert packages_of(Path("x"), pytest.fixture) == ("_pytest", "pathlib")

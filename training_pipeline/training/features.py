@@ -21,13 +21,13 @@ from training_pipeline.cache import kept_array
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.errors import DataError
-from training_pipeline.identity import identity, software, sources
+from training_pipeline.identity import identity, packages_of, software, sources
 from training_pipeline.progress import Progress, no_progress
 from training_pipeline.training.examples import Examples
 
 Array = npt.NDArray[np.float32]
 HEARD_BY = ("speech_emotion.audio", "speech_emotion.features")
-"""The code that features follow from."""
+"""The code that features follow from, but for the blocks of other distributions."""
 
 
 def examples_of(
@@ -35,6 +35,11 @@ def examples_of(
 ) -> Examples:
     """All of a data set with its features; see `extract_all`."""
     return Examples.of(data, extract_all(data.clips, spec, cache, progress, workers))
+
+
+def heard_by(spec: FeatureSpec) -> tuple[str, ...]:
+    """The packages whose code makes the features of `spec`."""
+    return (*HEARD_BY, *packages_of(*spec.blocks))
 
 
 def extract_all(
@@ -48,7 +53,7 @@ def extract_all(
 
     Raises DataError naming a clip that cannot be read.
     """
-    folder = cache and cache / identity(spec.fingerprint, sources(*HEARD_BY), software())
+    folder = cache and cache / identity(spec.fingerprint, sources(*heard_by(spec)), software())
     if workers <= 1:
         return [_counted(_features(clip, spec, folder), progress) for clip in clips]
     # Spawned, not forked: TensorFlow's threads do not survive a fork.

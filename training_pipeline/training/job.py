@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.facts import UNKNOWN, UNNAMED, Facts, facts_of
-from training_pipeline.identity import identity, software, sources
-from training_pipeline.networks.registry import Fit, Network, find
-from training_pipeline.training.features import HEARD_BY
+from training_pipeline.identity import identity, packages_of, software, sources
+from training_pipeline.networks.registry import Network, find
+from training_pipeline.training.features import HEARD_BY, heard_by
 
 TRAINED_BY = (
     *HEARD_BY,
@@ -17,7 +17,7 @@ TRAINED_BY = (
     "training_pipeline.networks",
     "training_pipeline.training",
 )
-"""The code that a trained network follows from: training imports nothing else of ours that makes numbers."""
+"""The code that a trained network follows from, but for what other distributions bring: training imports no more."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Job:
             network.provenance(),
             network.calibrated,
             self.seed,
-            sources(*TRAINED_BY, *_own_package(network.fit)),
+            sources(*TRAINED_BY, *heard_by(network.spec), *packages_of(network.fit)),
             software(),
         )
 
@@ -72,11 +72,3 @@ class Job:
     def folder_name(self) -> str:
         """The identity with the network's name before it, for people who look into a folder."""
         return f"{self.network.name.replace('/', '-')}-{self.identity}"
-
-
-def _own_package(fit: Fit) -> tuple[str, ...]:
-    """The package of a network that came from another distribution."""
-    while isinstance(fit, partial):
-        fit = fit.func
-    package = getattr(fit, "__module__", type(fit).__module__).partition(".")[0]
-    return () if package in {"__main__", __name__.partition(".")[0]} else (package,)
