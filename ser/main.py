@@ -128,7 +128,7 @@ def predict(
     Exit codes: 0 every clip was answered, 1 some failed, 2 wrong usage, 3 the service is away.
     """
     from ser import predict as predicting
-    from ser.outcomes import Options
+    from ser.outcomes import AskOptions
 
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
@@ -139,7 +139,7 @@ def predict(
         form="json" if as_json else "csv" if as_csv else "table",
         output=output,
         deadline_s=deadline_s,
-        options=Options(top=top, timeline=timeline, model=model, jobs=jobs, max_bytes=max_bytes),
+        options=AskOptions(top=top, timeline=timeline, model=model, jobs=jobs, max_bytes=max_bytes),
     )
     raise typer.Exit(predicting.run(request))
 

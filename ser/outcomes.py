@@ -24,7 +24,7 @@ class ServiceAwayError(Exception):
 
 
 @dataclass(frozen=True)
-class Options:
+class AskOptions:
     """How each clip is asked for."""
 
     top: int | None = None
@@ -70,7 +70,7 @@ class Outcome:
         }
 
 
-def predict_all(client: Client, clips: Sequence[Clip], options: Options) -> Iterator[Outcome]:
+def predict_all(client: Client, clips: Sequence[Clip], options: AskOptions) -> Iterator[Outcome]:
     """Outcomes in the order of `clips`, `options.jobs` at a time, fewer where the service does not hold so many.
 
     Raises ServiceAwayError at the first clip for which nobody answers: the rest would fail alike.
@@ -115,7 +115,7 @@ class _Places:
                 self._free.release()
 
 
-def _predict(client: Client, options: Options, places: _Places, clip: Clip) -> Outcome:
+def _predict(client: Client, options: AskOptions, places: _Places, clip: Clip) -> Outcome:
     try:
         data = _read(clip, options.max_bytes)
         while True:

@@ -11,9 +11,9 @@ from pathlib import Path
 import typer
 
 from ser.clips import Clip, UsageError, find_clips, printable
-from ser.outcomes import Options, Outcome, ServiceAwayError, predict_all
+from ser.formats import COLUMNS, Format, OutputFile, csv_line, csv_row, json_line, table
+from ser.outcomes import AskOptions, Outcome, ServiceAwayError, predict_all
 from ser.output import progress, sentence_of, writing
-from ser.predictions import COLUMNS, Format, OutputFile, csv_line, csv_row, json_line, table
 from speech_emotion.client import Client
 
 
@@ -36,7 +36,7 @@ class Request:
     form: Format = "table"
     output: Path | None = None
     deadline_s: float = 30.0
-    options: Options = field(default_factory=Options)
+    options: AskOptions = field(default_factory=AskOptions)
 
 
 def run(request: Request) -> Exit:

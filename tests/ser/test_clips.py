@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from ser.clips import Clip, UsageError, find_clips, printable
+from ser.formats import table
 from ser.outcomes import Outcome
-from ser.predictions import table
 from speech_emotion.audio.kinds import SUFFIXES
 
 
