@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +159,12 @@ def test_the_chart_passes_only_options_that_there_are() -> None:
 def test_the_documentation_has_the_table_of_the_declarations() -> None:
     page = (ROOT / "docs" / "pipeline.md").read_text()
     assert options_table() in page, f"docs/pipeline.md is not current; its table is:\n\n{options_table()}"
+
+
+def test_the_declarations_import_nothing_but_the_standard_library() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import training_pipeline.retraining.options;"
+        "print(*{name.split('.')[0] for name in sys.modules.keys() - before} - sys.stdlib_module_names)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"speech_emotion", "training_pipeline"}
