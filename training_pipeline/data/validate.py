@@ -82,10 +82,10 @@ def validate(data: DataSet, progress: Progress = no_progress) -> Findings:
         if len(group) > 1:
             # One speaker's same sentence twice with one emotion is a flaw; anything else contradicts itself or leaks.
             same = len({(clip.emotion, clip.speaker, clip.split) for clip in group}) == 1
-            kind = (
+            found_in = (
                 warnings["duplicate audio"] if same else errors["duplicate audio of another emotion, speaker or split"]
             )
-            kind.append(" = ".join(str(clip.path) for clip in group))
+            found_in.append(" = ".join(str(clip.path) for clip in group))
     for what, names in _set_errors(data):
         errors[what] += names
     found.errors, found.warnings = dict(errors), dict(warnings)

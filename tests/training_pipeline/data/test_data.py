@@ -48,7 +48,7 @@ def test_skipped_files_are_told_with_their_count(tmp_path: Path, caplog: pytest.
     assert "1 other files skipped" in caplog.text
 
 
-def test_a_label_with_fewer_clips_than_folds_is_an_error(clips: list[Clip]) -> None:
+def test_an_emotion_with_fewer_clips_than_folds_is_an_error(clips: list[Clip]) -> None:
     rare = [clip for clip in clips if clip.emotion != "calm"] + [clip for clip in clips if clip.emotion == "calm"][:2]
     with pytest.raises(DataError, match="fewer of calm"):
         random_folds(rare)
@@ -78,7 +78,7 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 def test_the_recordings_are_whole(ravdess_dir: Path) -> None:
     clips = read_ravdess(ravdess_dir).clips
     assert len(clips) == 1440
-    assert [sum(clip.emotion == label for clip in clips) for label in EMOTIONS] == [96] + [192] * 7
+    assert [sum(clip.emotion == emotion for clip in clips) for emotion in EMOTIONS] == [96] + [192] * 7
     tests = [{int(clips[i].speaker) for i in fold.test} for fold in speaker_folds(clips)]
     assert tests == [set(actors) for actors in FOLDS]
 

@@ -63,7 +63,7 @@ def test_one_speakers_same_take_twice_is_a_warning_any_other_duplicate_stops(own
     samples, rate = soundfile.read(own[0].path)
     other = next(clip for clip in own if clip.emotion != own[0].emotion)
     soundfile.write(other.path, samples, rate, format="FLAC")  # the same sound in other bytes
-    (names,) = validate(own).errors["duplicate audio of other emotion, speaker or split"]
+    (names,) = validate(own).errors["duplicate audio of another emotion, speaker or split"]
     assert other.path.name in names
 
 
