@@ -23,8 +23,8 @@ def series(name: str, labels: str, values: str) -> dict[str, str]:
     return {"series": f"{name}{{{JOB}{',' if labels else ''}{labels}}}", "values": values}
 
 
-def requests_with(status: str, values: str) -> dict[str, str]:
-    return series("speech_emotion_requests_total", f'route="/predict",status="{status}"', values)
+def requests_with(status: str, values: str, route: str = "/predict") -> dict[str, str]:
+    return series("speech_emotion_requests_total", f'route="{route}",status="{status}"', values)
 
 
 HEALTHY = [series("up", "", "1x120"), requests_with("200", STEADY), requests_with("500", "0x120")]
@@ -48,6 +48,11 @@ def metrics_in(expression: str) -> set[str]:
     [
         ("SpeechEmotionDown", "5m", [series("up", "", "0x120")]),
         ("SpeechEmotionErrors", "15m", [requests_with("200", STEADY), requests_with("500", "0+6x120")]),
+        (
+            "SpeechEmotionErrors",
+            "15m",
+            [requests_with("200", STEADY), requests_with("500", "0+6x120", "/v1/models/<name>/predict")],
+        ),
         ("SpeechEmotionOverloaded", "15m", [requests_with("200", STEADY), requests_with("503", "0+2x120")]),
         (
             "SpeechEmotionSlow",
@@ -63,6 +68,8 @@ def metrics_in(expression: str) -> set[str]:
             [
                 series("speech_emotion_confidence_ratio_sum", 'model="m"', "0+12x120"),
                 series("speech_emotion_confidence_ratio_count", 'model="m"', STEADY),
+                series("speech_emotion_confidence_ratio_sum", 'model="sure"', "0+58x120"),
+                series("speech_emotion_confidence_ratio_count", 'model="sure"', STEADY),
             ],
         ),
     ],

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from preprocess_gateway.backend.client import PredictClient
-from preprocess_gateway.backend.retry import BURST, RetryBudget
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.errors import DeadlineError, GatewayError, ModelUnavailableError, OverloadedError
 from preprocess_gateway.settings import Settings
@@ -104,18 +103,14 @@ def test_a_server_that_is_full_or_late_is_not_asked_again(
     assert (len(faulty.metadata), retries(metrics)) == (1, 0)
 
 
-def test_retries_are_a_tenth_of_all_requests_once_the_burst_is_spent() -> None:
-    budget = RetryBudget(0.1)
-    while budget.spend():
-        pass
-    allowed = 0
-    for _ in range(200):
-        budget.earn()
-        allowed += budget.spend()
-    assert 18 <= allowed <= 20
-    for _ in range(1000):
-        budget.earn()
-    assert [budget.spend() for _ in range(int(BURST) + 1)] == [True] * int(BURST) + [False]
+def test_a_call_of_an_observer_is_not_made_again_and_earns_no_retry() -> None:
+    with served(faulty := Faulty(1), retry_ratio=1) as (client, metrics):
+        budget = client._connection._budget
+        assert budget.spend()
+        before = budget._tokens
+        with pytest.raises(ModelUnavailableError):
+            ask(client, may_retry=False)
+        assert (budget._tokens, retries(metrics), len(faulty.metadata)) == (before, 0, 1)
 
 
 def test_a_ratio_of_none_means_no_retry() -> None:

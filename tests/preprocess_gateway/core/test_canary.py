@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import requests
 
-from preprocess_gateway.backend.traffic import Traffic
 from speech_emotion.audio import load
 from speech_emotion.features import SEED_SPEC, FeatureSpec, Mel, extract
 from tests.preprocess_gateway.conftest import FLAGS, LABELS
@@ -121,15 +119,3 @@ def test_a_canary_that_is_taken_back_leaves_stable(tmp_path: Path) -> None:
         until(lambda: ask(gateway, "me")["model"]["label"] == "canary")
         (tmp_path / "models.config").write_text(config(tmp_path, stable=1))
         until(lambda: ask(gateway, "me")["model"]["label"] == "stable")
-
-
-def test_a_growing_share_keeps_the_clients_that_it_had() -> None:
-    keys = [f"client-{number}" for number in range(2000)]
-    chosen = {
-        share: {key for key in keys if Traffic("stable", "canary", share).choose(key, ("canary",)) == "canary"}
-        for share in (0.0, 0.1, 0.3, 1.0)
-    }
-    assert chosen[0.0] == set()
-    assert chosen[0.1] < chosen[0.3] < chosen[1.0] == set(keys)
-    assert len(chosen[0.1]) == pytest.approx(200, abs=45)  # three standard deviations
-    assert Traffic("stable", "canary", 1.0).choose("me", ()) == "stable"
