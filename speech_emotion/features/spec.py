@@ -55,7 +55,7 @@ class FeatureSpec(Frozen):
     sample_rate: int = Field(default=16_000, ge=4_000, le=48_000)
     """Rate in Hz to which every clip is resampled."""
     downmix: Literal["mean"] = "mean"
-    """How channels become one."""
+    """How channels become one: their mean where they do not cancel (`speech_emotion.audio.signal.mix_down`)."""
     resampler: Resampler = "soxr_hq"
     """libsoxr's quality."""
     n_fft: int = Field(default=2_048, ge=64, le=8_192)
