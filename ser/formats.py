@@ -6,12 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ser.clips import printable
 from ser.outcomes import Outcome
 from ser.output import writing
+from speech_emotion.client import Answer, Channel
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -26,6 +28,8 @@ COLUMNS = (
     "file", "emotion", "confidence", "uncertain", "reason", "warnings", "probabilities", "duration_s",
     "model", "version", "label", "request_id", "error_code", "error",
 )  # fmt: skip
+COLUMNS_BY_CHANNEL = ("file", "channel", *COLUMNS[1:])
+"""Of separate channels: a line for each, counted from 1."""
 
 
 def json_line(outcome: Outcome) -> str:
@@ -40,16 +44,29 @@ def csv_line(values: Sequence[Any]) -> str:
     return buffer.getvalue()
 
 
-def csv_row(outcome: Outcome) -> str:
-    """The line of `COLUMNS`; probabilities as JSON, as their labels are the model's."""
+def csv_row(outcome: Outcome, columns: Sequence[str] = COLUMNS) -> str:
+    """The line of `columns`, or one for each channel; probabilities as JSON, as their labels are the model's."""
     answer = outcome.answer
     row: dict[str, Any] = {"file": outcome.file, "error_code": outcome.error_code, "error": outcome.error}
     if answer:
-        row |= {name: getattr(answer, name) for name in ("emotion", "confidence", "uncertain", "reason", "request_id")}
-        row |= {"warnings": " ".join(answer.warnings), "duration_s": answer.audio.duration_s}
+        row |= {"duration_s": answer.audio.duration_s, "request_id": answer.request_id}
         row |= {"model": answer.model.name, "version": answer.model.version, "label": answer.model.label}
-        row["probabilities"] = json.dumps(answer.probabilities) if answer.probabilities else None
-    return csv_line([row.get(name) for name in COLUMNS])
+    rows = [row | _verdict(heard) for heard in _heard(outcome)] or [row]
+    return "\n".join(csv_line([each.get(name) for name in columns]) for each in rows)
+
+
+def _heard(outcome: Outcome) -> Sequence[Answer | Channel]:
+    """What there is a verdict on: each channel, or the clip; nothing if it failed."""
+    answer = outcome.answer
+    return (answer.channels or (answer,)) if answer else ()
+
+
+def _verdict(heard: Answer | Channel) -> dict[str, Any]:
+    row = {name: getattr(heard, name) for name in ("emotion", "confidence", "uncertain", "reason")}
+    row["warnings"] = " ".join(heard.warnings)
+    row["probabilities"] = json.dumps(heard.probabilities) if heard.probabilities else None
+    row["channel"] = heard.channel if isinstance(heard, Channel) else None
+    return row
 
 
 class FileName:
@@ -81,18 +98,20 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table("file", "emotion", "confidence", "remarks")
+    separate = any(outcome.answer and outcome.answer.channels for outcome in outcomes)
+    drawn = Table("file", *(["channel"] if separate else []), "emotion", "confidence", "remarks")
     for outcome in outcomes:
-        answer = outcome.answer
-        if not answer:
+        name = FileName(outcome.clip.shown)
+        if not outcome.answer:
             remark = printable(f"{outcome.error_code}: {outcome.error_text}")
-            drawn.add_row(FileName(outcome.clip.shown), Text("failed", "red"), "", Text(remark))
-            continue
-        remarks = [*(["uncertain"] if answer.uncertain else []), *answer.warnings]
-        emotion = answer.emotion or (answer.reason or "none").replace("_", " ")
-        confidence = "" if answer.confidence is None else f"{answer.confidence:.0%}"
-        style = "yellow" if answer.uncertain or not answer.emotion else ""
-        drawn.add_row(FileName(outcome.clip.shown), Text(emotion, style), confidence, Text(", ".join(remarks)))
+            drawn.add_row(name, *([""] if separate else []), Text("failed", "red"), "", Text(remark))
+        for heard in _heard(outcome):
+            remarks = [*(["uncertain"] if heard.uncertain else []), *heard.warnings]
+            emotion = heard.emotion or (heard.reason or "none").replace("_", " ")
+            confidence = "" if heard.confidence is None else f"{heard.confidence:.0%}"
+            style = "yellow" if heard.uncertain or not heard.emotion else ""
+            channel = [str(heard.channel)] if isinstance(heard, Channel) else []
+            drawn.add_row(name, *channel, Text(emotion, style), confidence, Text(", ".join(remarks)))
     return drawn
 
 
@@ -102,12 +121,12 @@ class OutputFile:
     Failures are not written: they are tried again. A last line that was cut off is dropped.
     """
 
-    def __init__(self, path: Path, form: Format) -> None:
+    def __init__(self, path: Path, form: Format, columns: Sequence[str] = COLUMNS) -> None:
         self._path = path
         self._as_csv = form == "csv"
-        self._line: Callable[[Outcome], str] = csv_row if self._as_csv else json_line
+        self._line: Callable[[Outcome], str] = partial(csv_row, columns=columns) if self._as_csv else json_line
         self._begun = False
-        self._start = (csv_line(COLUMNS) + "\n" if self._as_csv else JSON_START).encode()
+        self._start = (csv_line(columns) + "\n" if self._as_csv else JSON_START).encode()
 
     def done(self) -> set[str]:
         """Names of the clips that have an answer. Raises OSError, and ValueError if the file is not of this format."""

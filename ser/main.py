@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,13 @@ Checkpoints = Annotated[
     Path | None,
     typer.Option(help="Keep checkpoints under this folder; default: .cache/training, until all is done."),
 ]
+
+
+class ChannelChoice(StrEnum):
+    """How the channels of a clip are answered."""
+
+    MIX = "mix"
+    SEPARATE = "separate"
 
 
 def _version(asked: bool) -> None:
@@ -113,6 +121,10 @@ def predict(
         int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
     ] = None,
     timeline: Annotated[bool, typer.Option(help="Include the emotion of each window in JSON.")] = False,
+    channels: Annotated[
+        ChannelChoice,
+        typer.Option(help="Mix the channels of a clip, or answer each separately, as the sides of a call."),
+    ] = ChannelChoice.MIX,
     deadline_s: Annotated[
         float, typer.Option(min=0.1, max=300, help="Give up on a clip after N seconds, retries included.")
     ] = 30.0,
@@ -139,7 +151,9 @@ def predict(
         form="json" if as_json else "csv" if as_csv else "table",
         output=output,
         deadline_s=deadline_s,
-        options=AskOptions(top=top, timeline=timeline, model=model, jobs=jobs, max_bytes=max_bytes),
+        options=AskOptions(
+            top=top, timeline=timeline, model=model, channels=channels.value, jobs=jobs, max_bytes=max_bytes
+        ),
     )
     raise typer.Exit(predicting.run(request))
 

@@ -15,6 +15,7 @@ from typing import Any
 from ser.clips import STDIN, Clip
 from ser.output import sentence_of
 from speech_emotion.client import Answer, Client, ClientError, ProblemError, UnreachableError
+from speech_emotion.client.calls import Channels
 from speech_emotion.client.clips import read_clip
 from speech_emotion.input_files import MAX_CLIP_BYTES
 
@@ -30,6 +31,7 @@ class AskOptions:
     top: int | None = None
     timeline: bool = False
     model: str | None = None
+    channels: Channels = "mix"
     jobs: int = 3  # what a worker of a gateway holds by default
     max_bytes: int = MAX_CLIP_BYTES
 
@@ -120,7 +122,13 @@ def _predict(client: Client, options: AskOptions, places: _Places, clip: Clip) -
         data = _read(clip, options.max_bytes)
         while True:
             with places.hold():
-                answer = client.predict(data, top=options.top, timeline=options.timeline, model=options.model)
+                answer = client.predict(
+                    data,
+                    top=options.top,
+                    timeline=options.timeline,
+                    model=options.model,
+                    channels=options.channels,
+                )
                 return Outcome(clip, answer)
     except UnreachableError as error:
         raise ServiceAwayError(str(error)) from error

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from ser.clips import Clip, UsageError, find_clips, printable
-from ser.formats import COLUMNS, Format, OutputFile, csv_line, csv_row, json_line, table
+from ser.formats import COLUMNS, COLUMNS_BY_CHANNEL, Format, OutputFile, csv_line, csv_row, json_line, table
 from ser.outcomes import AskOptions, Outcome, ServiceAwayError, predict_all
 from ser.output import progress, sentence_of, writing
 from speech_emotion.client import Client
@@ -37,6 +38,11 @@ class Request:
     output: Path | None = None
     deadline_s: float = 30.0
     options: AskOptions = field(default_factory=AskOptions)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Columns of CSV."""
+        return COLUMNS if self.options.channels == "mix" else COLUMNS_BY_CHANNEL
 
 
 def run(request: Request) -> Exit:
@@ -73,9 +79,13 @@ def run(request: Request) -> Exit:
 def _collect(
     client: Client, clips: Sequence[Clip], request: Request, sink: OutputFile | None, outcomes: list[Outcome]
 ) -> None:
-    streamed = {"json": json_line, "csv": csv_row}.get(request.form) if sink is None else None
-    if streamed is csv_row:
-        typer.echo(csv_line(COLUMNS))
+    lines: dict[Format, Callable[[Outcome], str]] = {
+        "json": json_line,
+        "csv": partial(csv_row, columns=request.columns),
+    }
+    streamed = lines.get(request.form) if sink is None else None
+    if streamed and request.form == "csv":
+        typer.echo(csv_line(request.columns))
     for outcome in _advancing(predict_all(client, clips, request.options), len(clips)):
         outcomes.append(outcome)
         if streamed:
@@ -125,7 +135,7 @@ def _sink(request: Request) -> OutputFile | None:
     if request.output is None:
         return None
     as_csv = request.form == "csv" or (request.form == "table" and request.output.suffix.lower() == ".csv")
-    return OutputFile(request.output, "csv" if as_csv else "json")
+    return OutputFile(request.output, "csv" if as_csv else "json", request.columns)
 
 
 def _say(message: str, code: Exit) -> Exit:

@@ -57,6 +57,11 @@ def hear(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimi
     return Heard(info, mono, spans, speech, warnings)
 
 
+def hear_channels(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimits) -> list[Heard]:
+    """What `hear` gives of each channel alone, in order: nothing is mixed."""
+    return [hear(samples[channel : channel + 1], info, spec, limits) for channel in range(len(samples))]
+
+
 def spoken_features(heard: Heard, spec: FeatureSpec) -> Array:
     """Features of the windows with speech, `[windows, frames, bins]`: all that a model is asked about."""
     if not heard.speech.any():

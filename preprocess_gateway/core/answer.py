@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,11 +11,12 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from speech_emotion import hearing
 from speech_emotion.audio import NO_HINTS, Hints
-from speech_emotion.audio.quality import QualityWarning
-from speech_emotion.hearing import Heard
+from speech_emotion.audio.quality import QUALITY_WARNINGS, QualityWarning
 
-Reason = Literal["no_speech"]
+Reason = Literal["no_speech", "separate_channels"]
+Channels = Literal["mix", "separate"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class PredictOptions:
     """What a client asks for: the `top` most probable emotions (none: all, in the model's order), a timeline.
 
     `hints` are for the decoder: which track is meant, and what samples without a header are.
+    `channels`: mixed into one, or each answered for itself.
     """
 
     top: int | None = None
     timeline: bool = False
     hints: Hints = NO_HINTS
+    channels: Channels = "mix"
 
 
 class _Part(BaseModel):
@@ -70,7 +73,8 @@ class Verdict(_Part):
     probabilities: dict[str, float] | None
     """Probability of each emotion in the model's order, or of the `top` most probable; null without speech."""
     reason: Reason | SkipJsonSchema[None] = None
-    """Why there is no emotion; only there where `emotion` is null."""
+    """Why there is no emotion, only there where `emotion` is null: `no_speech`, or `separate_channels` of a clip whose
+    channels have answers of their own."""
 
 
 class Window(Verdict):
@@ -82,15 +86,30 @@ class Window(Verdict):
     """End in the clip, in seconds: never after the clip's own end."""
 
 
-class Answer(Verdict):
-    """A clip's emotion."""
+class WholeVerdict(Verdict):
+    """The emotion of audio from its start to its end."""
 
     uncertain: bool
-    """Whether `confidence` is below GATEWAY_MIN_CONFIDENCE; false where there is no speech."""
+    """Whether `confidence` is below GATEWAY_MIN_CONFIDENCE; false where `emotion` is null."""
     warnings: tuple[QualityWarning, ...]
     """What makes the recording hard to judge."""
     timeline: tuple[Window, ...] | SkipJsonSchema[None] = None
-    """Each window of the clip in order; only there if asked for."""
+    """Each window in order; only there if asked for."""
+
+
+class Channel(WholeVerdict):
+    """The emotion of one channel."""
+
+    channel: int = Field(ge=1)
+    """Which channel of the file, counted from 1."""
+
+
+class Answer(WholeVerdict):
+    """A clip's emotion."""
+
+    channels: tuple[Channel, ...] | SkipJsonSchema[None] = None
+    """Each channel in order; only there with `channels=separate`. The clip has no emotion of its own then, and every
+    warning that a channel has."""
     model: Model
     """Which model answered."""
     audio: Audio
@@ -114,21 +133,21 @@ def clip_row(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
 def build_answer(
     rows: npt.NDArray[np.float32],
     emotions: tuple[str, ...],
-    heard: Heard,
+    parts: Sequence[hearing.Heard],
     model: Model,
     options: PredictOptions,
     min_confidence: float,
 ) -> Answer:
-    """The answer from `rows` `[windows with speech, emotions]`: one row for each window with speech."""
-    verdict = _verdict(clip_row(rows) if len(rows) else None, emotions, options.top)
-    confidence = verdict["confidence"]
-    timeline = {"timeline": tuple(_windows(rows, emotions, heard, options.top))} if options.timeline else {}
-    info = heard.info
+    """The answer from what was heard, the mixture or each channel, and from `rows` `[windows with speech, emotions]`.
+
+    `rows` has one row for each window with speech of each of the `parts`, in their order.
+    """
+    ends = np.cumsum([int(part.speech.sum()) for part in parts])
+    split = np.split(rows, ends[:-1])
+    heard = [_heard(of, emotions, part, options, min_confidence) for of, part in zip(split, parts, strict=True)]
+    info = parts[0].info
     return Answer(
-        **verdict,
-        **timeline,
-        uncertain=confidence is not None and confidence < min_confidence,
-        warnings=heard.warnings,
+        **(heard[0] if options.channels == "mix" else _separate(heard)),
         model=model,
         audio=Audio(
             duration_s=info.duration_s, sample_rate=info.sample_rate, channels=info.channels, format=info.format
@@ -136,8 +155,34 @@ def build_answer(
     )
 
 
+def _separate(heard: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Fields of an Answer that says nothing for the clip: who does not know `channels` must not be misled."""
+    warned = {code for part in heard for code in part["warnings"]}
+    return {
+        **_verdict(None, (), None, "separate_channels"),
+        "uncertain": False,
+        "warnings": tuple(code for code in QUALITY_WARNINGS if code in warned),
+        "channels": tuple(Channel(channel=number, **part) for number, part in enumerate(heard, 1)),
+    }
+
+
+def _heard(
+    rows: npt.NDArray[np.float32],
+    emotions: tuple[str, ...],
+    heard: hearing.Heard,
+    options: PredictOptions,
+    min_confidence: float,
+) -> dict[str, Any]:
+    """Fields of a WholeVerdict."""
+    verdict = _verdict(clip_row(rows) if len(rows) else None, emotions, options.top)
+    confidence = verdict["confidence"]
+    timeline = {"timeline": tuple(_windows(rows, emotions, heard, options.top))} if options.timeline else {}
+    uncertain = confidence is not None and confidence < min_confidence
+    return {**verdict, **timeline, "uncertain": uncertain, "warnings": heard.warnings}
+
+
 def _windows(
-    rows: npt.NDArray[np.float32], emotions: tuple[str, ...], heard: Heard, top: int | None
+    rows: npt.NDArray[np.float32], emotions: tuple[str, ...], heard: hearing.Heard, top: int | None
 ) -> Iterator[Window]:
     answered = iter(rows)
     for (start_s, end_s), speech in zip(heard.spans, heard.speech, strict=True):
@@ -145,10 +190,12 @@ def _windows(
         yield Window(start_s=round(start_s, 3), end_s=round(end_s, 3), **verdict)
 
 
-def _verdict(row: npt.NDArray[np.floating[Any]] | None, emotions: tuple[str, ...], top: int | None) -> dict[str, Any]:
+def _verdict(
+    row: npt.NDArray[np.floating[Any]] | None, emotions: tuple[str, ...], top: int | None, reason: Reason = "no_speech"
+) -> dict[str, Any]:
     """Fields of a Verdict; of equally probable emotions the model's first comes first."""
     if row is None:
-        return {"emotion": None, "confidence": None, "probabilities": None, "reason": "no_speech"}
+        return {"emotion": None, "confidence": None, "probabilities": None, "reason": reason}
     ranked = np.argsort(-row, kind="stable")
     shown = range(len(emotions)) if top is None else ranked[:top]
     return {

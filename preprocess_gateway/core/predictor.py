@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+import numpy as np
+
 from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.answer import Answer, Model, PredictOptions, build_answer
@@ -16,9 +18,10 @@ from preprocess_gateway.core.served_models import ServedModel, ServedModels
 from preprocess_gateway.errors import DeadlineError, OverloadedError
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
-from speech_emotion.audio import DecoderPool, Hints, decode
+from speech_emotion.audio import DecoderPool, Hints, QualityLimits, decode
 from speech_emotion.errors import DecoderBusyError, DecoderDeadlineError
-from speech_emotion.hearing import hear, spoken_features
+from speech_emotion.features import FeatureSpec
+from speech_emotion.hearing import Heard, hear, hear_channels, spoken_features
 
 
 class Predictor:
@@ -79,12 +82,12 @@ class Predictor:
         def steps(version: ServedVersion, context: RequestContext) -> Observation:
             spec, emotions = version.description.spec, version.description.emotions
             with self._metrics.stage("features"):
-                heard = hear(clip.samples, clip.info, spec, self._settings.quality_limits)
-                features = spoken_features(heard, spec)
+                parts = _listen(clip, spec, self._settings.quality_limits, options)
+                features = np.concatenate([spoken_features(part, spec) for part in parts])
             with self._metrics.stage("serving"):
                 rows = model.ask(features, version, context)
             named = Model(name=model.name, version=version.version, label=version.label)
-            answer = build_answer(rows, emotions, heard, named, options, self._settings.min_confidence)
+            answer = build_answer(rows, emotions, parts, named, options, self._settings.min_confidence)
             return Observation(clip, features, answer, version)
 
         seen = with_fallback(asked_again(steps, model), model, self._metrics)(chosen, context)
@@ -102,3 +105,9 @@ class Predictor:
             raise OverloadedError(str(error), reason="decoders") from error
         except DecoderDeadlineError as error:
             raise DeadlineError(str(error)) from error
+
+
+def _listen(clip: Clip, spec: FeatureSpec, limits: QualityLimits, options: PredictOptions) -> list[Heard]:
+    if options.channels == "separate":
+        return hear_channels(clip.samples, clip.info, spec, limits)
+    return [hear(clip.samples, clip.info, spec, limits)]

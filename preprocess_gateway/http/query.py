@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.json_schema import SkipJsonSchema
 from werkzeug.datastructures import MultiDict
 
-from preprocess_gateway.core.answer import PredictOptions
+from preprocess_gateway.core.answer import Channels, PredictOptions
 from preprocess_gateway.errors import BadQueryError
 from speech_emotion.audio import MAX_TRACKS, Hints, Raw
 from speech_emotion.contract import MAX_LABELS
@@ -32,6 +32,8 @@ class PredictQuery(BaseModel):
     track: Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[None], BeforeValidator(_digits)] = None
     """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
     that is not silent."""
+    channels: Channels = "mix"
+    """`mix` mixes all channels into one; `separate` answers each for itself, in `channels`, and none for the clip."""
 
 
 def read_options(query: MultiDict[str, str], raw: Raw | None = None) -> PredictOptions:
@@ -46,7 +48,7 @@ def read_options(query: MultiDict[str, str], raw: Raw | None = None) -> PredictO
         read = PredictQuery.model_validate(query.to_dict())
     except ValidationError as error:
         raise BadQueryError(_first_problem(error)) from error
-    return PredictOptions(read.top, read.timeline == "true", Hints(read.track, raw))
+    return PredictOptions(read.top, read.timeline == "true", Hints(read.track, raw), read.channels)
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 QualityWarning = Literal["clipped", "very_quiet", "low_sample_rate", "damaged"]
+QUALITY_WARNINGS: tuple[QualityWarning, ...] = get_args(QualityWarning)
 
 FULL_SCALE = 0.99
 """8-bit audio ends at 0.992."""

@@ -4,7 +4,7 @@ Must not know: the parts that serve. Importing it loads httpx, and neither numpy
 """
 
 from speech_emotion.client.aio import AsyncClient
-from speech_emotion.client.answers import Answer, Audio, Model, ServedVersion, Window
+from speech_emotion.client.answers import Answer, Audio, Channel, Model, ServedVersion, Window
 from speech_emotion.client.client import Client
 from speech_emotion.client.clips import ClipSource
 from speech_emotion.client.errors import (
@@ -20,6 +20,7 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "Audio",
+    "Channel",
     "Client",
     "ClientError",
     "ClipSource",

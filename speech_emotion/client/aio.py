@@ -16,6 +16,7 @@ from speech_emotion.client.calls import (
     DEFAULT_URL,
     Attempts,
     Call,
+    Channels,
     predict_call,
     read_answer,
     read_json,
@@ -56,11 +57,12 @@ class AsyncClient:
         top: int | None = None,
         timeline: bool = False,
         model: str | None = None,
+        channels: Channels = "mix",
         deadline_s: float | None = None,
         traceparent: str | None = None,
     ) -> Answer:
         """The emotion of a clip: arguments and errors are those of `Client.predict`."""
-        arguments = (clip, self._max_bytes, sample_rate, top, timeline, model, self._client_key, traceparent)
+        arguments = (clip, self._max_bytes, sample_rate, top, timeline, model, channels, self._client_key, traceparent)
         # It reads a file, or encodes samples; a pipe may be silent for as long as it likes.
         call = await anyio.to_thread.run_sync(predict_call, *arguments, abandon_on_cancel=True)
         return read_answer(await self._send(call, deadline_s), self._service)

@@ -41,11 +41,31 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A clip's emotion; None with a `reason` where there is no speech.
+class Channel:
+    """The emotion of one channel, counted from 1; its fields are those of `Answer`."""
 
+    channel: int
+    emotion: str | None
+    confidence: float | None
+    probabilities: Mapping[str, float] | None
+    uncertain: bool
+    reason: str | None
+    warnings: tuple[str, ...]
+    timeline: tuple[Window, ...]
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Channel:
+        """Read one of an answer's channels; raises what `Answer.parse` does."""
+        return cls(channel=body["channel"], **_verdict(body))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A clip's emotion; None with a `reason` where there is none.
+
+    `reason`: `no_speech`, or `separate_channels` if each channel has an answer of its own, in `channels`.
     `uncertain`: the confidence is under the service's threshold. `warnings`: what makes the recording hard to
-    judge. `timeline`: empty unless asked for.
+    judge. `timeline`, `channels`: empty unless asked for.
     """
 
     emotion: str | None
@@ -58,26 +78,23 @@ class Answer:
     model: Model
     audio: Audio
     request_id: str
+    channels: tuple[Channel, ...] = ()
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Answer:
         """Read the body of a 200. Raises KeyError, TypeError or ValueError if it is none."""
         return cls(
-            emotion=body["emotion"],
-            confidence=body["confidence"],
-            probabilities=body["probabilities"],
-            uncertain=bool(body.get("uncertain", False)),
-            reason=body.get("reason"),
-            warnings=tuple(body.get("warnings", ())),
-            timeline=tuple(_known(Window, window) for window in body.get("timeline") or ()),
+            **_verdict(body),
             model=_known(Model, body["model"]),
             audio=_known(Audio, body["audio"]),
             request_id=body["request_id"],
+            channels=tuple(Channel.parse(channel) for channel in body.get("channels") or ()),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; `channels` only if there are any."""
+        plain = asdict(self)
+        return plain if self.channels else {name: plain[name] for name in plain if name != "channels"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,18 @@ class ServedVersion:
             for model in body["models"]
             for version in model["versions"]
         ]
+
+
+def _verdict(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "emotion": body["emotion"],
+        "confidence": body["confidence"],
+        "probabilities": body["probabilities"],
+        "uncertain": bool(body.get("uncertain", False)),
+        "reason": body.get("reason"),
+        "warnings": tuple(body.get("warnings", ())),
+        "timeline": tuple(_known(Window, window) for window in body.get("timeline") or ()),
+    }
 
 
 def _known(kind: type[T], body: Mapping[str, Any]) -> T:

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -23,6 +23,7 @@ from speech_emotion.client.errors import (
 )
 
 T = TypeVar("T")
+Channels = Literal["mix", "separate"]
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 DEFAULT_DEADLINE_S: Final = 30.0
 DEFAULT_RETRIES: Final = 3
@@ -46,6 +47,7 @@ def predict_call(
     top: int | None,
     timeline: bool,
     model: str | None,
+    channels: Channels,
     client_key: str | None,
     traceparent: str | None,
 ) -> Call:
@@ -54,7 +56,7 @@ def predict_call(
     Raises ClipTooLargeError, OSError or ValueError for a clip that cannot be read.
     """
     name, data = read_clip(clip, sample_rate, max_bytes)
-    query = {"top": top, "timeline": "true" if timeline else None}
+    query = {"top": top, "timeline": "true" if timeline else None, "channels": channels if channels != "mix" else None}
     headers = {"X-Client-Key": client_key, "traceparent": traceparent}
     path = "predict" if model is None else f"v1/models/{quote(model, safe='')}/predict"
     return Call("POST", path, {"files": {"file": (name, data)}, "params": _given(query), "headers": _given(headers)})

@@ -16,6 +16,7 @@ from speech_emotion.client.calls import (
     DEFAULT_URL,
     Attempts,
     Call,
+    Channels,
     predict_call,
     read_answer,
     read_json,
@@ -68,17 +69,21 @@ class Client:
         top: int | None = None,
         timeline: bool = False,
         model: str | None = None,
+        channels: Channels = "mix",
         deadline_s: float | None = None,
         traceparent: str | None = None,
     ) -> Answer:
         """The emotion of a path, bytes, a binary file, or samples `[samples]`, `[samples, channels]` with their Hz.
 
         `top`: return only the N most probable emotions; `timeline`: each window's emotion too; `model`: the
-        name of one that `models` lists, else the service's default; `traceparent`: W3C's header.
+        name of one that `models` lists, else the service's default; `channels`: `separate` answers each
+        channel for itself, in `Answer.channels`, and the clip not at all; `traceparent`: W3C's header.
         Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; ClipTooLargeError, OSError and
         ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """
-        call = predict_call(clip, self._max_bytes, sample_rate, top, timeline, model, self._client_key, traceparent)
+        call = predict_call(
+            clip, self._max_bytes, sample_rate, top, timeline, model, channels, self._client_key, traceparent
+        )
         return read_answer(self._send(call, deadline_s), self._service)
 
     def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:

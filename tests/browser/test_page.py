@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support import clips
+from training_pipeline.data.synthetic import voice
 
 LONG_MS = 60_000
 DROP = """([data, name]) => {
@@ -91,6 +92,27 @@ def test_a_dropped_file_is_answered_and_plays(page: Page, clip: Path) -> None:
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     expect(page.locator("#time")).to_have_text(re.compile(r"^[12]\.\d / 3\.0 s$"), timeout=LONG_MS)
     assert (opacity(page, 0.02), opacity(page, 0.98)) == (255, pytest.approx(77, abs=2))  # what is to come is faint
+
+
+def test_each_side_of_a_call_can_be_chosen(page: Page) -> None:
+    one = np.asarray(voice(3.0, 180.0, 0.04, seed=1))
+    call = clips.encode(np.stack([one, 0 * one], axis=1))
+    drop(page, call)
+    expect_answer(page)
+    expect(page.locator("#eyebrow")).to_contain_text("The clip")
+    expect(page.get_by_role("button", name="Mixed")).to_have_attribute("aria-pressed", "true")
+    with page.expect_request(re.compile("channels=separate")):
+        page.get_by_role("button", name="Channel 2").click()
+    expect(page.locator("#verdict")).to_have_text("no speech was heard", timeout=LONG_MS)
+    expect(page.locator("#eyebrow")).to_have_text("In channel 2")
+    expect(page.locator("#warnings")).to_contain_text("very quiet")
+    page.get_by_role("button", name="Channel 1").click()
+    expect(page.locator("#eyebrow")).to_contain_text("Channel 1")
+    expect(page.locator("#bars li")).to_have_count(8)
+    page.get_by_role("button", name="Mixed").click()
+    expect(page.locator("#eyebrow")).to_contain_text("The clip")
+    drop(page, clips.encode(one))
+    expect(page.locator("#channels")).to_be_hidden()
 
 
 def test_a_chosen_file_is_answered(page: Page, clip: Path) -> None:

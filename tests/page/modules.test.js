@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { ofChannel } from "../../preprocess_gateway/page/js/channels.js";
 import { Columns } from "../../preprocess_gateway/page/js/columns.js";
 import { Spectrum } from "../../preprocess_gateway/page/js/fft.js";
 import { WORDS, wordsFor } from "../../preprocess_gateway/page/js/problems.js";
@@ -112,4 +113,20 @@ test("windows that overlap share the middle, and together cover the clip", () =>
 test("every problem has a title and says what to do; an unknown one gets honest words", () => {
   for (const { title, advice } of Object.values(WORDS)) assert.ok(title && advice.endsWith("."));
   assert.match(wordsFor("never_heard_of").advice, /What it said is below/);
+});
+
+test("of separate channels each has its own answer, and the clip's facts", () => {
+  const model = { name: "speech_emotion", version: 2, label: "stable" };
+  const audio = { duration_s: 3, sample_rate: 8000, channels: 2 };
+  const said = { confidence: 0.9, probabilities: { sad: 0.9, happy: 0.1 }, uncertain: false, warnings: [] };
+  const channels = [{ channel: 1, emotion: "sad", ...said }, { channel: 2, emotion: null, confidence: null, probabilities: null, reason: "no_speech", uncertain: false, warnings: ["very_quiet"] }];
+  const answer = { emotion: null, confidence: null, probabilities: null, reason: "separate_channels", request_id: "a", model, audio, channels };
+  const [agent, customer] = [ofChannel(answer, 1), ofChannel(answer, 2)];
+  assert.equal(verdict(agent).eyebrow, "Channel 1 sounds");
+  assert.equal(verdict(agent).verdict, "sad");
+  assert.equal(agent.reason, undefined);
+  assert.deepEqual(agent.audio, audio);
+  assert.equal(verdict(customer).eyebrow, "In channel 2");
+  assert.equal(verdict(customer).verdict, "no speech was heard");
+  assert.deepEqual(customer.warnings, ["very_quiet"]);
 });

@@ -13,8 +13,10 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
+import soundfile
 from typer.testing import CliRunner, Result
 
 from ser.clips import find_clips
@@ -84,6 +86,52 @@ def test_people_get_a_table_and_scripts_csv(service: Gateway, folder: Path) -> N
     probabilities = json.loads(rows[1]["probabilities"])
     assert sum(probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert float(rows[1]["confidence"]) == max(probabilities.values())
+
+
+@pytest.fixture(scope="module")
+def call(folder: Path) -> Path:
+    """A clip of two channels, of which the second is silent."""
+    samples, rate = soundfile.read(folder / "deeper" / "00-calm-0.wav")
+    path = folder.parent / f"{folder.name}-call.wav"
+    soundfile.write(path, np.stack([samples, 0 * samples], axis=1), rate)
+    return path
+
+
+def test_separate_channels_are_lines_of_their_own(service: Gateway, folder: Path, call: Path) -> None:
+    alone = predict(service, folder / "deeper" / "00-calm-0.wav", "--json").stdout
+    arguments = (call, folder / "broken.wav", "--channels", "separate")
+    done = predict(service, *arguments, "--csv")
+    assert done.exit_code == 1
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert [(row["channel"], row["emotion"], row["reason"]) for row in rows] == [
+        ("1", json.loads(alone)["emotion"], ""),
+        ("2", "", "no_speech"),
+        ("", "", ""),
+    ]
+    assert [row["error_code"] for row in rows] == ["", "", "unsupported_format"]
+    answered, _ = map(json.loads, predict(service, *arguments, "--json").stdout.splitlines())
+    assert (answered["emotion"], answered["reason"]) == (None, "separate_channels")
+    assert [channel["channel"] for channel in answered["channels"]] == [1, 2]
+    shown = predict(service, *arguments).stdout
+    assert "channel" in shown
+    assert "no speech" in shown
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
+def test_a_run_over_separate_channels_goes_on_where_it_ended(
+    service: Gateway, folder: Path, call: Path, tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / name
+    arguments = ("--channels", "separate", "-o", output)
+    assert predict(service, call, *arguments).exit_code == 0
+    again = predict(service, call, folder / "deeper" / "00-calm-0.wav", *arguments)
+    assert again.exit_code == 0
+    assert "1 of 2 clips are in" in again.stderr
+    content = output.read_text()
+    assert content.count("no_speech") == 1
+    if name.endswith(".csv"):
+        mixed = predict(service, call, "-o", output)
+        assert (mixed.exit_code, output.read_text()) == (2, content)
 
 
 @pytest.mark.parametrize("name", ["answers.jsonl", "answers.csv"])

@@ -29,7 +29,9 @@ class Shadow:
                 metrics.shadow_comparisons.labels(model.name, outcome)
 
     def wants(self, answer: Answer) -> bool:
-        """Whether a clip is among the share, and another label there to hear it."""
+        """Whether a clip is among the share, has one emotion, and another label is there to hear it."""
+        if answer.channels is not None:
+            return False
         if random.random() >= self._settings.shadow_share:  # noqa: S311 - a sample, not a secret
             return False
         return self._models.get(answer.model.name).other_than(answer.model.label) is not None

@@ -1,5 +1,6 @@
 /** The page: three ways to a clip, one way to its answer. */
 
+import { ofChannel, showChannels } from "./channels.js";
 import { Player } from "./player.js";
 import { Problem, wordsFor } from "./problems.js";
 import { decode, record } from "./recorder.js";
@@ -78,13 +79,44 @@ async function answer(name, file, samples) {
   say("Listening to the clip…");
   try {
     if (file.size > maxBytes) throw new Problem("body_too_large");
-    const { answer: got, tookMs } = await predict(file, name, signal);
-    player.follow = showTimeline(got, player.seconds || got.audio.duration_s, (at) => player.seek(at));
-    player.update();
-    say(showResult(got, tookMs), true);
+    const mixed = await predict(file, name, signal);
+    show(mixed.answer, mixed.tookMs);
+    offerChannels(mixed, () => predict(file, name, signal, "separate"));
   } catch (error) {
     showProblem(error);
   }
+}
+
+/**
+ * @param {import("./service.js").Answer} got
+ * @param {number} tookMs
+ */
+function show(got, tookMs) {
+  player.follow = showTimeline(got, player.seconds || got.audio.duration_s, (at) => player.seek(at));
+  player.update();
+  say(showResult(got, tookMs), true);
+}
+
+/**
+ * Each channel is asked for once, when the first of them is chosen.
+ * @typedef {{answer: import("./service.js").Answer, tookMs: number}} Got
+ * @param {Got} mixed
+ * @param {() => Promise<Got>} ask
+ */
+function offerChannels(mixed, ask) {
+  /** @type {Promise<Got> | null} */
+  let separate = null;
+  let chosen = 0;
+  showChannels(mixed.answer.audio.channels, async (channel) => {
+    chosen = channel;
+    try {
+      const got = await (channel ? (separate ??= ask()) : mixed);
+      if (chosen === channel) show(channel ? ofChannel(got.answer, channel) : got.answer, got.tookMs);
+    } catch (error) {
+      separate = null;
+      showProblem(error);
+    }
+  });
 }
 
 /** @param {File} file */

@@ -4,9 +4,10 @@ import { Problem } from "./problems.js";
 
 /**
  * @typedef {{emotion: string | null, confidence: number | null, probabilities: Record<string, number> | null, reason?: string}} Verdict
+ * @typedef {Verdict & {channel: number, uncertain: boolean, warnings: string[], timeline?: Window[]}} Channel
  * @typedef {Verdict & {start_s: number, end_s: number}} Window
  * @typedef {Verdict & {
- *   uncertain?: boolean, warnings?: string[], timeline?: Window[], request_id: string,
+ *   uncertain?: boolean, warnings?: string[], timeline?: Window[], request_id: string, channel?: number, channels?: Channel[],
  *   model: {name: string, version: number, label: string},
  *   audio: {duration_s: number, sample_rate: number, channels: number, format?: string},
  * }} Answer
@@ -19,13 +20,14 @@ const TIMEOUT_MS = 60_000;
  * @param {Blob} clip
  * @param {string} name
  * @param {AbortSignal} signal gives the question up
+ * @param {"mix" | "separate"} [channels] mixed into one, or each answered for itself
  * @returns {Promise<{answer: Answer, tookMs: number}>} rejects with a Problem
  */
-export async function predict(clip, name, signal) {
+export async function predict(clip, name, signal, channels = "mix") {
   const form = new FormData();
   form.append("file", clip, name);
   const begun = performance.now();
-  const response = await send(form, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
+  const response = await send(form, channels, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
   const body = await readJson(response);
   if (!response.ok) throw problemOf(response, body);
   if (typeof body?.model !== "object" || typeof body?.audio !== "object") throw new Problem("not_the_service");
@@ -34,11 +36,13 @@ export async function predict(clip, name, signal) {
 
 /**
  * @param {FormData} form
+ * @param {"mix" | "separate"} channels
  * @param {AbortSignal} signal
  */
-async function send(form, signal) {
+async function send(form, channels, signal) {
   try {
-    return await fetch("predict?timeline=true", { method: "POST", body: form, signal });
+    const separate = channels === "mix" ? "" : `&channels=${channels}`;
+    return await fetch(`predict?timeline=true${separate}`, { method: "POST", body: form, signal });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Problem(error instanceof DOMException && error.name === "TimeoutError" ? "timeout" : "unreachable");

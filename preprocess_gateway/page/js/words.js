@@ -40,15 +40,18 @@ export function warning(code) {
  * @returns {{eyebrow: string, verdict: string, explanation: string}}
  */
 export function verdict(answer) {
+  const who = answer.channel ? `channel ${answer.channel}` : "the clip";
+  const where = `In ${answer.channel ? who : "this clip"}`;
+  const The = who.replace(/^./, (first) => first.toUpperCase());
   if (answer.emotion === null || answer.confidence === null) {
     return answer.reason === "no_speech"
-      ? { eyebrow: "In this clip", verdict: "no speech was heard", explanation: "Where nobody speaks there is no emotion to name. Speak nearer to the microphone, or try another clip." }
-      : { eyebrow: "In this clip", verdict: "no emotion was found", explanation: `The service says: ${answer.reason ?? "nothing"}.` };
+      ? { eyebrow: where, verdict: "no speech was heard", explanation: "Where nobody speaks there is no emotion to name. Speak nearer to the microphone, or try another clip." }
+      : { eyebrow: where, verdict: "no emotion was found", explanation: `The service says: ${answer.reason ?? "nothing"}.` };
   }
   const share = percent(answer.confidence);
   return answer.uncertain
-    ? { eyebrow: "The clip may sound", verdict: answer.emotion, explanation: `The model is not sure: its best guess has only ${share}. Do not rely on it.` }
-    : { eyebrow: "The clip sounds", verdict: answer.emotion, explanation: `${share} confident, says the model.` };
+    ? { eyebrow: `${The} may sound`, verdict: answer.emotion, explanation: `The model is not sure: its best guess has only ${share}. Do not rely on it.` }
+    : { eyebrow: `${The} sounds`, verdict: answer.emotion, explanation: `${share} confident, says the model.` };
 }
 
 /**

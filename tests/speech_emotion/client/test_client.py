@@ -152,6 +152,33 @@ def test_an_answer_is_read_whole_and_unknown_fields_are_ignored() -> None:
     assert answer.model.version == 3
 
 
+def test_separate_channels_are_asked_for_and_read() -> None:
+    said = {"confidence": 0.75, "probabilities": {"calm": 0.75}, "uncertain": False, "warnings": []}
+    silent = {"confidence": None, "probabilities": None, "uncertain": False, "warnings": ["very_quiet"]}
+    channels = [
+        {"channel": 1, "emotion": "calm", **said, "timeline": [{"start_s": 0, "end_s": 1, "emotion": "calm", **said}]},
+        {"channel": 2, "emotion": None, **silent, "reason": "no_speech", "of_a_later_version": True},
+    ]
+    body = {**ANSWER, **silent, "emotion": None, "reason": "separate_channels", "channels": channels}
+    transport, seen = scripted(httpx.Response(200, json=body))
+    with Client(transport=transport) as client:
+        answer = client.predict(b"clip", channels="separate")
+    assert seen[0][1].url.params["channels"] == "separate"
+    first, second = answer.channels
+    assert (first.channel, first.emotion, first.reason, first.timeline[0].emotion) == (1, "calm", None, "calm")
+    assert (second.channel, second.emotion, second.reason, second.warnings) == (2, None, "no_speech", ("very_quiet",))
+    assert answer.to_dict()["channels"][1]["reason"] == "no_speech"
+
+
+def test_channels_are_mixed_unless_asked_for() -> None:
+    transport, seen = scripted(httpx.Response(200, json=ANSWER))
+    with Client(transport=transport) as client:
+        answer = client.predict(b"clip")
+    assert "channels" not in seen[0][1].url.params
+    assert answer.channels == ()
+    assert "channels" not in answer.to_dict()
+
+
 def test_a_503_is_retried_when_its_retry_after_says() -> None:
     transport, seen = scripted(BUSY, httpx.Response(200, json=ANSWER))
     with Client("http://service", transport=transport) as client:

@@ -22,7 +22,7 @@ from speech_emotion.audio import decode
 from speech_emotion.contract import Description
 from speech_emotion.errors import ContractError
 from speech_emotion.features import SEED_SPEC, FeatureSpec, Mel, extract
-from speech_emotion.hearing import hear, spoken_features
+from speech_emotion.hearing import hear, hear_channels, spoken_features
 from tests.support import clips
 from tests.support.served import models
 
@@ -91,7 +91,7 @@ def answered(data: bytes = clips.tone(), row: tuple[float, ...] = (0.25, 0.75)) 
     features = spoken_features(heard, SEED_SPEC)
     rows = np.tile(np.array(row, np.float32), (len(features), 1))
     named = Named(name="speech_emotion", version=1, label="stable")
-    return Observation(clip, features, build_answer(rows, EMOTIONS, heard, named, PredictOptions(), 0.5), stable)
+    return Observation(clip, features, build_answer(rows, EMOTIONS, [heard], named, PredictOptions(), 0.5), stable)
 
 
 @pytest.mark.parametrize(("row", "outcome"), [((0.1, 0.9), "agree"), ((0.9, 0.1), "disagree")])
@@ -146,6 +146,15 @@ def test_without_another_label_nothing_is_wanted_and_nothing_compared(setting: S
     assert sum(setting.outcomes().values()) == 0
     setting.knows(version("stable", 1), version("canary", 2))
     assert setting.shadow.wants(seen.answer)
+
+
+def test_channels_that_were_answered_separately_are_not_compared(setting: Setting) -> None:
+    setting.knows(version("stable", 1), version("canary", 2))
+    clip = Clip(*decode(clips.tone(channels=2), SETTINGS.audio_limits))
+    parts = hear_channels(clip.samples, clip.info, SEED_SPEC, SETTINGS.quality_limits)
+    named, options = Named(name="speech_emotion", version=1, label="stable"), PredictOptions(channels="separate")
+    rows = np.tile(np.array([0.25, 0.75], np.float32), (len(parts), 1))
+    assert not setting.shadow.wants(build_answer(rows, EMOTIONS, parts, named, options, 0.5))
 
 
 @pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.3, 240, 360), (1.0, 1000, 1000)])
