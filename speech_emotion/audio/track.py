@@ -161,7 +161,7 @@ def _whole_samples(packet: Any, decoder: Any) -> Any:
     if not decoder.name.startswith("pcm_"):
         return packet
     bits = int("".join(filter(str.isdigit, decoder.name)) or 8)
-    rest = packet.size % (decoder.channels * bits // 8)
+    rest = packet.size % max(1, decoder.channels * bits // 8)
     if not rest:
         return packet
     whole = av.Packet(bytes(packet)[:-rest])

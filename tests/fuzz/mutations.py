@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.support import clips
+from speech_emotion.audio.kinds import Kind
+from tests.support import clips, sent
+
+RAW = {"PCMU": Kind.PCMU, "PCMA": Kind.PCMA, "L16": Kind.L16}
+"""Seeds of samples without a header, which a content type names."""
 
 
 def seeds() -> dict[str, bytes]:
@@ -12,14 +16,16 @@ def seeds() -> dict[str, bytes]:
     made = {
         f"{form}/{sub}": clips.tone(0.1, format=form, subtype=sub)
         for form, sub in [
-            ("WAV", "PCM_U8"), ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "PCM_32"), ("WAV", "FLOAT"),
-            ("WAV", "DOUBLE"), ("WAV", "ALAW"), ("WAV", "ULAW"), ("WAV", "IMA_ADPCM"), ("WAV", "GSM610"),
-            ("WAVEX", "PCM_16"), ("AIFF", "PCM_16"), ("AIFF", "FLOAT"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24"),
-            ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"),
+            ("WAV", "PCM_32"), ("WAV", "FLOAT"), ("WAV", "DOUBLE"), ("WAV", "ALAW"), ("WAV", "IMA_ADPCM"),
+            ("WAV", "GSM610"), ("WAVEX", "PCM_16"), ("AIFF", "FLOAT"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"),
+            ("CAF", "PCM_24"), ("AU", "PCM_16"),
         ]
     }  # fmt: skip
-    for container, codec in [("ipod", "aac"), ("ipod", "alac"), ("webm", "libopus"), ("adts", "aac")]:
-        made[f"{container}/{codec}"] = clips.contained(container, codec, 0.1)
+    made |= {name: sent.write(name, sent.tone(0.1)) for name in sent.FORMS}
+    made["two tracks"] = clips.multiplexed("matroska", [("flac", sent.tone(0.1)), ("libopus", sent.tone(0.1))])
+    made["MP3 behind ID3"] = b"ID3\x04\x00\x00\x00\x00\x01\x00" + bytes(128) + made["MP3"]
+    made["AMR, wide band"] = b"#!AMR-WB\n" + (b"\x04" + bytes(range(17))) * 5
+    made |= {name: clips.tone(0.1)[44:] for name in RAW}
     return made
 
 
