@@ -15,6 +15,7 @@ from speech_emotion.errors import CorruptAudioError, EmptyAudioError, Unsupporte
 
 try:
     import av
+    from av.audio.plane import AudioPlane
 except ImportError:
     av = None  # type: ignore[assignment]
 
@@ -34,6 +35,7 @@ CODECS = frozenset(
 """FFmpeg's decoders that are used, by name."""
 PREFERRED = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
 """FFmpeg's own decoders do not know the frames that stand for silence in AMR."""
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 BLOCK_FRAMES = 32_768
 GAP_S, PAUSE_S = 0.1, 0.45
 """A longer hole between frames means lost ones. Some containers may leave out a pause of speech, up to 0.4 s at once
@@ -80,16 +82,25 @@ class Track:
                 self.damaged = True
                 odd += frame.samples
                 continue
-            waiting.append(_floats(frame, self.info.channels))
-            size += frame.samples
             if size >= BLOCK_FRAMES:
                 yield np.concatenate(waiting)
                 taken, size = taken + size, 0
                 waiting.clear()
+            waiting.append(_floats(frame, self.info.channels))
+            size += frame.samples
         if odd > taken + size:
             raise CorruptAudioError("the audio changes its sample rate or channels on the way")
         if waiting:
+            waiting[-1] = waiting[-1][: self._unpadded(taken + size, len(waiting[-1]))]
             yield np.concatenate(waiting)
+
+    def _unpadded(self, frames: int, last: int) -> int:
+        """How much of the `last` samples is no padding: an MP4's edit list says how long a track is, to a millisecond.
+
+        FFmpeg trims the beginning by it, not the end. Never more than the last frame goes: it may be untrue.
+        """
+        padding = frames - self.info.frames - self.info.sample_rate // 1_000
+        return last - padding if self._kind is Kind.MP4 and self.info.frames and 0 < padding < last else last
 
     def _decode(self) -> Iterator[Any]:
         """Frames of what can be decoded; `damaged` is set by what cannot, and by holes between frames."""
@@ -176,13 +187,19 @@ def _promised(stream: Any, rate: int) -> int:
 
 def _floats(frame: Any, channels: int) -> Block:
     """`[frames, channels]`, integers scaled to -1..1."""
-    values = frame.to_ndarray()
-    values = values.T if frame.format.is_planar else values.reshape(-1, channels)
-    if values.dtype.kind == "f":
-        return np.ascontiguousarray(values, np.float32)
-    half = np.float32(2 ** (8 * values.dtype.itemsize - 1))
-    scaled: Block = np.ascontiguousarray(values, np.float32)
-    if values.dtype.kind == "u":
-        scaled -= half
-    scaled /= half
-    return scaled
+    dtype = np.dtype(_TYPES[frame.format.packed.name])
+    # Not `frame.planes` or `to_ndarray`: both read past the end of the planes where there are eight.
+    if frame.format.is_planar:
+        planes: list[Any] = [AudioPlane(frame, channel) for channel in range(channels)]
+        values = np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes], axis=1)
+    else:
+        plane: Any = AudioPlane(frame, 0)
+        values = np.frombuffer(plane, dtype, frame.samples * channels).reshape(-1, channels)
+    floats: Block = values.astype(np.float32)
+    if dtype.kind == "f":
+        return floats
+    half = np.float32(2 ** (8 * dtype.itemsize - 1))
+    if dtype.kind == "u":
+        floats -= half
+    floats /= half
+    return floats

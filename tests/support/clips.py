@@ -51,7 +51,8 @@ def multiplexed(
             streams[default].disposition = av.stream.Disposition.default
         for stream, (_, samples) in zip(streams, tracks, strict=True):
             context, layout = stream.codec_context, stream.codec_context.layout.name
-            frame = av.AudioFrame.from_ndarray(samples.astype(np.float32), "fltp", layout)
+            interleaved = samples.T.astype(np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(interleaved, "flt", layout)
             frame.sample_rate = rate
             resampler = av.AudioResampler(context.format.name, layout, context.sample_rate, context.frame_size or 1024)
             for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
@@ -60,11 +61,12 @@ def multiplexed(
     return buffer.getvalue()
 
 
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 6: "5.1", 8: "7.1"}
 RATES = {"libopencore_amrnb": 8_000, "g722": 16_000}
 
 
 def _stream(out: av.container.OutputContainer, codec: str, rate: int, channels: int) -> av.AudioStream:
-    stream = out.add_stream(codec, rate=RATES.get(codec, rate), layout={1: "mono", 2: "stereo"}[channels])
+    stream = out.add_stream(codec, rate=RATES.get(codec, rate), layout=LAYOUTS[channels])
     if codec.startswith("wma"):
         stream.bit_rate = 64_000
     stream.codec_context.open()

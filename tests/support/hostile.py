@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from tests.support import clips
+from tests.support import clips, sent
 
 MOST_BYTES = 16 * 1024 * 1024 - 1000
 
@@ -33,6 +33,12 @@ def huge_tables(m4a: bytes) -> bytes:
     return bytes(data)
 
 
+def with_number(file: bytes, box: bytes, offset: int, size: int, value: int) -> bytes:
+    """A file with another number of so many bytes, most significant first, so far behind the name of a box."""
+    at = file.index(box) + offset
+    return file[:at] + value.to_bytes(size, "big") + file[at + size :]
+
+
 @functools.cache
 def files() -> dict[str, tuple[bytes, str]]:
     """Name to the bytes and the code that must answer them; `ok` for a clip that is answered."""
@@ -40,7 +46,25 @@ def files() -> dict[str, tuple[bytes, str]]:
     hours = clips.encode(np.zeros(2 * 3600 * 16_000, np.int16), format="FLAC")
     noise = rng.bytes(MOST_BYTES)
     tone = clips.tone()
+    caf, au = sent.write("CAF, ALAC", sent.tone(1.0)), sent.write("AU", sent.tone(1.0))
+    minutes = np.zeros((1, 8_000 * 70))
     return {
+        "amr of two days of pauses": (b"#!AMR\n" + b"\x7c" * MOST_BYTES, "audio_too_long"),
+        "amr of noise": (b"#!AMR\n" + noise[6:], "audio_too_long"),
+        "ogg flac of silence": (sent.write("Ogg, FLAC", minutes, 8_000), "audio_too_long"),
+        "caf alac of silence": (sent.write("CAF, ALAC", minutes, 8_000), "audio_too_long"),
+        "wma of silence": (sent.write("WMA 2", minutes, 8_000), "audio_too_long"),
+        "caf with a huge table": (with_number(caf, b"pakt", 12, 8, 2**62), "corrupt_audio"),
+        "caf of noise": (caf[:60] + noise[60:], "corrupt_audio"),
+        "au whose samples begin behind its end": (with_number(au, b".snd", 4, 4, 2**32 - 1), "ok"),
+        "wma of noise": (sent.write("WMA 2", sent.tone(1.0))[:60] + noise[60:], "corrupt_audio"),
+        "w64 of noise": (sent.write("W64", sent.tone(1.0))[:40] + noise[40:], "corrupt_audio"),
+        "mp3 of noise": (sent.write("MP3", sent.tone(1.0))[:500] + noise[500:], "ok"),
+        "a tag of 16 MB": (b"ID3\x04\x00\x00\x07\x7f\x7f\x7f" + noise[10:], "unsupported_format"),
+        "fifteen silent tracks": (
+            clips.multiplexed("matroska", [("flac", minutes[:, : 8_000 * 59])] * 15, 8_000),
+            "ok",
+        ),
         "flac of two hours": (hours, "audio_too_long"),
         "flac of two hours that does not say so": (without_length(hours), "audio_too_long"),
         "flac with many samples": (clips.tone(50, 192_000, 2, "FLAC"), "too_many_samples"),

@@ -18,7 +18,7 @@ from speech_emotion import errors
 from speech_emotion.audio import AudioInfo, Hints, Limits, containers, decode
 from speech_emotion.audio.content import Content
 from speech_emotion.audio.kinds import Kind
-from tests.support import clips
+from tests.support import clips, sent
 from tests.support.watched import watched
 
 PHONES = [("ipod", "aac"), ("ipod", "alac"), ("mp4", "aac"), ("webm", "libopus"), ("adts", "aac")]
@@ -80,6 +80,9 @@ def test_without_pyav_the_error_says_what_is_missing() -> None:
     assert "`containers` (PyAV)" in done.stdout
 
 
+HEADERS = {form: sent.write(form, sent.tone(0.1))[:60] for form in sent.FORMS}
+
+
 def playlists(canary: Path) -> dict[str, bytes]:
     """Files that name `canary`, as FFmpeg's demuxers follow them."""
     name = str(canary).encode()
@@ -100,6 +103,8 @@ def playlists(canary: Path) -> dict[str, bytes]:
         "ffconcat behind an MP4 header": header + concat,
         "hls behind a WebM header": clips.contained("webm", "libopus")[:40] + hls,
         "MP4 whose samples lie elsewhere": elsewhere(name),
+        **{f"hls behind a header of {form}": HEADERS[form] + hls for form in HEADERS},
+        **{f"ffconcat behind a header of {form}": HEADERS[form] + concat for form in HEADERS},
     }
 
 
@@ -132,8 +137,8 @@ def test_no_other_file_is_read(canary: Path, name: str) -> None:
         except errors.AudioError:
             heard = None
         assert not watch.opened()
-    if heard:  # the MP4's own samples, never the canary's
-        assert heard[1].format == "MP4"
+    if heard:  # the file's own samples or its text taken for PCM, never the canary's
+        assert heard[1].frames != clips.RATE
 
 
 def test_the_watch_sees_what_probing_would_read(canary: Path) -> None:

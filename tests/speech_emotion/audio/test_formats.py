@@ -60,6 +60,17 @@ def test_two_channels_stay_two(name: str) -> None:
     assert loudest_hz(samples[::-1], info.sample_rate) == pytest.approx(880, abs=5)
 
 
+@pytest.mark.parametrize("channels", [3, 6, 8])
+@pytest.mark.parametrize("name", ["M4A", "FLAC", "Ogg, Opus", "WAV", "Matroska, PCM"])
+def test_surround_keeps_every_channel(pool: DecoderPool, name: str, channels: int) -> None:
+    """Eight planes are one more than the decoder's library can count."""
+    levels = np.arange(1, channels + 1)[:, np.newaxis] / channels
+    samples, info = pool.decode(sent.write(name, levels * sent.tone(SECONDS)), time.monotonic() + 60)
+    assert info.channels == channels
+    found = sorted(samples[:, 12_000:36_000].std(axis=1) * np.sqrt(2) / 0.5)
+    np.testing.assert_allclose(found, levels[:, 0], atol=0.25)
+
+
 @pytest.mark.parametrize(("form", "codec", "encoder"), [("ogg", "SPEEX", "libspeex"), ("caf", "OPUS", "libopus")])
 def test_what_only_other_programs_write_is_heard(tmp_path: Path, form: str, codec: str, encoder: str) -> None:
     samples, info = decode(sent.by_ffmpeg(tmp_path, clips.tone(), form, "-c:a", encoder), Limits())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,7 +158,12 @@ def test_padding_is_trimmed_where_the_file_says_so(name: str) -> None:
     assert decode(sent.write(name, sent.tone(2.0)), Limits())[1].duration_s == pytest.approx(2.0, abs=0.003)
 
 
-@pytest.mark.parametrize("name", [*PADDED, "WAV", "AU"])
+def test_an_edit_list_trims_both_ends(tmp_path: Path) -> None:
+    clip = sent.by_ffmpeg(tmp_path, clips.tone(2.0, 44_100), "ipod", "-c:a", "aac")
+    assert decode(clip, Limits())[1].duration_s == pytest.approx(2.0, abs=0.003)
+
+
+@pytest.mark.parametrize("name", sent.FORMS)
 def test_a_clip_that_is_longer_is_refused_with_digits_that_say_so(name: str) -> None:
     with pytest.raises(errors.DurationError) as caught:
         decode(sent.write(name, sent.tone(2.4)), Limits(max_duration_s=2.0))
@@ -165,6 +171,8 @@ def test_a_clip_that_is_longer_is_refused_with_digits_that_say_so(name: str) -> 
     assert said > 2.0 + TOLERANCE_S
     assert said >= caught.value.value > 2.0
     assert "at most 2 s" in str(caught.value)
+    with pytest.raises(errors.SamplesError):
+        decode(sent.write(name, sent.tone(2.4)), Limits(max_decoded_samples=10_000))
 
 
 def test_a_hair_over_the_limit_is_said_with_all_its_digits() -> None:
