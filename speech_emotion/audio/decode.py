@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from speech_emotion.audio.plain import decode_plain
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.audio.signal import prepare
 from speech_emotion.audio.source import open_source
+from speech_emotion.input_files import read_at_most
 
 Samples = npt.NDArray[np.float32]
 
@@ -53,7 +53,11 @@ def decode(data: bytes, limits: Limits, hints: Hints = NO_HINTS) -> tuple[Sample
 
 
 def load(source: str | PathLike[str] | bytes, target_rate: int, limits: Limits | None = None) -> Samples:
-    """Decode a file or its bytes to mono float32 `[samples]` at `target_rate` Hz; raises what `decode` does."""
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    samples, info = decode(data, limits or Limits())
+    """Decode a file or its bytes to mono float32 `[samples]` at `target_rate` Hz.
+
+    Raises what `decode` does, OSError, and FileTooLargeError for a file that nothing within the limits can fill.
+    """
+    limits = limits or Limits()
+    data = source if isinstance(source, bytes) else read_at_most(source, limits.max_file_bytes)
+    samples, info = decode(data, limits)
     return prepare(samples, info.sample_rate, target_rate)

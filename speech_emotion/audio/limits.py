@@ -22,6 +22,11 @@ class Limits:
     max_channels: int = 8
     max_decoded_samples: int = 12_000_000
 
+    @property
+    def max_file_bytes(self) -> int:
+        """The largest file within these bounds: 64-bit samples, and 16 MiB for tags and pictures."""
+        return 8 * self.max_decoded_samples + 16 * 1024 * 1024
+
     def check(self, info: AudioInfo) -> None:
         """Raises SampleRateError or ChannelsError if `info` is out of bounds."""
         rate = info.sample_rate

@@ -10,10 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from speech_emotion.audio import Limits
+from speech_emotion.errors import FileTooLargeError
+from speech_emotion.input_files import read_at_most
+from training_pipeline.data.table import Row, read_table, require_distinct
 from training_pipeline.errors import DataError
 
 REQUIRED = ("path", "label", "speaker")
 COLUMNS = (*REQUIRED, "sex", "split")
+MAX_CLIP_BYTES = Limits().max_file_bytes
+SPLITS = ("", "train", "test")
+LIKE_SPLIT = {"is_test", "is_train", "partition", "splits", "subset", "test", "train"}
+"""Columns that people mean as a split: not to read them would be to train on their test clips."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,23 @@ class Clip:
     sex: str = ""
     split: str = ""
 
+    def read(self) -> bytes:
+        """The file's bytes. Raises OSError, and DataError, naming it, for a file that no clip can have filled."""
+        try:
+            return read_at_most(self.path, MAX_CLIP_BYTES)
+        except FileTooLargeError as error:
+            raise DataError(f"{self.path}: {error}") from error
+
 
 def write_clips(path: Path, clips: Sequence[Clip]) -> None:
-    """Write clips as CSV; paths below the manifest's folder are written relative to it."""
+    """Write clips as CSV; paths below the manifest's folder are written relative to it.
+
+    Raises OSError, and DataError for a path that is not UTF-8, which a manifest cannot hold.
+    """
     folder = path.resolve().parent
+    for clip in clips:
+        if not _is_utf_8(clip.path.resolve()):
+            raise DataError(f"{str(clip.path)!a} is not UTF-8: rename it, as a manifest is in UTF-8")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -42,25 +63,40 @@ def write_clips(path: Path, clips: Sequence[Clip]) -> None:
 def read_clips(path: Path) -> list[Clip]:
     """Read a manifest, or any CSV with its columns; relative paths count from its folder.
 
-    Raises DataError, naming the line, for a missing column, an empty field or a file that is not there.
+    `split` is `train` or `test` in any case, or empty, which is `train`. Raises DataError, naming the line, for what
+    `table.read_table` refuses, an empty field, another split, a file that is not there, emotions (or speakers, or
+    sexes) that differ only in case, spaces or Unicode form, and a column that looks like a split and is not called so.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{path}: no column {', '.join(missing)}; needed are {', '.join(REQUIRED)}")
-        clips = [_clip(row, path, number) for number, row in enumerate(reader, start=2)]
-    if not clips:
+    rows = list(read_table(path, REQUIRED))
+    if not rows:
         raise DataError(f"{path}: no clips")
-    return clips
+    mistaken = sorted(rows[0].fields.keys() & LIKE_SPLIT)
+    if mistaken and "split" not in rows[0].fields:
+        raise DataError(f"{path}: the column {', '.join(mistaken)} is not read: use a column `split`, train or test")
+    for column in ("label", "speaker", "sex"):
+        require_distinct(path, rows, column)
+    return [_clip(row, path) for row in rows]
 
 
-def _clip(row: dict[str, str | None], manifest: Path, line: int) -> Clip:
-    fields = {name: (row.get(name) or "").strip() for name in COLUMNS}
+def _clip(row: Row, manifest: Path) -> Clip:
+    fields = {name: row.fields.get(name, "") for name in COLUMNS}
     empty = [name for name in REQUIRED if not fields[name]]
     if empty:
-        raise DataError(f"{manifest}, line {line}: {', '.join(empty)} is empty")
+        raise DataError(f"{manifest}, line {row.line}: {', '.join(empty)} is empty")
+    split = fields["split"].casefold()
+    if split not in SPLITS:
+        raise DataError(
+            f"{manifest}, line {row.line}: the split is {fields['split']!r}; it must be train, test or empty"
+        )
     path = manifest.parent / fields["path"]
     if not path.is_file():
-        raise DataError(f"{manifest}, line {line}: {fields['path']} is not there")
-    return Clip(path, fields["label"], fields["speaker"], fields["sex"], fields["split"])
+        raise DataError(f"{manifest}, line {row.line}: {fields['path']} is not there, or is no file")
+    return Clip(path, fields["label"], fields["speaker"], fields["sex"], split)
+
+
+def _is_utf_8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

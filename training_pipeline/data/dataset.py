@@ -33,7 +33,7 @@ class DataSet:
         """SHA-256 over the rows and the bytes of all clips, wherever the files lie; reads every file once."""
         if self.known_digest:
             return self.known_digest
-        contents = (hashlib.sha256(clip.path.read_bytes()).hexdigest() for clip in self.clips)
+        contents = (hashlib.sha256(clip.read()).hexdigest() for clip in self.clips)
         lines = [
             f"{content} {clip.emotion} {clip.speaker} {clip.sex} {clip.split}"
             for content, clip in zip(contents, self.clips, strict=True)
@@ -52,7 +52,7 @@ def read_data(source: Path) -> DataSet:
         clips = read_clips(source)
         return DataSet(clips, tuple(dict.fromkeys(clip.emotion for clip in clips)))
     if not source.is_dir():
-        raise DataError(f"{source}: no such file or folder")
+        raise DataError(f"{source} is neither a file nor a folder")
     found = read_ravdess(source)
     if found.skipped:
         _log.warning("%s: %d other files skipped", source, found.skipped)

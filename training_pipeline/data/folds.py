@@ -36,38 +36,50 @@ def held_out(clips: Sequence[Clip]) -> Fold:
     """
     is_test = np.array([clip.split == HELD_OUT for clip in clips])
     if not is_test.any():
-        return speaker_folds(clips, min(FOLDS, len({clip.speaker for clip in clips})))[0]
+        return speaker_folds(clips)[0]
     if is_test.all():
         raise DataError(f"every clip is in the split `{HELD_OUT}`: none is left to train on")
     return _fold(is_test)
 
 
-def speaker_folds(clips: Sequence[Clip], count: int = 5) -> list[Fold]:
+def speaker_folds(clips: Sequence[Clip], most: int = FOLDS) -> list[Fold]:
     """Folds that never hear a test speaker in training: RAVDESS's published ones, else speakers in turn.
 
-    Raises DataError if there are fewer speakers than folds.
+    There are `most` folds, or one for each speaker if there are fewer: each speaker is left out once.
+
+    Raises DataError if there is one speaker alone.
     """
+    require_speakers(clips, 2, "To train on some speakers and test on others")
     speakers = sorted({clip.speaker for clip in clips})
-    if {f"{n:02d}" for n in range(1, ravdess.ACTORS + 1)} == set(speakers) and count == len(ravdess.FOLDS):
+    if {f"{n:02d}" for n in range(1, ravdess.ACTORS + 1)} == set(speakers) and most == len(ravdess.FOLDS):
         groups = [{f"{actor:02d}" for actor in actors} for actors in ravdess.FOLDS]
     else:
-        if len(speakers) < count:
-            raise DataError(f"{count} folds need as many speakers, there are {len(speakers)}")
+        count = min(most, len(speakers))
         groups = [set(speakers[n::count]) for n in range(count)]
     return [_fold(np.array([clip.speaker in group for clip in clips])) for group in groups]
 
 
-def random_folds(clips: Sequence[Clip], count: int = 5, seed: int = 0) -> list[Fold]:
+def random_folds(clips: Sequence[Clip], most: int = FOLDS, seed: int = 0) -> list[Fold]:
     """Folds that share speakers between training and test: only to show how much that flatters.
 
-    Raises DataError if an emotion has fewer clips than there are folds.
+    There are `most` folds, or fewer where an emotion has fewer clips.
+
+    Raises DataError if an emotion has one clip alone.
     """
     emotions = [clip.emotion for clip in clips]
-    scarce = sorted(emotion for emotion, clips_of_it in Counter(emotions).items() if clips_of_it < count)
+    counts = Counter(emotions)
+    scarce = sorted(emotion for emotion, clips_of_it in counts.items() if clips_of_it < 2)
     if scarce:
-        raise DataError(f"{count} folds need as many clips of each emotion, there are fewer of {', '.join(scarce)}")
-    splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
+        raise DataError(f"a random split needs two clips of each emotion, there is one of {', '.join(scarce)}")
+    splitter = StratifiedKFold(min(most, *counts.values()), shuffle=True, random_state=seed)
     return [Fold(train, test) for train, test in splitter.split(np.zeros(len(clips)), emotions)]
+
+
+def require_speakers(clips: Sequence[Clip], least: int, purpose: str) -> None:
+    """Raise DataError if there are fewer speakers."""
+    speakers = sorted({clip.speaker for clip in clips})
+    if len(speakers) < least:
+        raise DataError(f"{purpose}, {least} speakers are needed; the clips are of {', '.join(speakers) or 'none'}")
 
 
 def _fold(is_test: npt.NDArray[np.bool_]) -> Fold:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from speech_emotion.input_files import find_files
 from training_pipeline.data.clips import Clip
 from training_pipeline.errors import DataError
 
@@ -42,7 +43,9 @@ def read_ravdess(folder: Path, *, all_actors: bool = True, song: bool = False) -
     """
     clips: dict[str, Clip] = {}
     skipped = 0
-    for path in sorted(folder.rglob("*")):
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder")
+    for path in sorted(find_files(folder)):
         if not path.is_file():
             continue
         clip = _clip(path, song=song) if path.suffix.lower() in {".wav", ".flac"} else None

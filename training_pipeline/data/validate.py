@@ -110,6 +110,9 @@ def _set_errors(data: DataSet) -> Iterator[tuple[str, list[str]]]:
     except DataError as error:
         yield str(error), []
         return
+    trained = sorted({data.clips[i].speaker for i in fold.train})
+    if len(trained) < 2:
+        yield "fewer than 2 speakers to train on, one of them for the calibration", trained
     for part, indices in (("train on", fold.train), ("test on", fold.test)):
         missing = sorted(set(data.emotions) - {data.clips[i].emotion for i in indices})
         if missing:

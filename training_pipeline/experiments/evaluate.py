@@ -10,13 +10,14 @@ from typing import Any
 
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.dataset import DataSet, read_data
-from training_pipeline.data.folds import FOLDS, Fold, random_folds, speaker_folds
+from training_pipeline.data.folds import Fold, random_folds, require_speakers, speaker_folds
 from training_pipeline.evaluation.cross_validate import cross_validate
 from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.evaluation.predictions import Run, add_run
 from training_pipeline.networks.registry import NETWORKS
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.reports import markdown, pictures
+from training_pipeline.reports.file_names import file_name
 from training_pipeline.reports.kept import PREDICTIONS
 from training_pipeline.robustness.measure import Robustness
 from training_pipeline.training.checkpoints import checkpoints
@@ -66,11 +67,15 @@ class Evaluated:
 
 
 def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
-    """Train and test by folds; an interrupted call goes on where it was. Raises DataError, UnknownModelError."""
+    """Train and test by five folds, or by as many as there are speakers; an interrupted call goes on where it was.
+
+    Raises DataError, for fewer than three speakers too, and UnknownModelError.
+    """
     data = read_data(asked.data)
     jobs = [Job.resolve(name, data, asked.seed, trials=True) for name in asked.models or NETWORKS.names()]
-    splits = {UNHEARD: speaker_folds(data.clips, FOLDS)}
-    splits |= {RANDOM: random_folds(data.clips, FOLDS, asked.seed)} if asked.random_split else {}
+    require_speakers(data.clips, 3, "To train and calibrate on some speakers and test on others")
+    splits = {UNHEARD: speaker_folds(data.clips)}
+    splits |= {RANDOM: random_folds(data.clips, seed=asked.seed)} if asked.random_split else {}
     done = Evaluated({}, {})
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
         for job in jobs:
@@ -90,7 +95,7 @@ def _evaluate_one(job: Job, splits: Mapping[str, Sequence[Fold]], asked: Evaluat
     if robustness:
         done.robustness[name] = robustness.summary()
         (folder / ROBUSTNESS).write_text(json.dumps(done.robustness[name], indent=1) + "\n")
-    figure = asked.output / markdown.file_name("confusion", name)
+    figure = asked.output / file_name("confusion", name)
     pictures.confusion(done.results[name][UNHEARD], job.data.emotions, f"{name}, unheard speakers", figure)
 
 
@@ -106,7 +111,7 @@ def _cross_validate_all(
     tested = {UNHEARD: robustness} if robustness else {}
     with (
         checkpoints(job, kept or asked.cache / "training", keep=kept is not None) as folder,
-        bar(f"training {job.network.name}", FOLDS * len(splits)) as step,
+        bar(f"training {job.network.name}", sum(map(len, splits.values()))) as step,
     ):
         return {
             protocol: cross_validate(

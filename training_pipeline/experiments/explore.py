@@ -8,6 +8,7 @@ from pathlib import Path
 from speech_emotion.audio import probe
 from training_pipeline.data.dataset import read_data
 from training_pipeline.reports import pictures
+from training_pipeline.reports.file_names import file_names
 
 
 def explore(source: Path, output: Path) -> Iterator[Path]:
@@ -16,11 +17,12 @@ def explore(source: Path, output: Path) -> Iterator[Path]:
     output.mkdir(parents=True, exist_ok=True)
     pictures.class_balance(data, path := output / "class-balance.png")
     yield path
-    seconds = [probe(clip.path.read_bytes()).duration_s for clip in data.clips]
+    seconds = [probe(clip.read()).duration_s for clip in data.clips]
     pictures.durations(seconds, path := output / "durations.png")
     yield path
+    names = file_names("clip", data.emotions)
     for emotion in data.emotions:
         clip = next((clip for clip in data.clips if clip.emotion == emotion), None)
         if clip is not None:
-            pictures.clip_views(clip, path := output / f"clip-{emotion}.png")
+            pictures.clip_views(clip, path := output / names[emotion])
             yield path

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speech_emotion.errors import FileTooLargeError
+from speech_emotion.input_files import read_at_most
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.dataset import read_data
 from training_pipeline.data.facts import UNKNOWN, UNNAMED
+from training_pipeline.data.folds import require_speakers
 from training_pipeline.errors import DataError
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.savedmodel.card import make_card
@@ -18,6 +21,8 @@ from training_pipeline.training.checkpoints import checkpoints
 from training_pipeline.training.features import examples_of
 from training_pipeline.training.job import Job
 from training_pipeline.training.train import train
+
+MAX_FIGURES_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,18 @@ def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
     if asked.folder.exists():
         raise FileExistsError(f"{asked.folder} is there already")
     job = Job.resolve(asked.model, read_data(asked.data), asked.seed, asked.data_name, asked.licence)
-    metrics = {}
-    if asked.evaluation is not None:
-        metrics = json.loads(asked.evaluation.read_text())["models"].get(asked.model)
-        if metrics is None:
-            raise DataError(f"{asked.evaluation} has no figures of {asked.model}")
+    require_speakers(job.data.clips, 2, "To train a model and calibrate it on other speakers")
+    metrics = _figures(asked.evaluation, asked.model) if asked.evaluation else {}
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
         _train(asked, job, metrics, bar)
+
+
+def _figures(path: Path, model: str) -> dict[str, Any]:
+    try:
+        models = json.loads(read_at_most(path, MAX_FIGURES_BYTES))["models"]
+        return dict(models[model])
+    except (FileTooLargeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is no evaluation with figures of {model}") from error
 
 
 def _train(asked: Training, job: Job, metrics: dict[str, Any], bar: Bar) -> None:

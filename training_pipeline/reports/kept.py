@@ -8,14 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from speech_emotion.errors import FileTooLargeError
+from speech_emotion.input_files import read_at_most
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.cost import Costs, read_costs
 from training_pipeline.evaluation.gains import gain
 from training_pipeline.evaluation.predictions import Run, confidence_of, ensemble, measure_runs, read_predictions
 from training_pipeline.reports import markdown, pictures
+from training_pipeline.reports.file_names import file_name
 
 PREDICTIONS, COSTS = "predictions.csv", "cost.json"
 MEAN = ":mean"
+MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,15 @@ class Kept:
         return json.dumps({name: {**figures, "cost": costs.get(name)} for name, figures in self.results.items()})
 
     def renew(self, page: Path) -> None:
-        """Write every part that `page` has marks for anew. Raises DataError for a page without, or another part."""
-        page.write_text(markdown.renew(page.read_text(), self.part))
+        """Write every part that `page` has marks for anew.
+
+        Raises OSError, and DataError for a page without marks, with one of another part, or that is no text.
+        """
+        try:
+            text = read_at_most(page, MAX_PAGE_BYTES).decode()
+        except (FileTooLargeError, UnicodeDecodeError) as error:
+            raise DataError(f"{page} is no page of text in UTF-8: {error}") from error
+        page.write_text(markdown.renew(text, self.part), encoding="utf-8")
 
     def part(self, name: str) -> str:
         """`table`, `short`, `labels MODEL`, `steps MODEL MODEL ...` or `trials MODEL`.
@@ -119,6 +130,6 @@ class Kept:
 def _draw(model: str, run: Run, measured: dict[str, Any], folder: Path) -> None:
     title = f"{model}, unheard speakers, seed {run.seed}"
     confidence, correct = confidence_of(run)
-    pictures.confusion(measured, run.examples.emotions, title, folder / markdown.file_name("confusion", model))
-    pictures.reliability(confidence, correct, title, folder / markdown.file_name("reliability", model))
-    pictures.speakers(run.examples.clips, correct, title, folder / markdown.file_name("speakers", model))
+    pictures.confusion(measured, run.examples.emotions, title, folder / file_name("confusion", model))
+    pictures.reliability(confidence, correct, title, folder / file_name("reliability", model))
+    pictures.speakers(run.examples.clips, correct, title, folder / file_name("speakers", model))

@@ -14,6 +14,7 @@ import numpy as np
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.cost import Cost, Costs
 from training_pipeline.evaluation.gains import Gain
+from training_pipeline.reports.file_names import file_name
 
 ACCURACY_COLUMNS = (
     "model", "accuracy", "of each seed", "spread over folds", "UAR", "by sex", "ECE, debiased (95 % over speakers)",
@@ -65,11 +66,6 @@ def predictions_table(results: dict[str, dict[str, Any]], costs: Costs | None = 
             f"set. {costs.machine}; the thread had {costs.cpu_share:.0%} of a core.",
         ]
     return "\n".join(lines) + "\n"
-
-
-def file_name(kind: str, model: str) -> str:
-    """Name of a picture's file; the slash of a trial, `MODEL/CHANGE`, becomes a hyphen."""
-    return f"{kind}-{model.replace('/', '-')}.png"
 
 
 def short_table(results: dict[str, dict[str, Any]], costs: Costs | None = None) -> str:

@@ -21,6 +21,7 @@ from training_pipeline.data.dataset import DataSet
 from training_pipeline.evaluation.cost import Costs
 
 mpl.use("Agg")
+mpl.rcParams["text.parse_math"] = False  # a dollar in the name of an emotion is one
 RATE = 16_000
 DPI = 80
 Array = npt.NDArray[Any]

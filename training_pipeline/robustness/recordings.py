@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from speech_emotion.audio import Limits, load
-from speech_emotion.errors import AudioError
+from speech_emotion.errors import AudioError, FileTooLargeError
+from speech_emotion.input_files import find_files
 from training_pipeline.errors import DataError
 from training_pipeline.robustness.conditions import Samples, wav
 from training_pipeline.robustness.measure import TAKE_S, Figures, answers, figures, heard_features
@@ -35,12 +36,12 @@ def take_clips(folder: Path, rate: int, most: int) -> list[Samples]:
 
     Raises DataError if there is none.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = sorted(path for path in find_files(folder) if path.is_file())
     clips: list[Samples] = []
     for index in np.random.default_rng(0).permutation(len(paths)):
         try:
             samples = load(paths[index], rate, LIMITS)
-        except (AudioError, OSError):
+        except (AudioError, FileTooLargeError, OSError):
             continue
         if len(samples) >= SHORTEST_S * rate:
             start = max(0, len(samples) - round(TAKE_S * rate)) // 2

@@ -68,7 +68,7 @@ def _counted(features: Array, progress: Progress) -> Array:
 
 
 def _features(clip: Clip, spec: FeatureSpec, folder: Path | None) -> Array:
-    data = clip.path.read_bytes()
+    data = clip.read()
     try:
         return kept_array(
             folder and folder / f"{hashlib.sha256(data).hexdigest()}.npy", partial(_extracted, data, spec)

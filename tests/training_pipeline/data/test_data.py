@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from training_pipeline.data.clips import Clip, read_clips, write_clips
 from training_pipeline.data.dataset import read_data
-from training_pipeline.data.folds import random_folds, speaker_folds
+from training_pipeline.data.folds import held_out, random_folds, speaker_folds
 from training_pipeline.data.ravdess import EMOTIONS, FOLDS, read_ravdess
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
@@ -48,10 +49,12 @@ def test_skipped_files_are_told_with_their_count(tmp_path: Path, caplog: pytest.
     assert "1 other files skipped" in caplog.text
 
 
-def test_an_emotion_with_fewer_clips_than_folds_is_an_error(clips: list[Clip]) -> None:
-    rare = [clip for clip in clips if clip.emotion != "calm"] + [clip for clip in clips if clip.emotion == "calm"][:2]
-    with pytest.raises(DataError, match="fewer of calm"):
-        random_folds(rare)
+def test_random_folds_are_fewer_where_an_emotion_is_rare_and_one_clip_is_an_error(clips: list[Clip]) -> None:
+    calm = [clip for clip in clips if clip.emotion == "calm"]
+    others = [clip for clip in clips if clip.emotion != "calm"]
+    assert len(random_folds([*others, *calm[:2]])) == 2
+    with pytest.raises(DataError, match="there is one of calm"):
+        random_folds([*others, calm[0]])
 
 
 @pytest.mark.parametrize(
@@ -126,6 +129,71 @@ def test_random_folds_do_share_speakers(clips: list[Clip]) -> None:
     assert {clips[i].speaker for i in fold.train} & {clips[i].speaker for i in fold.test}
 
 
-def test_too_few_speakers_are_an_error(clips: list[Clip]) -> None:
-    with pytest.raises(DataError, match="need as many speakers"):
-        speaker_folds([clip for clip in clips if clip.speaker in {"00", "01"}])
+def test_each_of_few_speakers_is_left_out_once_and_one_alone_is_an_error(clips: list[Clip]) -> None:
+    few = [clip for clip in clips if clip.speaker in {"00", "01", "02"}]
+    assert [{few[i].speaker for i in fold.test} for fold in speaker_folds(few)] == [{"00"}, {"01"}, {"02"}]
+    with pytest.raises(DataError, match="2 speakers are needed; the clips are of 00"):
+        speaker_folds([clip for clip in clips if clip.speaker == "00"])
+
+
+def test_the_split_is_read_whatever_its_case(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (tmp_path / name).touch()
+    for header in ("split", "Split", " SPLIT "):
+        rows = f"path,label,speaker,{header}\na.wav,x,1,Train\nb.wav,y,2,\nc.wav,x,3, TEST \n"
+        (tmp_path / "manifest.csv").write_text(rows)
+        clips = read_clips(tmp_path / "manifest.csv")
+        assert [clip.split for clip in clips] == ["train", "", "test"]
+        assert held_out(clips).test.tolist() == [2]
+
+
+@pytest.mark.parametrize(("header", "row", "said"), [
+    ("split", "tset", "line 2: the split is 'tset'; it must be train, test or empty"),
+    ("Split", "Validation", "line 2: the split is 'Validation'"),
+    ("Test", "1", "the column test is not read: use a column `split`"),
+    ("is_train", "yes", "the column is_train is not read"),
+])  # fmt: skip
+def test_no_test_clip_is_trained_on_for_an_unknown_word(tmp_path: Path, header: str, row: str, said: str) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "manifest.csv").write_text(f"path,label,speaker,{header}\na.wav,x,1,{row}\n")
+    with pytest.raises(DataError, match=said):
+        read_clips(tmp_path / "manifest.csv")
+
+
+@pytest.mark.parametrize(("column", "values", "said"), [
+    ("label", ("happy", "Happy"), "'happy' \\(line 2\\), 'Happy' \\(line 3\\)"),
+    ("label", ("very sad", "very  sad"), "`label` has values"),
+    ("label", ("fâché", "fa\u0302che\u0301"), "u0302"),
+    ("speaker", ("anna", "Anna"), "`speaker` has values"),
+    ("sex", ("F", "f"), "`sex` has values"),
+])  # fmt: skip
+def test_values_that_only_look_different_are_an_error_that_names_them(
+    tmp_path: Path, column: str, values: tuple[str, str], said: str
+) -> None:
+    columns = {"path": "a.wav", "label": "x", "speaker": "1", "sex": "m"}
+    rows = [",".join(columns), *(",".join({**columns, column: value}.values()) for value in values)]
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError, match=said):
+        read_clips(tmp_path / "manifest.csv")
+
+
+def test_a_clip_is_never_read_whole_because_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "film.wav").touch()
+    os.truncate(tmp_path / "film.wav", 20_000_000_000)
+    with pytest.raises(DataError, match=r"film.wav: the file has 20,000,000,000 bytes"):
+        Clip(tmp_path / "film.wav", "x", "1").read()
+
+
+def test_what_macos_adds_is_no_recording(tmp_path: Path) -> None:
+    ravdess_tree(tmp_path)
+    for name in ("._03-01-01-01-01-01-01.wav", "__MACOSX/Actor_01/._03-01-01-01-01-01-01.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert len(read_ravdess(tmp_path).clips) == 24 * 8
+
+
+def test_a_path_that_no_manifest_can_hold_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"udce9.*not UTF-8"):
+        write_clips(tmp_path / "manifest.csv", [Clip(tmp_path / os.fsdecode(b"caf\xe9.wav"), "x", "1")])
+    assert not (tmp_path / "manifest.csv").exists()
