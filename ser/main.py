@@ -10,19 +10,23 @@ import typer
 
 from ser import cache, models, pipeline
 from ser.cache import CACHE, CACHE_MAX_BYTES, CacheMaxBytes
-from ser.output import Commands, fail, output_file, output_folder, writing
+from ser.output import Commands, changed_files, fail, output_file, output_folder, writing
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(cache.app, name="cache")
 
-Data = Annotated[Path, typer.Option(envvar="RAVDESS_DIR", help="A manifest (CSV) or a folder of RAVDESS.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
-Port = Annotated[int, typer.Option(min=1, max=65_535)]
+Data = Annotated[
+    Path, typer.Option(envvar="RAVDESS_DIR", help="The data set: a manifest (CSV) or a folder of RAVDESS.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")]
 Checkpoints = Annotated[
     Path | None,
-    typer.Option(help="Keep checkpoints under this folder; default: .cache/training, until all is done."),
+    typer.Option(
+        callback=output_folder,
+        help="Keep checkpoints in this folder; by default they are in .cache/training, and deleted at the end.",
+    ),
 ]
 
 
@@ -178,7 +182,8 @@ def synthetic(
     from training_pipeline.data.synthetic import write_synthetic
 
     with writing(folder):
-        typer.echo(write_synthetic(folder, speakers=speakers))
+        path = write_synthetic(folder, speakers=speakers)
+    typer.echo(path)
 
 
 @app.command()
@@ -201,42 +206,63 @@ def manifest(
 @app.command()
 def evaluate(
     model: Annotated[
-        list[str] | None, typer.Option(help="A model, or a trial of one, MODEL/CHANGE; default: all models.")
+        list[str] | None,
+        typer.Option(help="Evaluate this model, or a trial of one, MODEL/CHANGE; repeat it. Default: all models."),
     ] = None,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Train anew, on --data.")] = False,
-    data: Annotated[Path | None, typer.Option(envvar="RAVDESS_DIR", help="A manifest or a folder of RAVDESS.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what --retrain writes.")] = Path(
-        "reports/evaluation"
-    ),
-    random_split: Annotated[bool, typer.Option(help="Beside it, a split that shares speakers.")] = True,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train and test on --data instead of reading kept predictions.")
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="RAVDESS_DIR", help="Train on this data set: a manifest (CSV) or a folder of RAVDESS."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=output_folder, help="Write the results of --retrain here.")
+    ] = Path("reports/evaluation"),
+    random_split: Annotated[bool, typer.Option(help="Evaluate a split that shares speakers, too.")] = True,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="With --retrain: also clips made worse, and sounds without speech.")
+        bool,
+        typer.Option(
+            "--robustness", help="With --retrain, test clips that were made worse and sounds without speech, too."
+        ),
     ] = False,
     robustness_clips: Annotated[
-        int | None, typer.Option(min=1, help="At most so many clips of each fold made worse; default: all.")
+        int | None, typer.Option(min=1, help="Make at most N clips of each fold worse (default: all).")
     ] = None,
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
     cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
-    predictions: Annotated[Path, typer.Option(help="Folder of committed predictions.")] = Path("models/evaluation"),
-    pictures: Annotated[Path | None, typer.Option(help="Folder for pictures of the kept predictions.")] = None,
+    predictions: Annotated[Path, typer.Option(help="Folder of the kept predictions.")] = Path("models/evaluation"),
+    pictures: Annotated[
+        Path | None,
+        typer.Option(callback=output_folder, help="Draw pictures of the kept predictions into this folder."),
+    ] = None,
     page: Annotated[
-        list[Path] | None, typer.Option(help="A page whose `<!-- ser evaluate: PART -->` are written anew.")
+        list[Path] | None,
+        typer.Option(
+            callback=changed_files,
+            help="Update the parts of this page that are marked `<!-- ser evaluate: PART -->`; repeat it.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """How well models do on speakers they never heard: from kept predictions, or with --retrain by training."""
+    """Measure models on speakers that they never heard.
+
+    The figures come from kept predictions, or with --retrain from training: in five folds, or in one for each speaker
+    if there are fewer. --retrain needs three speakers: one to test on, two to train and calibrate on.
+    """
     from ser.output import progress
     from training_pipeline.experiments.evaluate import Evaluation
     from training_pipeline.experiments.evaluate import evaluate as evaluate_by_training
 
     if not retrain:
         if robustness:
-            raise fail("--robustness needs the models themselves: --retrain")
+            raise fail("--robustness needs --retrain, which trains the models that it measures")
         _show(predictions, model, pictures, page or [], as_json=as_json)
         return
     if data is None:
         raise fail("--retrain needs --data or RAVDESS_DIR")
+    output_folder(CACHE)
     asked = Evaluation(
         data=data,
         output=output,
@@ -249,7 +275,8 @@ def evaluate(
         robustness_clips=robustness_clips,
         checkpoints=checkpoints,
     )
-    done = evaluate_by_training(asked, progress)
+    with writing(output):
+        done = evaluate_by_training(asked, progress)
     typer.echo(done.to_json() if as_json else done.table())
 
 
@@ -267,19 +294,27 @@ def _show(folder: Path, models: list[str] | None, pictures: Path | None, pages: 
 @app.command()
 def train(
     data: Data,
-    export: Annotated[Path, typer.Option(help="Folder of the SavedModel; must not exist.")],
-    model: Annotated[str, typer.Option(help="A registered model.")] = "mlp",
-    evaluation: Annotated[Path | None, typer.Option(help="results.json of `ser evaluate`, for the card.")] = None,
-    licence: Annotated[str, typer.Option(help="Licence of the data, for the card.")] = "unknown",
-    name: Annotated[str, typer.Option(help="Name of the data, for the card.")] = "unnamed",
+    export: Annotated[
+        Path, typer.Option(callback=output_folder, help="Write the SavedModel to this folder, which must not exist.")
+    ],
+    model: Annotated[str, typer.Option(help="Train this model.")] = "mlp",
+    evaluation: Annotated[
+        Path | None, typer.Option(help="Put figures into the card, from the results.json of `ser evaluate`.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Name this licence of the data in the card.")] = "unknown",
+    name: Annotated[str, typer.Option(help="Name the data set so in the card.")] = "unnamed",
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
     cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
 ) -> None:
-    """Train a model on every clip and export it as a servable SavedModel; an interrupted training goes on."""
+    """Train a model on every clip and export it as a SavedModel that can be served.
+
+    It needs two speakers, as a model is calibrated on speakers that it did not hear. An interrupted training goes on.
+    """
     from ser.output import progress
     from training_pipeline.experiments.train import Training, train_on_all
 
+    output_folder(CACHE)
     asked = Training(
         data=data,
         model=model,
@@ -292,7 +327,8 @@ def train(
         licence=licence,
         checkpoints=checkpoints,
     )
-    train_on_all(asked, progress)
+    with writing(export):
+        train_on_all(asked, progress)
     typer.echo(export)
 
 
@@ -307,8 +343,9 @@ def eda(
     from training_pipeline.experiments.explore import explore
 
     with writing(output):
-        for path in explore(data, output):
-            typer.echo(path)
+        drawn = list(explore(data, output))
+    for path in drawn:
+        typer.echo(path)
 
 
 @app.command()

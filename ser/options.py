@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from ser.output import output_folder
 from training_pipeline.retraining.options import Default, Option, OptionError, Options, declared
 
 
@@ -41,7 +43,14 @@ def _parameter(option: Option) -> inspect.Parameter:
     several = option.kind == tuple[str, ...]
     number = option.kind in (int, float)
     bounds = {"min": option.least, "max": option.most} if number else {}
-    shown = typer.Option(option.flag, envvar=option.variable, help=option.text, **bounds)  # type: ignore[arg-type]
+    check = output_folder if option.kind is Path else None
+    shown = typer.Option(
+        option.flag,
+        envvar=option.variable,
+        help=option.text,
+        callback=check,
+        **bounds,  # type: ignore[arg-type]
+    )
     default = inspect.Parameter.empty if option.default is Default.NEEDED else None if several else option.default
     kind = list[str] | None if several else option.kind
     return inspect.Parameter(

@@ -33,6 +33,11 @@ class Commands(TyperGroup):
 
     codes: ClassVar[Mapping[str, int]] = {}
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the options, or print a help text; see `failing`."""
+        with failing(self.codes):
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; see `failing`."""
         with failing(self.codes):
@@ -46,7 +51,7 @@ class StoreCommands(Commands):
 
 
 @contextmanager
-def failing(codes: Mapping[str, int] = EXIT_CODES) -> Iterator[None]:
+def failing(codes: Mapping[str, int]) -> Iterator[None]:
     """A known error becomes one red line on standard error and its exit code: that of `codes`, else 1.
 
     After Ctrl-C the process ends by that signal, so that a shell's loop over many calls ends too.
@@ -109,6 +114,15 @@ def output_folder(path: Path | None) -> Path | None:
         with _usage(path):
             _try_folder(path)
     return path
+
+
+def changed_files(paths: list[Path] | None) -> list[Path]:
+    """The same for files that are changed: they must be there."""
+    for path in paths or ():
+        if not path.is_file():
+            raise fail(f"{path} cannot be changed: it is no file", 2)
+        output_file(path)
+    return paths or []
 
 
 @contextmanager

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from ser.options import with_options
+from ser.output import StoreCommands, output_file, output_folder, writing
 from training_pipeline.retraining.options import Options
 
 app = typer.Typer(
-    help="Retrain: validate, features, train, evaluate, compare, publish, check, promote.",
-    epilog="Exit codes: 0 done, also where the candidate was refused (--json says `decision`), 1 any other failure, "
-    "2 usage, 5 the store's stable version moved meanwhile, 6 a model server does not serve the version, "
+    cls=StoreCommands,
+    help="Retrain a model, here or on Kubeflow Pipelines: validate the data, train, evaluate, compare, publish, check.",
+    epilog="Exit codes: 0 done, also if the candidate was refused (--json says so in `decision`), 1 any other failure, "
+    "2 wrong usage, 5 the store's stable version changed meanwhile, 6 a model server does not serve the version, "
     "7 the data set is broken, 8 the version answered wrongly and is in quarantine.",
     no_args_is_help=True,
 )
@@ -28,31 +30,32 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def run(options: Options, as_json: AsJson = False) -> None:
     """Run the whole pipeline in this process, without Kubeflow.
 
-    A label is given only where every model server says that it serves the version: name them with --server, or say
-    --offline. Without servers the version is checked on a model server of its own.
+    A label is given only once every model server serves the version: name them with --server, or say --offline.
+    Without servers the version is checked on a model server of its own. The data set needs three speakers.
     """
     import logging
 
-    from ser.output import failing, progress
+    from ser.output import progress
     from training_pipeline.retraining.run import run as retrain
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with failing():
+    with writing(options.work):
         result = retrain(options, progress)
-        typer.echo(json.dumps(result) if as_json else _told(result))
+    typer.echo(json.dumps(result) if as_json else _told(result))
 
 
 @app.command()
-def fetch(folder: Annotated[Path, typer.Argument(help="Where the archive and its clips go.")]) -> None:
-    """Fetch RAVDESS speech from Zenodo (208.5 MB, CC BY-NC-SA 4.0), checked and unpacked; goes on if it broke off."""
+def fetch(
+    folder: Annotated[Path, typer.Argument(callback=output_folder, help="Folder for the archive and its clips.")],
+) -> None:
+    """Fetch RAVDESS speech from Zenodo (208.5 MB, CC BY-NC-SA 4.0), check and unpack it; a broken download goes on."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    from ser.output import failing
     from training_pipeline.data.fetch import fetch_ravdess
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with failing(), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with writing(folder), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("RAVDESS", total=None)
         found = fetch_ravdess(
             folder, progress=lambda done, total: bar.update(task, completed=done, total=total or None)
@@ -60,44 +63,62 @@ def fetch(folder: Annotated[Path, typer.Argument(help="Where the archive and its
         typer.echo(found)
 
 
-Image = Annotated[str, typer.Option(envvar="PIPELINE_IMAGE", help="Default of the run's parameter `image`.")]
+Image = Annotated[
+    str, typer.Option(envvar="PIPELINE_IMAGE", help="Image of the tasks: the default of the parameter `image`.")
+]
 IMAGE = "speech-emotion-pipeline:latest"
-Shards = Annotated[int, typer.Option(min=1, max=100, help="Tasks that share the features.")]
-Host = Annotated[str, typer.Option(envvar="KFP_HOST", help="URL of Kubeflow Pipelines' API.")]
+Shards = Annotated[int, typer.Option(min=1, max=100, help="Share the work on features among N tasks.")]
+Host = Annotated[str, typer.Option(envvar="KFP_HOST", help="URL of the API of Kubeflow Pipelines.")]
 Namespace = Annotated[str | None, typer.Option(envvar="KFP_NAMESPACE", help="Namespace of a multi-user Kubeflow.")]
 Experiment = Annotated[str, typer.Option(help="Experiment that the run belongs to.")]
 Package = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="Compiled pipeline; default: compiled now.")
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="Use this compiled pipeline instead of compiling it now."),
 ]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
         "--param",
         "-p",
-        help="name=value of the pipeline, whose parameters docs/pipeline.md lists; repeat.",
+        help="Set a parameter, NAME=VALUE, of those in docs/pipeline.md; repeat it.",
     ),
 ]
 EXPERIMENT = "speech-emotion"
 
 
+def _yaml_file(path: Path) -> Path:
+    if path.suffix not in (".yaml", ".yml"):  # kfp refuses others
+        raise typer.BadParameter(f"{path} must end in .yaml")
+    output_file(path)
+    return path
+
+
 @app.command("compile")
 def compile_(
-    output: Annotated[Path, typer.Option("--output", "-o", help="YAML to write.")] = Path("pipeline.yaml"),
+    output: Annotated[Path, typer.Option("--output", "-o", callback=_yaml_file, help="The YAML file to write.")] = Path(
+        "pipeline.yaml"
+    ),
     image: Image = IMAGE,
-    fixed_image: Annotated[bool, typer.Option("--fixed-image", help="Write the image into every task.")] = False,
+    fixed_image: Annotated[
+        bool,
+        typer.Option("--fixed-image", help="Write the image into every task, so that a run cannot choose another."),
+    ] = False,
     shards: Shards = 1,
-    volumes: Annotated[bool, typer.Option(help="Mount the claims of data and store; not for buckets.")] = True,
-    work_volume: Annotated[bool, typer.Option(help="Mount a claim for checkpoints that outlive a task.")] = False,
-    cpu: Annotated[str, typer.Option(help="Kubernetes quantity for each heavy task.")] = "2",
-    memory: Annotated[str, typer.Option(help="Kubernetes quantity for each heavy task.")] = "4Gi",
-    timeout_s: Annotated[int, typer.Option(min=1, help="Seconds for each heavy task.")] = 21600,
-    short_timeout_s: Annotated[int, typer.Option(min=1, help="Seconds for each other task.")] = 1800,
+    volumes: Annotated[bool, typer.Option(help="Mount the volume claims of data and store; buckets need none.")] = True,
+    work_volume: Annotated[
+        bool, typer.Option(help="Mount a volume claim for checkpoints that outlive a task.")
+    ] = False,
+    cpu: Annotated[str, typer.Option(help="CPU of each heavy task, as a Kubernetes quantity.")] = "2",
+    memory: Annotated[str, typer.Option(help="Memory of each heavy task, as a Kubernetes quantity.")] = "4Gi",
+    timeout_s: Annotated[int, typer.Option(min=1, help="End a heavy task after N seconds.")] = 21600,
+    short_timeout_s: Annotated[int, typer.Option(min=1, help="End any other task after N seconds.")] = 1800,
 ) -> None:
-    """Write the pipeline for Kubeflow Pipelines."""
+    """Compile the pipeline for Kubeflow Pipelines to a YAML file."""
     from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline
 
     shape = Shape(image, fixed_image, shards, volumes, work_volume, cpu, memory, timeout_s, short_timeout_s)
-    compile_pipeline(output, shape)
+    with writing(output):
+        compile_pipeline(output, shape)
     typer.echo(output)
 
 
@@ -113,29 +134,27 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Start a run on Kubeflow Pipelines."""
-    from ser.output import failing
     from training_pipeline.kubeflow import client
     from training_pipeline.kubeflow.parameters import parse
 
-    with failing():
-        run_id = client.submit(
-            host,
-            package,
-            parse(param or [], image, known=package is None),
-            shards=shards,
-            experiment=experiment,
-            namespace=namespace,
-        )
-        typer.echo(json.dumps({"run_id": run_id}) if as_json else f"run {run_id}")
+    run_id = client.submit(
+        host,
+        package,
+        parse(param or [], image, known=package is None),
+        shards=shards,
+        experiment=experiment,
+        namespace=namespace,
+    )
+    typer.echo(json.dumps({"run_id": run_id}) if as_json else f"run {run_id}")
 
 
 @app.command()
 def schedule(
     host: Host,
-    cron: Annotated[str, typer.Option(help="Six fields, seconds first: `0 0 3 * * 0` is Sunday at 3.")],
-    job_name: Annotated[str, typer.Option("--job-name", help="Of the recurring run; one of that name is replaced.")] = (
-        "speech-emotion-retraining"
-    ),
+    cron: Annotated[str, typer.Option(help="When to start: six fields, seconds first; `0 0 3 * * 0` is Sunday at 3.")],
+    job_name: Annotated[
+        str, typer.Option("--job-name", help="Name of the recurring run; one with that name is replaced.")
+    ] = ("speech-emotion-retraining"),
     package: Package = None,
     param: Parameters = None,
     image: Image = IMAGE,
@@ -144,23 +163,21 @@ def schedule(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start a run at every time of a cron expression."""
-    from ser.output import failing
+    """Start a run at each time of a cron expression."""
     from training_pipeline.kubeflow import client
     from training_pipeline.kubeflow.parameters import parse
 
-    with failing():
-        job_id = client.schedule(
-            host,
-            package,
-            parse(param or [], image, known=package is None),
-            cron=cron,
-            job_name=job_name,
-            shards=shards,
-            experiment=experiment,
-            namespace=namespace,
-        )
-        typer.echo(json.dumps({"recurring_run_id": job_id}) if as_json else f"recurring run {job_id}")
+    job_id = client.schedule(
+        host,
+        package,
+        parse(param or [], image, known=package is None),
+        cron=cron,
+        job_name=job_name,
+        shards=shards,
+        experiment=experiment,
+        namespace=namespace,
+    )
+    typer.echo(json.dumps({"recurring_run_id": job_id}) if as_json else f"recurring run {job_id}")
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -13,8 +14,12 @@ import kfp
 from kfp_server_api.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from speech_emotion.errors import FileTooLargeError
+from speech_emotion.input_files import read_at_most
 from training_pipeline.kubeflow.parameters import BackendError
 from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline
+
+MAX_PACKAGE_BYTES = 64 * 1024 * 1024
 
 
 def submit(
@@ -72,6 +77,7 @@ def schedule(
 @contextmanager
 def _package(package: Path | None, image: str, shards: int) -> Iterator[Path]:
     if package is not None:
+        _require_package(package)
         yield package
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -80,11 +86,22 @@ def _package(package: Path | None, image: str, shards: int) -> Iterator[Path]:
         yield path
 
 
+def _require_package(path: Path) -> None:
+    """Raise BackendError for a file that cannot be read, or is too large for a pipeline; kfp looks at the rest."""
+    try:
+        read_at_most(path, MAX_PACKAGE_BYTES)
+    except FileTooLargeError as error:
+        raise BackendError(f"{path} is no compiled pipeline: {error}") from error
+    except OSError as error:
+        raise BackendError(f"{path} is no compiled pipeline: {error.strerror}") from error
+
+
 @contextmanager
 def _errors(host: str) -> Iterator[None]:
     try:
         # kfp prints links: for people, so not between what scripts read.
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # kfp's client says which backends it knows
             yield
     except ApiException as error:
         raise BackendError(f"{host} refused: {error.status} {error.reason} {error.body or ''}".rstrip()) from error

@@ -85,42 +85,55 @@ class Option(_Declared):
 class Options:
     """What a run is asked for. Raises OptionError for a number that is out of bounds, or a label that nobody backs."""
 
-    data: Annotated[str, _Declared("Manifest (CSV) or folder of RAVDESS; s3:// too.", kubeflow="/data")]
-    store: Annotated[str, _Declared("Model store: folder, s3:// or gs://.", kubeflow="/store")] = "models"
+    data: Annotated[
+        str, _Declared("The data set: a manifest (CSV) or a folder of RAVDESS, here or in a bucket.", kubeflow="/data")
+    ]
+    store: Annotated[str, _Declared("The model store: a folder, or its s3:// or gs:// URL.", kubeflow="/store")] = (
+        "models"
+    )
     name: Annotated[str, _Declared("Name of the model in the store.")] = "speech_emotion"
-    model: Annotated[str, _Declared("A registered model.")] = "mlp"
-    label: Annotated[Label, _Declared("Label of the new version.")] = Label.canary
+    model: Annotated[str, _Declared("Train this model.")] = "mlp"
+    label: Annotated[Label, _Declared("Give the new version this label.")] = Label.canary
     servers: Annotated[
         tuple[str, ...],
         _Declared(
-            "host:port of a model server; each address behind a name counts. On Kubeflow: all of them, separated by "
-            "commas, or `offline`.",
+            "Address of a model server, HOST:PORT; repeat it for each server. All addresses of a name are asked. On "
+            "Kubeflow it is a list with commas, or `offline`.",
             command="server",
             kubeflow="",
         ),
     ] = ()
     offline: Annotated[
-        bool, _Declared("No server runs on the store: label without one.", kubeflow=Default.HERE_ONLY)
+        bool, _Declared("Give the label without asking a model server, as none runs.", kubeflow=Default.HERE_ONLY)
     ] = False
-    margin: Annotated[float, _Declared("Accuracy that a better model must gain.", least=-1, most=1)] = 0.0
-    confidence: Annotated[float, _Declared("Share of bootstrap samples that agree.", least=0, most=1)] = 0.95
+    margin: Annotated[float, _Declared("Share of accuracy that a better model must gain.", least=-1, most=1)] = 0.0
+    confidence: Annotated[
+        float, _Declared("Share of bootstrap samples that must agree that a model is better.", least=0, most=1)
+    ] = 0.95
     folds: Annotated[
-        int, _Declared("Folds of the report besides the held-out speakers: at least 2, or 0 for none.", least=0)
+        int,
+        _Declared(
+            "Folds of the report, besides the held-out speakers: at least 2, or 0 for none. With fewer speakers "
+            "there is one fold for each.",
+            least=0,
+        ),
     ] = 5
-    seed: Annotated[int, _Declared("Seed of everything random.", least=0)] = 0
-    data_name: Annotated[str, _Declared("Name of the data, for the card.")] = "unnamed"
-    licence: Annotated[str, _Declared("Licence of the data, for the card.")] = "unknown"
+    seed: Annotated[int, _Declared("Seed of everything that is random.", least=0)] = 0
+    data_name: Annotated[str, _Declared("Name the data set so in the card.")] = "unnamed"
+    licence: Annotated[str, _Declared("Name this licence of the data in the card.")] = "unknown"
     load_timeout_s: Annotated[
-        float, _Declared("Seconds a server has to load the version.", command="timeout_s", least=0)
+        float, _Declared("Seconds that a server may take to load the version.", command="timeout_s", least=0)
     ] = 300.0
     work: Annotated[
-        Path, _Declared("Folder of what is made on the way; a rerun goes on.", kubeflow=Default.HERE_ONLY)
+        Path,
+        _Declared("Keep what is made on the way in this folder, where a rerun goes on.", kubeflow=Default.HERE_ONLY),
     ] = Path(".cache/pipeline")
 
     cache_max_bytes: Annotated[
         int,
         _Declared(
-            "Size of all features, checkpoints and finished work; the least recently used of it goes after a run.",
+            "Bytes of features, checkpoints and finished work that are kept; after a run the least recently used ones "
+            "are deleted.",
             kubeflow=Default.HERE_ONLY,
             least=0,
         ),

@@ -151,6 +151,13 @@ def test_a_page_without_marks_is_refused(kept: Kept) -> None:
         markdown.renew("# Page\n", kept.part)
 
 
+def test_a_page_that_is_no_text_is_refused_and_stays(kept: Kept, tmp_path: Path) -> None:
+    (page := tmp_path / "page.md").write_bytes(b"\xff\x00")
+    with pytest.raises(DataError, match="page.md is no page of text"):
+        kept.renew(page)
+    assert page.read_bytes() == b"\xff\x00"
+
+
 def test_a_mark_without_an_end_loses_nothing(kept: Kept) -> None:
     page = "<!-- ser evaluate: table -->\nkept\n<!-- ser evaluate: short -->\nold\n<!-- end -->\n"
     with pytest.raises(DataError, match="without its <!-- end -->"):
