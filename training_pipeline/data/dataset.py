@@ -52,7 +52,7 @@ def read_data(source: Path) -> DataSet:
         clips = read_clips(source)
         return DataSet(clips, tuple(dict.fromkeys(clip.emotion for clip in clips)))
     if not source.is_dir():
-        raise DataError(f"{source} is neither a file nor a folder")
+        raise DataError(f"{source}: no such file or folder, or something that is neither")
     found = read_ravdess(source)
     if found.skipped:
         _log.warning("%s: %d other files skipped", source, found.skipped)
