@@ -39,21 +39,21 @@ def find(data: bytes, begin: int) -> tuple[Layer, int] | None:
     first = _frame(data[begin : begin + _HEADER_BYTES])
     at = data.find(b"\xff", begin, begin + SEARCHED_BYTES)
     while at >= 0:
-        if chained := _chain(data, at):
+        if chained := _chain(data, at, whole=at == begin):
             return chained[0], begin if first and first[:2] == chained else at
         at = data.find(b"\xff", at + 1, begin + SEARCHED_BYTES)
     return (first[0], begin) if first else None  # a damaged file may have no such row
 
 
-def _chain(data: bytes, at: int) -> tuple[Layer, int] | None:
-    """Layer and sample rate, if a row of frames begins here that is long enough or ends with the file."""
+def _chain(data: bytes, at: int, *, whole: bool) -> tuple[Layer, int] | None:
+    """Layer and sample rate, if a row of frames begins here that is long enough; `whole`: or ends with the file."""
     first = _frame(data[at : at + _HEADER_BYTES])
     for _ in range(CHAINED):
         frame = _frame(data[at : at + _HEADER_BYTES])
         if first is None or frame is None or frame[:2] != first[:2]:
             return None
         at += frame[2]
-        if at >= len(data):
+        if whole and at >= len(data):
             break
     return first[:2] if first else None
 

@@ -1,4 +1,4 @@
-"""Formats that libsndfile reads, for installations without PyAV."""
+"""Formats that libsndfile reads: what FFmpeg reads wrongly, and more for installations without PyAV."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ class Sound:
             sound = stack.enter_context(_Stream(io.BytesIO(content.data)))
         except (soundfile.SoundFileError, TypeError) as error:
             # TypeError: bytes that libsndfile takes for headerless audio
-            raise CorruptAudioError(
-                f"the {name} file is broken, or in an encoding that needs the extra `containers` (PyAV)"
-            ) from error
+            raise CorruptAudioError(f"the {name} file is broken, or in an encoding that is not read here") from error
         if sound.frames <= 0:
             if content.kind is Kind.OGG:
                 raise CorruptAudioError("the OGG file has no end")

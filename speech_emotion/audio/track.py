@@ -26,7 +26,7 @@ BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, *([av.FFmpegError] i
 CODECS = frozenset(
     [
         *("aac", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "adpcm_yamaha", "alac", "amrnb", "amrwb", "eac3"),
-        *("flac", "g722", "g726", "g726le", "gsm", "gsm_ms", "ilbc", "mp2float", "mp3float", "opus"),
+        *("flac", "g722", "g726", "g726le", "gsm", "gsm_ms", "ilbc", "mp2", "mp2float", "mp3float", "opus"),
         *("pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le"),
         *("pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s8", "pcm_u8", "speex", "vorbis", "wmalossless"),
         *("wmapro", "wmav1", "wmav2", "wmavoice"),
@@ -111,7 +111,7 @@ class Track:
             try:
                 frames = decoder.decode(packet and _whole_samples(packet, decoder))
             except BROKEN:
-                self.damaged = True
+                self.damaged |= packet is None or packet.size > 1  # one byte is what makes a chunk's length even
                 continue
             for frame in frames:
                 late = frame.time is not None and end_s is not None and frame.time - end_s > hole_s

@@ -44,6 +44,7 @@ FORMS = {
     "Ogg, Opus": Form("ogg", "libopus", "OGG"),
     "MP3": Form("mp3", "libmp3lame", "MP3"),
     "MP3 from a pipe": Form("mp3", "libmp3lame", "MP3", {"write_xing": "0", "id3v2_version": "0"}),
+    "MP2": Form("mp2", "mp2", "MP3"),
     "AAC": Form("adts", "aac", "ADTS"),
     "M4A": Form("ipod", "aac", "MP4"),
     "M4A, ALAC": Form("ipod", "alac", "MP4"),

@@ -81,8 +81,8 @@ def test_limit_errors_name_the_setting() -> None:
 
 
 def test_prepare_mixes_down_to_the_mean() -> None:
-    stereo = np.stack([tone(), -0.5 * tone()])
-    np.testing.assert_allclose(prepare(stereo, RATE, RATE), 0.25 * tone(), atol=1e-7)
+    stereo = np.stack([tone(), 0.5 * tone()])
+    np.testing.assert_allclose(prepare(stereo, RATE, RATE), 0.75 * tone(), atol=1e-7)
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])

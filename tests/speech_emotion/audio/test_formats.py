@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from speech_emotion import errors
 from speech_emotion.audio import DecoderOptions, DecoderPool, Hints, Limits, decode
@@ -69,6 +71,33 @@ def test_surround_keeps_every_channel(pool: DecoderPool, name: str, channels: in
     assert info.channels == channels
     found = sorted(samples[:, 12_000:36_000].std(axis=1) * np.sqrt(2) / 0.5)
     np.testing.assert_allclose(found, levels[:, 0], atol=0.25)
+
+
+@pytest.mark.parametrize(("subtype", "tolerance"), [("PCM_16", 1e-4), ("FLOAT", 1e-7), ("PCM_32", 1e-7)])
+def test_wav_with_the_most_significant_byte_first_is_read_in_that_order(subtype: str, tolerance: float) -> None:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sent.tone(SECONDS)[0], 48_000, format="WAV", subtype=subtype, endian="BIG")
+    assert buffer.getvalue().startswith(b"RIFX")
+    samples, info = decode(buffer.getvalue(), Limits())
+    assert info.format == "WAV"
+    np.testing.assert_allclose(samples, sent.tone(SECONDS), atol=tolerance)
+    for promised in (0, 2**32 - 1):
+        at = buffer.getvalue().index(b"data") + 4
+        unfinished = buffer.getvalue()[:at] + promised.to_bytes(4, "big") + buffer.getvalue()[at + 4 :]
+        np.testing.assert_array_equal(decode(unfinished, Limits())[0], samples)
+    with pytest.raises(errors.TrackError):
+        decode(buffer.getvalue(), Limits(), Hints(track=2))
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM", "ULAW", "PCM_U8"])
+def test_the_byte_that_makes_a_chunk_even_is_no_damage(subtype: str) -> None:
+    clip = clips.tone(1.001, 8_000, subtype=subtype)
+    at = clip.index(b"data") + 4
+    grown = clip[:at] + (int.from_bytes(clip[at : at + 4], "little") + 1).to_bytes(4, "little") + clip[at + 4 :] + b"\0"
+    for each in (clip, grown):
+        info = decode(each, Limits())[1]
+        assert not info.damaged
+        assert info.duration_s == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize(("form", "codec", "encoder"), [("ogg", "SPEEX", "libspeex"), ("caf", "OPUS", "libopus")])

@@ -80,6 +80,12 @@ def test_what_is_none_of_these_is_unsupported_and_told_what_is(data: bytes) -> N
     assert READ_HERE in str(caught.value)
 
 
+def test_noise_is_never_taken_for_frames() -> None:
+    for seed in range(200):
+        with pytest.raises(errors.UnsupportedFormatError):
+            kind_of(b"FLV\x01" + np.random.default_rng(seed).bytes(20_000))
+
+
 def test_tags_without_end_cost_no_time() -> None:
     begun = time.process_time()
     with pytest.raises(errors.UnsupportedFormatError):
