@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ser.output import StoreCommands, fail, output_folder, sentence_of
+from ser.servers import ServerOptions, with_servers
 
 if TYPE_CHECKING:
     from speech_emotion.store.base import Store, StoreConfig
@@ -26,16 +27,6 @@ StoreOption = Annotated[
 ]
 Model = Annotated[str, typer.Option("--name", envvar="PIPELINE_NAME", help="Name of the model in the store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Servers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--server", envvar="PIPELINE_SERVER", help="Address of a model server, HOST:PORT; repeat it for each server."
-    ),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Move the label without asking a model server, as none runs.")]
-Timeout = Annotated[
-    float, typer.Option("--timeout-s", min=0, help="Wait up to N seconds until every server serves the version.")
-]
 Version = Annotated[int, typer.Argument(min=1, help="Number of the version.")]
 NAME = "speech_emotion"
 
@@ -88,60 +79,58 @@ def publish(
 
 
 @app.command()
+@with_servers
 def promote(
     version: Annotated[int | None, typer.Argument(min=1, help="Number of the version; default: the canary.")] = None,
     store: StoreOption = "models",
     name: Model = NAME,
-    server: Servers = None,
-    offline: Offline = False,
-    timeout_s: Timeout = 60.0,
+    *,
+    servers: ServerOptions,
     as_json: AsJson = False,
 ) -> None:
     """Move the label `stable` to a version, once every server serves it."""
     from speech_emotion.store import labels
 
     opened = _open(store, name)
-    _moved(
-        labels.promote(opened, name, version, servers=_servers(server, offline), timeout_s=timeout_s),
-        as_json,
-    )
+    _moved(labels.promote(opened, name, version, servers=servers.chosen()), as_json)
 
 
 @app.command()
+@with_servers
 def canary(
     version: Annotated[int | None, typer.Argument(min=1, help="Number of the version.")] = None,
     off: Annotated[bool, typer.Option("--off", help="Remove the label.")] = False,
     store: StoreOption = "models",
     name: Model = NAME,
-    server: Servers = None,
-    offline: Offline = False,
-    timeout_s: Timeout = 60.0,
+    *,
+    servers: ServerOptions,
     as_json: AsJson = False,
 ) -> None:
     """Move the label `canary` to a version, once every server serves it, or remove it with --off."""
     from speech_emotion.store import labels
+    from speech_emotion.store.servers import NO_SERVERS
 
     if off is (version is not None):
         raise typer.BadParameter("name a version, or say --off")
     opened = _open(store, name)
-    asked = () if off else _servers(server, offline)
-    _moved(labels.set_canary(opened, name, version, servers=asked, timeout_s=timeout_s), as_json)
+    asked = NO_SERVERS if off else servers.chosen()
+    _moved(labels.set_canary(opened, name, version, servers=asked), as_json)
 
 
 @app.command()
+@with_servers
 def rollback(
     store: StoreOption = "models",
     name: Model = NAME,
-    server: Servers = None,
-    offline: Offline = False,
-    timeout_s: Timeout = 60.0,
+    *,
+    servers: ServerOptions,
     as_json: AsJson = False,
 ) -> None:
     """Move the label `stable` back to the version that had it before."""
     from speech_emotion.store import labels
 
     opened = _open(store, name)
-    _moved(labels.rollback(opened, name, servers=_servers(server, offline), timeout_s=timeout_s), as_json)
+    _moved(labels.rollback(opened, name, servers=servers.chosen()), as_json)
 
 
 @app.command()
@@ -223,12 +212,6 @@ def _card(text: bytes | None) -> Any:
         return json.loads(text) if text else None
     except ValueError as error:
         raise StoreError(f"the card of the version cannot be read: {error}") from error
-
-
-def _servers(servers: list[str] | None, offline: bool) -> list[str]:
-    if not servers and not offline:
-        raise typer.BadParameter("name every model server with --server HOST:PORT, or say --offline if none runs")
-    return servers or []
 
 
 def _row(store: Store, config: StoreConfig, name: str, number: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapper(**values: Any) -> None:
-        given = {option.name: _value(values.pop(option.command)) for option in declared()}
+        given = {option.name: _value(option, values.pop(option.command)) for option in declared()}
         try:
             options = Options(**given)
         except OptionError as error:
@@ -40,7 +40,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameter(option: Option) -> inspect.Parameter:
-    several = option.kind == tuple[str, ...]
+    several = _several(option)
     number = option.kind in (int, float)
     bounds = {"min": option.least, "max": option.most} if number else {}
     check = output_folder if option.kind is Path else None
@@ -58,5 +58,9 @@ def _parameter(option: Option) -> inspect.Parameter:
     )
 
 
-def _value(given: Any) -> Any:
-    return tuple(given) if isinstance(given, list) else () if given is None else given
+def _several(option: Option) -> bool:
+    return bool(option.kind == tuple[str, ...])
+
+
+def _value(option: Option, given: Any) -> Any:
+    return tuple(given or ()) if _several(option) else given

@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Retrain a model, here or on Kubeflow Pipelines: validate the data, train, evaluate, compare, publish, check.",
     epilog="Exit codes: 0 done, also if the candidate was refused (--json says so in `decision`), 1 any other failure, "
     "2 wrong usage, 5 the store's stable version changed meanwhile, 6 a model server does not serve the version, "
-    "7 the data set is broken, 8 the version answered wrongly and is in quarantine.",
+    "7 the data set is broken, 8 the version answered wrongly: it was not published, or is in quarantine.",
     no_args_is_help=True,
 )
 
@@ -112,11 +112,14 @@ def compile_(
     memory: Annotated[str, typer.Option(help="Memory of each heavy task, as a Kubernetes quantity.")] = "4Gi",
     timeout_s: Annotated[int, typer.Option(min=1, help="End a heavy task after N seconds.")] = 21600,
     short_timeout_s: Annotated[int, typer.Option(min=1, help="End any other task after N seconds.")] = 1800,
+    tls_secret: Annotated[
+        str, typer.Option(help="Check model servers against `ca.crt` of this Secret; without it connections are plain.")
+    ] = "",
 ) -> None:
     """Compile the pipeline for Kubeflow Pipelines to a YAML file."""
     from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline
 
-    shape = Shape(image, fixed_image, shards, volumes, work_volume, cpu, memory, timeout_s, short_timeout_s)
+    shape = Shape(image, fixed_image, shards, volumes, work_volume, cpu, memory, timeout_s, short_timeout_s, tls_secret)
     with writing(output):
         compile_pipeline(output, shape)
     typer.echo(output)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from speech_emotion.store.base import Store, StoreConfig
 from speech_emotion.store.errors import ConflictError, NoSuchVersionError
 from speech_emotion.store.history import Move, predecessors
-from speech_emotion.store.servers import require_available
+from speech_emotion.store.servers import NO_SERVERS, ModelServers
 
 STABLE, CANARY = "stable", "canary"
 _ANY = -1
@@ -19,38 +18,35 @@ def promote(
     name: str,
     number: int | None = None,
     *,
-    servers: Sequence[str] = (),
-    timeout_s: float = 60.0,
+    servers: ModelServers = NO_SERVERS,
     expected: int | None = _ANY,
 ) -> Move:
-    """Let `stable` name version `number` (none: the canary's); a canary that it was is none any more.
+    """Let `stable` name version `number` (none: the canary's). If the version was the canary, that label goes.
 
-    Parameters: `servers`, host:port of every model server, each of which must say AVAILABLE within `timeout_s`;
-    `expected`, the version that `stable` must still name (none: no version), left out to move it from any.
-    Raises: NoSuchVersionError, NotServedError, ConflictError.
+    Parameters: `servers`, each of which must say AVAILABLE first; `expected`, the version that `stable` must still name
+    (none: no version), left out to move it from any.
+    Raises: NoSuchVersionError, NotServedError, ConflictError, TlsError.
     """
     if number is None:
         number = store.read_config().labels(name).get(CANARY)
         if number is None:
             raise NoSuchVersionError(f"{store.location}: {name} has no canary to promote; name a version")
-    return _move(store, name, STABLE, number, servers, timeout_s, expected)
+    return _move(store, name, STABLE, number, servers, expected)
 
 
-def set_canary(
-    store: Store, name: str, number: int | None, *, servers: Sequence[str] = (), timeout_s: float = 60.0
-) -> Move:
+def set_canary(store: Store, name: str, number: int | None, *, servers: ModelServers = NO_SERVERS) -> Move:
     """Let `canary` name version `number`, or no version; raises as `promote` does."""
-    return _move(store, name, CANARY, number, servers, timeout_s, _ANY)
+    return _move(store, name, CANARY, number, servers, _ANY)
 
 
-def rollback(store: Store, name: str, *, servers: Sequence[str] = (), timeout_s: float = 60.0) -> Move:
+def rollback(store: Store, name: str, *, servers: ModelServers = NO_SERVERS) -> Move:
     """Let `stable` name its predecessor again: the nearest one that the store still has."""
     config = store.read_config()
     current = config.labels(name).get(STABLE)
     before = predecessor(store, config, name)
     if current is None or before is None:
         raise NoSuchVersionError(f"{store.location}: {name} has no earlier stable version to go back to")
-    return _move(store, name, STABLE, before, servers, timeout_s, current, rollback=True)
+    return _move(store, name, STABLE, before, servers, current, rollback=True)
 
 
 def predecessor(store: Store, config: StoreConfig, name: str) -> int | None:
@@ -64,15 +60,14 @@ def _move(
     name: str,
     label: str,
     number: int | None,
-    servers: Sequence[str],
-    timeout_s: float,
+    servers: ModelServers,
     expected: int | None,
     *,
     rollback: bool = False,
 ) -> Move:
     if number is not None:
         store.require(name, number)
-        require_available(servers, name, number, timeout_s)
+        servers.require_available(name, number)
     moves: list[Move] = []
 
     def change(config: StoreConfig) -> StoreConfig:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import grpc
 
+from speech_emotion.channel import Tls, open_channel
 from speech_emotion.protos import get_model_status_pb2, model_service_pb2_grpc
 from speech_emotion.store.errors import LoadFailedError, NotServedError
 
@@ -17,53 +18,85 @@ CALL_TIMEOUT_S = 5.0
 POLL_S = 0.2
 
 
-def addresses(server: str) -> list[str]:
-    """Every host:port behind the name: a headless Service names all its pods. Raises NotServedError."""
+@dataclass(frozen=True)
+class Address:
+    """One server: `target` is its ip:port, `host` the name that it was found by, which its certificate shows."""
+
+    host: str
+    target: str
+
+
+@dataclass(frozen=True)
+class ModelServers:
+    """The model servers that run on a store: a label comes to a version once each of them serves it.
+
+    Attributes:
+        names: `host:port` of each server. A name with several addresses, such as a headless Service, means all of them.
+        tls: certificates for the connections; without them they are plain.
+        timeout_s: seconds that the servers have to load a version, with the retries of a load that fails.
+    """
+
+    names: Sequence[str] = ()
+    tls: Tls | None = None
+    timeout_s: float = 60.0
+
+    def addresses(self) -> list[Address]:
+        """Every server behind the names. Raises NotServedError for a name that cannot be resolved."""
+        return [address for name in self.names for address in _addresses(name)]
+
+    def connect(self, address: Address) -> grpc.Channel:
+        """A channel to one server; close it. Raises TlsError."""
+        return open_channel(address.target, self.tls, host=address.host)
+
+    def require_available(self, model: str, number: int) -> None:
+        """Return once every server says AVAILABLE for the version.
+
+        Raises NotServedError, in the server's own words, if one does not within `timeout_s`; LoadFailedError as soon as
+        one says that it cannot load the version, for that is a server's last word; TlsError.
+        """
+        deadline = time.monotonic() + self.timeout_s
+        for name in self.names:
+            while (found := self._unavailable(name, model, number)) is not None:
+                if isinstance(found, LoadFailedError) or time.monotonic() >= deadline:
+                    raise type(found)(f"{name} does not serve version {number} of {model}: {found}")
+                time.sleep(POLL_S)
+
+    def _unavailable(self, name: str, model: str, number: int) -> NotServedError | None:
+        """Why not every address behind the name serves the version; none: all do."""
+        try:
+            for address in _addresses(name):
+                with self.connect(address) as channel:
+                    _require(channel, address.target, model, number)
+        except NotServedError as error:
+            return error
+        return None
+
+
+NO_SERVERS = ModelServers()
+"""None runs on the store: nobody is asked."""
+
+
+def _addresses(server: str) -> list[Address]:
     host, _, port = server.rpartition(":")
-    if not host or not re.fullmatch("[0-9]{1,5}", port):
+    host = host.strip("[]")
+    if not host or not port.isdigit():
         raise NotServedError(f"{server!r} is no model server: host:port is needed")
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
     except OSError as error:
         raise NotServedError(f"{server}: {error.strerror or error}") from error
-    return sorted(
-        {f"[{address[0]}]:{port}" if ":" in str(address[0]) else f"{address[0]}:{port}" for *_, address in found}
-    )
+    targets = {f"[{ip}]:{port}" if ":" in str(ip) else f"{ip}:{port}" for *_, (ip, *_) in found}
+    return [Address(host, target) for target in sorted(targets)]
 
 
-def require_available(servers: Sequence[str], name: str, number: int, timeout_s: float) -> None:
-    """Return once every server says AVAILABLE for the version.
-
-    Raises NotServedError, in the server's own words, if one does not within `timeout_s`; LoadFailedError as soon as one
-    says that it cannot load the version, for that is a server's last word.
-    """
-    deadline = time.monotonic() + timeout_s
-    for server in servers:
-        while (found := _unavailable(server, name, number)) is not None:
-            if isinstance(found, LoadFailedError) or time.monotonic() >= deadline:
-                raise type(found)(f"{server} does not serve version {number} of {name}: {found}")
-            time.sleep(POLL_S)
-
-
-def _unavailable(server: str, name: str, number: int) -> NotServedError | None:
-    """Why not every address behind the name serves the version; none: all do."""
-    try:
-        for address in addresses(server):
-            _require(address, name, number)
-    except NotServedError as error:
-        return error
-    return None
-
-
-def _require(address: str, name: str, number: int) -> None:
+def _require(channel: grpc.Channel, address: str, name: str, number: int) -> None:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = name
     request.model_spec.version.value = number
-    with grpc.insecure_channel(address) as channel:
-        try:
-            answer = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=CALL_TIMEOUT_S)
-        except grpc.RpcError as error:
-            raise NotServedError(f"{address}: {error.details()}") from error
+    try:
+        answer = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=CALL_TIMEOUT_S)
+    except grpc.RpcError as error:
+        raise NotServedError(f"{address}: {error.details()}") from error
     status = next((status for status in answer.model_version_status if status.version == number), None)
     if status is None:
         raise NotServedError(f"{address}: not loaded")

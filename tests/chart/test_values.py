@@ -110,6 +110,7 @@ def rendered(folder: Path, *values: dict[str, object]) -> str:
         ("gateway.httpRoute.enabled=true", "set gateway.httpRoute.parentRefs"),
         ("modelServer.tls.enabled=true", "set modelServer.tls.secretName"),
         ("gateway.settings.port=80", "additional properties 'port' not allowed"),
+        ("gateway.settings.model_server_ca_file=/x", "additional properties 'model_server_ca_file' not allowed"),
     ],
 )
 def test_bad_values_are_refused_by_name(given: str, says: str) -> None:

@@ -111,6 +111,21 @@ def test_tls_reaches_both_ends() -> None:
     assert {"name": "model-server-ca", "mountPath": "/etc/model-server-ca", "readOnly": True} in mounts
 
 
+def test_retraining_asks_the_servers_over_tls_and_never_sees_their_key() -> None:
+    tls = ("modelServer.tls.enabled=true", "modelServer.tls.secretName=certificate")
+    jobs = ("retraining.job.enabled=true", "retraining.cronJob.enabled=true")
+    manifests = render(*RETRAINING, *jobs, *tls)
+    pod = one(manifests, "Job")["spec"]["template"]["spec"]
+    (runner,) = pod["containers"]
+    assert "--server-ca-file=/etc/model-server-ca/ca.crt" in runner["args"]
+    assert {"name": "model-server-ca", "mountPath": "/etc/model-server-ca", "readOnly": True} in runner["volumeMounts"]
+    (secret,) = (volume["secret"] for volume in pod["volumes"] if volume["name"] == "model-server-ca")
+    assert secret == {"secretName": "certificate", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    plain = one(render(*RETRAINING, *jobs), "Job")["spec"]["template"]["spec"]
+    assert "ca-file" not in str(plain["containers"])
+    assert "model-server-ca" not in str(plain["volumes"])
+
+
 def test_retraining_is_off_by_default_and_shares_one_pod() -> None:
     assert not kinds(render()) & {"Job", "CronJob", "PersistentVolumeClaim"}
     manifests = render(*RETRAINING, "retraining.job.enabled=true", "retraining.cronJob.enabled=true")

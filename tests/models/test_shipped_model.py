@@ -14,6 +14,7 @@ import requests
 from ser.serve import ConfigMirror
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.labels import promote
+from speech_emotion.store.servers import ModelServers
 from tests.preprocess_gateway.conftest import FLAGS
 from tests.support.gateway import Gateway
 from tests.support.load import BackgroundLoad, post_file
@@ -64,7 +65,7 @@ def test_the_flip_from_the_old_version_to_the_new_under_load_loses_nothing(tmp_p
         load = BackgroundLoad(post_file(f"{gateway.url}/predict", clip))
         try:
             for version in (2, 1, 2):
-                promote(store, NAME, version, servers=[server.address])
+                promote(store, NAME, version, servers=ModelServers((server.address,)))
                 gateway.seconds_until_version(version, clip)
         finally:
             report = load.stop()
@@ -92,4 +93,4 @@ def test_the_serving_path_answers_the_golden_set_as_training_did(model: str, tmp
     copy = shutil.copytree(STORE, tmp_path / "models", ignore=shutil.ignore_patterns("evaluation"))
     store = FolderStore(copy)  # a failed check moves the version away
     (version,) = store.read_config().labels(model).values()
-    assert check(store, model, version, [], 120.0) <= 1e-4
+    assert check(store, model, version, ModelServers(timeout_s=120.0)) <= 1e-4

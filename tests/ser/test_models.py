@@ -11,7 +11,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from ser.main import app
-from tests.support.model_server import free_port
+from speech_emotion.channel import Tls
+from tests.support import savedmodels
+from tests.support.certificates import needs_openssl, self_signed
+from tests.support.model_server import ModelServer, free_port, real_server, ssl_config
 from tests.support.stores import write_version
 
 SHIPPED = Path(__file__).parents[2] / "models"
@@ -67,6 +70,31 @@ def test_exit_codes_tell_what_was_wrong(store: Path, tmp_path: Path) -> None:
     assert run("canary", "--store", store).exit_code == 2
     (tmp_path / "models.config").write_text("nonsense")
     assert run("list", "--store", tmp_path).exit_code == 1
+
+
+@needs_openssl
+@pytest.mark.parametrize("kind", ["model_server", "TensorFlow Serving"])
+def test_labels_move_over_tls_by_command(kind: str, tmp_path: Path) -> None:
+    binary = None if kind == "model_server" else real_server()
+    if kind != "model_server" and binary is None:
+        pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER")
+    root, name = tmp_path / "store", "m"
+    version = savedmodels.write_linear(tmp_path / "version", "{}", ("calm", "angry"))
+    assert run("publish", version, "--store", root, "--name", name).exit_code == 0
+    files = {who: self_signed(tmp_path, who, "DNS:localhost,IP:127.0.0.1") for who in ("server", "client")}
+    key, certificate = files["client"]
+    config = ssl_config(tmp_path / "ssl.config", files["server"], client_ca=certificate)
+    tls = Tls(files["server"][1], certificate, key)
+    with ModelServer(f"--ssl_config_file={config}", base_path=root / name, name=name, tls=tls, binary=binary) as server:
+        promote = ("promote", 1, "--store", root, "--name", name, "--timeout-s", 0, "--server", server.address)
+        ca = ("--server-ca-file", files["server"][1])
+        own = ("--server-client-cert-file", certificate, "--server-client-key-file", key)
+        for given, code in (((), 6), (ca, 6), (own, 1), ((*ca, *own[:2]), 1), (("--server-ca-file", root), 1)):
+            assert run(*promote, *given).exit_code == code, given
+        assert "labels" not in (root / "models.config").read_text()
+        done = run(*promote, *ca, *own)
+    assert done.exit_code == 0, done.output
+    assert 'key: "stable"' in (root / "models.config").read_text()
 
 
 def test_prune_by_command(store: Path) -> None:

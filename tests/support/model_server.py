@@ -30,6 +30,13 @@ AVAILABLE = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
 LOADING = {get_model_status_pb2.ModelVersionStatus.State.START, get_model_status_pb2.ModelVersionStatus.State.LOADING}
 
 
+def real_server() -> Path | None:
+    """TensorFlow Serving's binary, from TENSORFLOW_MODEL_SERVER or beside the project; none where neither is there."""
+    shared = REPOSITORY.parent / "shared" / "tf_serving" / "tensorflow_model_server"
+    path = Path(os.environ.get("TENSORFLOW_MODEL_SERVER", shared))
+    return path if path.is_file() else None
+
+
 def ssl_config(path: Path, server: tuple[Path, Path], client_ca: Path | None = None) -> Path:
     """Write an SSLConfig with the server's key and certificate, and the CA that clients need a certificate of."""
     texts = {"server_key": server[0].read_text(), "server_cert": server[1].read_text()}
@@ -51,7 +58,8 @@ class ModelServer:
     """`python -m model_server` on a free port, as a context manager.
 
     Give a `base_path` (with `name`) or a `config_file`; further flags as they stand on the command line. `tls` is what
-    the channel to it uses; with `rest` REST is served at `.rest_port`.
+    the channel to it uses; with `rest` REST is served at `.rest_port`. `binary` is TensorFlow
+    Serving's own server in place of `python -m model_server`.
     `start` waits until a version is AVAILABLE, `.address` is host:port, `.log` what it printed.
     """
 
@@ -65,6 +73,7 @@ class ModelServer:
         wait_s: float = 120.0,
         tls: Tls | None = None,
         rest: bool = False,
+        binary: Path | None = None,
     ) -> None:
         self._tls = tls
         self.name = name
@@ -72,7 +81,8 @@ class ModelServer:
         self.address = f"127.0.0.1:{self.port}"
         self.log_path = Path(tempfile.mkstemp(prefix="model_server.", suffix=".log")[1])
         self._wait_s = wait_s
-        self._command = [sys.executable, "-m", "model_server", f"--port={self.port}"]
+        self._command = [str(binary)] if binary else [sys.executable, "-m", "model_server"]
+        self._command.append(f"--port={self.port}")
         if base_path:
             self._command += [f"--model_name={name}", f"--model_base_path={base_path}"]
         if config_file:

@@ -17,8 +17,10 @@ from kfp.dsl.base_component import BaseComponent
 from training_pipeline.kubeflow import components
 from training_pipeline.kubeflow.components import IMAGE
 from training_pipeline.kubeflow.parameters import signature
+from training_pipeline.retraining.options import find
 
 NAME = "speech-emotion-retraining"
+TLS_MOUNT = "/etc/model-server-ca"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Shape:
     `image` is the default of the parameter of that name; with `fixed_image` it is written into every task, and the
     parameter has no effect. `cpu` and `memory` are what features, train and evaluate ask for, as Kubernetes
     quantities; `timeout_s` is how long each of these may take, `short_timeout_s` each other one. With `volumes` false
-    nothing is mounted: data and store are buckets, or the pipeline runs on this machine.
+    nothing is mounted: data and store are buckets, or the pipeline runs on this machine. `tls_secret` names a Secret
+    whose `ca.crt` the model servers' certificates are checked against; without it connections to them are plain.
     """
 
     image: str = IMAGE
@@ -40,6 +43,7 @@ class Shape:
     memory: str = "4Gi"
     timeout_s: int = 6 * 3600
     short_timeout_s: int = 1800
+    tls_secret: str = ""
 
 
 def make_pipeline(shape: Shape = Shape()) -> Any:
@@ -87,7 +91,11 @@ def _wire(shape: Shape, given: dict[str, Any]) -> None:
     published = make(components.publish, mounts="store", candidate=candidate, decision=decision)
     served = {"version": published.output, "timeout_s": given["load_timeout_s"]}
     checked = make(components.check, mounts="store", **served)
-    make(components.promote, mounts="store", decision=decision, **served).after(checked)
+    promoted = make(components.promote, mounts="store", decision=decision, **served).after(checked)
+    if shape.tls_secret:
+        for task in (checked, promoted):
+            kubernetes.use_secret_as_volume(task, secret_name=shape.tls_secret, mount_path=TLS_MOUNT)
+            task.set_env_variable(find("server_ca_file").variable, f"{TLS_MOUNT}/ca.crt")
 
 
 def compile_pipeline(path: Path, shape: Shape = Shape()) -> None:

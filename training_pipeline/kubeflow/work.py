@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speech_emotion.channel import Tls
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish as bring_in
+from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.dataset import read_data
 from training_pipeline.data.mirror import local_copy
 from training_pipeline.data.validate import validate as check_data
@@ -18,6 +20,7 @@ from training_pipeline.errors import DataError
 from training_pipeline.evaluation.compare import Decision
 from training_pipeline.retraining import check as checking
 from training_pipeline.retraining import steps
+from training_pipeline.retraining.options import TLS_OPTIONS, find
 from training_pipeline.savedmodel.trained import load_trained
 from training_pipeline.savedmodel.version import CARD_PAGE
 from training_pipeline.training.examples import Examples
@@ -124,13 +127,16 @@ def compare(
 
 
 def publish(candidate: str, store: str, name: str, decision: str) -> int:
-    """The version, 0 where the candidate was refused."""
-    return 0 if _decision(decision).verdict == "refuse" else bring_in(open_store(store), name, Path(candidate))
+    """The version, 0 where the candidate was refused. One that does not load or answer here is not published."""
+    if _decision(decision).verdict == "refuse":
+        return 0
+    checking.rehearse(Path(candidate), name)
+    return bring_in(open_store(store), name, Path(candidate))
 
 
 def check(store: str, name: str, version: int, servers: str, timeout_s: float) -> float:
     """The largest gap, 0 where nothing was published."""
-    return checking.check(open_store(store), name, version, _list(servers), timeout_s) if version else 0.0
+    return checking.check(open_store(store), name, version, _servers(servers, timeout_s)) if version else 0.0
 
 
 def promote(
@@ -145,15 +151,18 @@ def promote(
         return "none", decided.reason
     if label != "none" and not servers:
         raise ValueError("a label needs `servers` (host:port, separated by commas), or `offline` where none is running")
-    return steps.label_version(open_store(store), name, version, label, decided, _list(servers), timeout_s)
+    return steps.label_version(open_store(store), name, version, label, decided, _servers(servers, timeout_s))
 
 
 def _decision(text: str) -> Decision:
     return Decision(**json.loads(text))
 
 
-def _list(servers: str) -> list[str]:
-    return [] if servers == "offline" else [server.strip() for server in servers.split(",") if server.strip()]
+def _servers(servers: str, timeout_s: float) -> ModelServers:
+    """The parameter's servers; their certificates come from a Secret, by way of the environment."""
+    names = [] if servers == "offline" else [server.strip() for server in servers.split(",") if server.strip()]
+    files = [os.environ.get(find(name).variable) for name in TLS_OPTIONS]
+    return ModelServers(names, Tls.of(*(Path(file) if file else None for file in files)), timeout_s)
 
 
 def _kept(checkpoints: str, job: Job, part: str) -> Path | None:

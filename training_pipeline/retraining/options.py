@@ -40,6 +40,9 @@ class Label(StrEnum):
     none = "none"
 
 
+TLS_OPTIONS = ("server_ca_file", "server_client_cert_file", "server_client_key_file")
+
+
 @dataclass(frozen=True)
 class _Declared:
     """What an option's declaration says beside its name, type and default."""
@@ -122,8 +125,28 @@ class Options:
     data_name: Annotated[str, _Declared("Name the data set so in the card.")] = "unnamed"
     licence: Annotated[str, _Declared("Name this licence of the data in the card.")] = "unknown"
     load_timeout_s: Annotated[
-        float, _Declared("Seconds that a server may take to load the version.", command="timeout_s", least=0)
-    ] = 300.0
+        float,
+        _Declared(
+            "Seconds that a server may take to load the version. It must exceed what the server's retries take "
+            "(TensorFlow Serving: five, a minute apart): only then does a server say that it cannot.",
+            command="timeout_s",
+            least=0,
+        ),
+    ] = 360.0
+    server_ca_file: Annotated[
+        Path | None,
+        _Declared(
+            "PEM file of the certificates to check the servers against; without it connections are plain.",
+            kubeflow=Default.HERE_ONLY,
+        ),
+    ] = None
+    server_client_cert_file: Annotated[
+        Path | None,
+        _Declared("PEM file of the certificate to show, if the servers ask for one.", kubeflow=Default.HERE_ONLY),
+    ] = None
+    server_client_key_file: Annotated[
+        Path | None, _Declared("PEM file of its private key.", kubeflow=Default.HERE_ONLY)
+    ] = None
     work: Annotated[
         Path,
         _Declared("Keep what is made on the way in this folder, where a rerun goes on.", kubeflow=Default.HERE_ONLY),
@@ -179,4 +202,4 @@ def options_table() -> str:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value in ((), "") else f"`{value}`"
+    return "none" if value in ((), "", None) else f"`{value}`"

@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from speech_emotion.channel import Tls
 from speech_emotion.store.base import Store
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish
+from speech_emotion.store.servers import ModelServers
 from training_pipeline.cache import bounded, in_use, work_caches
 from training_pipeline.data.dataset import DataSet, read_data
 from training_pipeline.data.mirror import local_copy
@@ -19,7 +21,7 @@ from training_pipeline.identity import identity, sources
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.reports.candidate import is_report, read_report
 from training_pipeline.retraining import steps
-from training_pipeline.retraining.check import check
+from training_pipeline.retraining.check import check, rehearse
 from training_pipeline.retraining.options import Options
 from training_pipeline.savedmodel.card import PACKAGES
 from training_pipeline.savedmodel.trained import load_trained
@@ -36,7 +38,7 @@ def run(options: Options, bar: Bar = no_bar) -> dict[str, Any]:
     A run that was broken off goes on in the same `work` folder: what was made from the same data, model, seed and
     code is not made again. Raises SpeechEmotionError; a candidate that is not better is no error.
     """
-    store = open_store(options.store)
+    store, servers = open_store(options.store), _model_servers(options)
     data = _validated(options, bar)
     job = Job.resolve(options.model, data, options.seed, options.data_name, options.licence)
     folder = options.work / job.folder_name
@@ -55,7 +57,9 @@ def run(options: Options, bar: Bar = no_bar) -> dict[str, Any]:
             cache=options.work / "cache",
         )
         result = _result(made / REPORT, decision)
-        return result if decision.verdict == "refuse" else result | _served(options, store, made / VERSION, decision)
+        if decision.verdict == "refuse":
+            return result
+        return result | _served(options, store, servers, made / VERSION, decision)
 
 
 def _validated(options: Options, bar: Bar) -> DataSet:
@@ -116,12 +120,22 @@ def _result(report: Path, decision: Decision) -> dict[str, Any]:
     }
 
 
-def _served(options: Options, store: Store, version: Path, decision: Decision) -> dict[str, Any]:
-    """Publish, check and label; returns what of the result that changes."""
-    name, servers, timeout_s = options.name, options.servers, options.load_timeout_s
+def _model_servers(options: Options) -> ModelServers:
+    """The servers that a label needs. Raises TlsError, also for files that cannot be read."""
+    tls = Tls.of(options.server_ca_file, options.server_client_cert_file, options.server_client_key_file)
+    if tls is not None:
+        tls.credentials()
+    return ModelServers(options.servers, tls, options.load_timeout_s)
+
+
+def _served(options: Options, store: Store, servers: ModelServers, version: Path, decision: Decision) -> dict[str, Any]:
+    """Rehearse, publish, check and label; returns what of the result that changes."""
+    name = options.name
+    gap = rehearse(version, name)
     number = publish(store, name, version)
-    gap = check(store, name, number, servers, timeout_s)
-    label, why = steps.label_version(store, name, number, options.label, decision, servers, timeout_s)
+    if servers.names:
+        gap = check(store, name, number, servers)
+    label, why = steps.label_version(store, name, number, options.label, decision, servers)
     given = None if label == "none" else label
     return {"version": number, "golden_gap": gap, "label": given, "label_reason": why}
 

@@ -20,6 +20,7 @@ from speech_emotion.files import whole_folder
 from speech_emotion.store.base import Store
 from speech_emotion.store.labels import CANARY, STABLE, promote, set_canary
 from speech_emotion.store.manifest import Manifest
+from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.errors import DataError, WorkFolderError
 from training_pipeline.evaluation.compare import Decision, decide
@@ -158,7 +159,7 @@ def compare_with_stable(
 
 
 def label_version(
-    store: Store, name: str, number: int, label: str, decision: Decision, servers: Sequence[str], timeout_s: float
+    store: Store, name: str, number: int, label: str, decision: Decision, servers: ModelServers
 ) -> tuple[str, str]:
     """Give a checked version its label: `stable`, `canary` or `none`; returns the label given, and why another one.
 
@@ -174,11 +175,9 @@ def label_version(
     elif label == STABLE and decision.verdict == "canary":
         given, why = CANARY, decision.reason
     if given == STABLE:
-        promote(
-            store, name, number, servers=servers, timeout_s=timeout_s, expected=_expected(store, name, number, decision)
-        )
+        promote(store, name, number, servers=servers, expected=_expected(store, name, number, decision))
     elif given == CANARY:
-        set_canary(store, name, number, servers=servers, timeout_s=timeout_s)
+        set_canary(store, name, number, servers=servers)
     return given, why
 
 

@@ -132,6 +132,12 @@ spec:
 {{- add 5 .Values.modelServer.dnsRefreshSeconds (ceil $age | int) -}}
 {{- end -}}
 
+{{/* The volume with the certificate that the model servers' are checked against; never their key. */}}
+{{- define "speech-emotion.modelServerCa" -}}
+- name: model-server-ca
+  secret: {secretName: {{ .Values.modelServer.tls.secretName }}, items: [{key: ca.crt, path: ca.crt}]}
+{{- end -}}
+
 {{- define "speech-emotion.modelStoreClaim" -}}
 {{- default (printf "%s-model-store" (include "speech-emotion.fullname" .)) .Values.modelStore.pvc.existingClaim -}}
 {{- end -}}

@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 
 from ser.main import app
 from ser.options import with_options
+from speech_emotion.channel import TlsError
 from training_pipeline.kubeflow import components
 from training_pipeline.kubeflow.parameters import CLAIMS, BackendError, parse, signature
 from training_pipeline.retraining.options import Default, Label, OptionError, Options, declared, options_table
+from training_pipeline.retraining.run import run
 
 ROOT = Path(__file__).parents[3]
 OPTIONS = list(declared())
@@ -154,6 +156,18 @@ def test_the_chart_passes_only_options_that_there_are() -> None:
     passed = set(re.findall(r"- (--[a-z-]+)=", template))
     assert passed
     assert passed <= {option.flag for option in OPTIONS}
+
+
+def test_certificates_that_cannot_be_used_are_said_before_anything_is_read(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.pem"
+    files = {"server_ca_file": absent, "work": tmp_path / "work"}
+    for given, said in (
+        (files, "absent.pem cannot be used for TLS"),
+        ({"server_client_cert_file": absent}, "needs the CA file"),
+    ):
+        with pytest.raises(TlsError, match=said):
+            run(Options(**{**GIVEN, "store": str(tmp_path), **given}))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_documentation_has_the_table_of_the_declarations() -> None:

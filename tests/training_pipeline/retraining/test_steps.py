@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from speech_emotion.features import SEED_SPEC
-from speech_emotion.store.errors import NotServedError
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.publish import publish
-from tests.support.model_server import free_port
+from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.dataset import read_data
 from training_pipeline.errors import DataError, FailedCheckError
 from training_pipeline.kubeflow import work as kubeflow_work
@@ -106,32 +105,13 @@ def test_retraining_keeps_made_up_windows_for_the_golden_set_and_no_recording(wo
 def test_the_check_passes_over_grpc_and_quarantines_what_answers_otherwise(work: Path, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     good = publish(store, NAME, work / "candidate")
-    assert check(store, NAME, good, (), timeout_s=250) <= 1e-4
+    assert check(store, NAME, good, ModelServers(timeout_s=250)) <= 1e-4
     golden = store.root / NAME / str(good) / PATH
     with np.load(golden) as arrays:
         features, probabilities = arrays["features"], arrays["probabilities"]
     np.savez_compressed(golden, features=features, probabilities=probabilities[::-1])
     (store.root / NAME / str(good) / "manifest.json").unlink()
     with pytest.raises(FailedCheckError, match="in quarantine"):
-        check(store, NAME, good, (), timeout_s=250)
+        check(store, NAME, good, ModelServers(timeout_s=250))
     assert store.versions(NAME) == []
     assert "off what training saw" in (store.root / NAME / ".quarantine" / f"{good}.json").read_text()
-
-
-def test_a_server_that_is_not_there_is_no_reason_to_quarantine(work: Path, tmp_path: Path) -> None:
-    store = FolderStore(tmp_path / "store")
-    number = publish(store, NAME, work / "candidate")
-    with pytest.raises(NotServedError):
-        check(store, NAME, number, (f"127.0.0.1:{free_port()}",), timeout_s=0)
-    assert store.versions(NAME) == [number]
-
-
-def test_a_version_that_no_server_can_load_is_quarantined(work: Path, tmp_path: Path) -> None:
-    store = FolderStore(tmp_path / "store")
-    number = publish(store, NAME, work / "candidate")
-    version = store.root / NAME / str(number)
-    (version / "saved_model.pb").write_bytes(b"\xffnot a saved model")
-    (version / "manifest.json").unlink()
-    with pytest.raises(FailedCheckError, match="in quarantine"):
-        check(store, NAME, number, (), timeout_s=250)
-    assert store.versions(NAME) == []

@@ -30,6 +30,9 @@ template:
           - --label={{ $values.label }}
           - --work=/work
           - --server={{ include "speech-emotion.fullname" . }}-model-server:8500
+          {{- if .Values.modelServer.tls.enabled }}
+          - --server-ca-file=/etc/model-server-ca/ca.crt
+          {{- end }}
           {{- with $values.extraArgs }}{{ toYaml . | nindent 10 }}{{ end }}
         {{- with $values.extraEnv }}
         env: {{- toYaml . | nindent 10 }}
@@ -42,6 +45,9 @@ template:
           {{- if $values.data.existingClaim }}
           - {name: data, mountPath: /data, readOnly: true}
           {{- end }}
+          {{- if .Values.modelServer.tls.enabled }}
+          - {name: model-server-ca, mountPath: /etc/model-server-ca, readOnly: true}
+          {{- end }}
           {{- with $values.extraVolumeMounts }}{{ toYaml . | nindent 10 }}{{ end }}
     volumes:
       - {name: models, persistentVolumeClaim: {claimName: {{ include "speech-emotion.modelStoreClaim" . }}}}
@@ -49,6 +55,9 @@ template:
       - {name: tmp, emptyDir: {}}
       {{- with $values.data.existingClaim }}
       - {name: data, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
+      {{- end }}
+      {{- if .Values.modelServer.tls.enabled }}
+      {{- include "speech-emotion.modelServerCa" . | nindent 6 }}
       {{- end }}
       {{- with $values.extraVolumes }}{{ toYaml . | nindent 6 }}{{ end }}
 {{- end -}}
