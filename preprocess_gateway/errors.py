@@ -16,25 +16,25 @@ class GatewayError(SpeechEmotionError):
 
 
 class MissingFileError(GatewayError):
-    """The form has no part named `file`."""
+    """The form has no file in a field named `file`."""
 
     code, status = "missing_file", 400
 
 
 class UnsupportedMediaTypeError(GatewayError):
-    """The body is neither a multipart form nor declared as audio."""
+    """The body is neither a multipart form nor declared as audio or video, or it is compressed."""
 
     code, status = "unsupported_media_type", 415
 
 
 class BadFormError(GatewayError):
-    """The body is no well-formed multipart form."""
+    """The body is no well-formed multipart form, or has files in fields other than `file`."""
 
     code, status = "bad_form", 400
 
 
 class FormTooLargeError(GatewayError):
-    """The form has too many parts, or too long a text field."""
+    """The form has too many parts or files, or too long a text field."""
 
     code, status = "form_too_large", 413
 
@@ -46,9 +46,15 @@ class BodyTooLargeError(GatewayError):
 
 
 class IncompleteBodyError(GatewayError):
-    """The body ended before its end."""
+    """The body ended early, or its chunks are malformed."""
 
     code, status = "incomplete_body", 400
+
+
+class LengthRequiredError(GatewayError):
+    """The request says neither how long its body is, nor sends it in chunks."""
+
+    code, status = "length_required", 411
 
 
 class RequestTimeoutError(GatewayError):

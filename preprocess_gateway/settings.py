@@ -76,9 +76,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, le=1024**3)
     """Size of a request's body."""
     max_held_bytes: int = Field(default=128 * 1024 * 1024, ge=1024, le=64 * 1024**3)
-    """Bytes of bodies that all requests hold in memory together."""
+    """Bytes that the clips of all requests take in memory together, from their arrival to their answer."""
     max_form_parts: int = Field(default=10, ge=1, le=1000)
-    """Parts of a multipart form."""
+    """Parts of a multipart form, files and other fields together."""
+    max_files: int = Field(default=8, ge=1, le=1000)
+    """Files in a form, each of which is answered; all of them together have the time of one request."""
     max_form_field_bytes: int = Field(default=500_000, ge=131_072, le=16 * 1024 * 1024)
     """Size of a text field of a form."""
     max_duration_s: float = Field(default=60.0, gt=0, le=3600)

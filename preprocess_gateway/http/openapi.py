@@ -19,8 +19,10 @@ from preprocess_gateway.http.uploads import MULTIPART, RAW_TYPES
 from preprocess_gateway.settings import Settings
 
 Json = dict[str, Any]
-AUDIO_TYPES = ("audio/wav", "audio/flac", "audio/ogg", "audio/mpeg")
-"""Named as examples: any audio type is taken."""
+EXAMPLE_TYPES = (
+    "audio/wav", "audio/flac", "audio/ogg", "audio/mpeg", "video/mp4", "video/webm", "video/quicktime", "video/3gpp",
+)  # fmt: skip
+"""Any audio or video type is taken."""
 BYTES: Json = {"type": "string", "format": "binary"}
 NOT_SHOWN = ("title", "description")
 LIMITS = ("max_body_bytes", "max_duration_s", "min_sample_rate", "max_sample_rate", "max_channels", "deadline_s")
@@ -54,10 +56,21 @@ class Problem(BaseModel):
     """Also the header `X-Request-ID`."""
 
 
+class PredictAnswers(BaseModel):
+    """The body of a 200 for a form with several files."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    results: tuple[PredictAnswer | Problem, ...]
+    """For each file, in the form's order, what it alone would get: an answer or a problem."""
+    request_id: str
+    """Also the header `X-Request-ID`."""
+
+
 def build_document(settings: Settings) -> Json:
     """The description of a gateway with these settings; the same settings give the same document."""
     _, schemas = models_json_schema(
-        [(model, "validation") for model in (PredictAnswer, Models, Problem)],
+        [(model, "validation") for model in (PredictAnswer, PredictAnswers, Models, Problem)],
         ref_template="#/components/schemas/{model}",
     )
     return {
@@ -86,9 +99,13 @@ def _predict(settings: Settings) -> Json:
         "summary": "The emotion of a clip",
         "description": f"The content of the clip decides its format. Limits of this gateway:\n{limits}",
         "parameters": _query_parameters(),
-        "requestBody": {"required": True, "content": _bodies()},
+        "requestBody": {"required": True, "content": _bodies(settings.max_files)},
         "responses": {
-            "200": _json_response("The clip's emotion, or none where there is no speech.", "PredictAnswer"),
+            "200": _json_response(
+                "The clip's emotion, or none where there is no speech; of several files, one result for each.",
+                "PredictAnswer",
+                "PredictAnswers",
+            ),
             **_problems(lambda error: error.status not in ANYWHERE),
             **_problems(lambda error: error.status in ("4XX", "500")),
         },
@@ -125,10 +142,12 @@ def _models() -> Json:
     }
 
 
-def _bodies() -> Json:
-    form = {"type": "object", "required": ["file"], "properties": {"file": BYTES}}
+def _bodies(max_files: int) -> Json:
+    # No `maxItems`: more are refused by 413, which tools do not take for a refusal of what the schema rules out.
+    files = {"type": "array", "items": BYTES, "minItems": 1, "description": f"At most {max_files} files."}
+    form = {"type": "object", "required": ["file"], "properties": {"file": {"oneOf": [BYTES, files]}}}
     encoding = {"file": {"contentType": "application/octet-stream"}}
-    raw = {media_type: {"schema": BYTES} for media_type in (*RAW_TYPES, *AUDIO_TYPES)}
+    raw = {media_type: {"schema": BYTES} for media_type in (*RAW_TYPES, *EXAMPLE_TYPES)}
     return {MULTIPART: {"schema": form, "encoding": encoding}, **raw}
 
 
@@ -159,6 +178,9 @@ def _problem_response(*lines: str) -> Json:
     return {"description": "\n".join(lines), "content": content}
 
 
-def _json_response(description: str, model: str) -> Json:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
-    return {"description": description, "content": content}
+def _json_response(description: str, *models: str) -> Json:
+    schemas = [{"$ref": f"#/components/schemas/{model}"} for model in models]
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}},
+    }

@@ -12,12 +12,14 @@ from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.core.served_models import ServedModel
 from preprocess_gateway.http.admission import Admission
 from preprocess_gateway.http.query import read_options
+from preprocess_gateway.http.results import answer_each
 from preprocess_gateway.http.uploads import Uploads
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.audio import raw_of
 
-CLIENT_KEY = "X-Client-Key"
+AFFINITY_KEY = "X-Affinity-Key"
+OLD_AFFINITY_KEY = "X-Client-Key"  # its name before; still read
 
 
 def blueprint(
@@ -38,12 +40,15 @@ def blueprint(
         options = read_options(request.args, raw_of(request.mimetype, request.mimetype_params))
         with ExitStack() as held:
             with metrics.stage("read"):
-                data = held.enter_context(uploads.read(request))
-            client_key = request.headers.get(CLIENT_KEY) or request.remote_addr or ""
+                clips = held.enter_context(uploads.read(request))
+            headers = request.headers
+            client_key = headers.get(AFFINITY_KEY) or headers.get(OLD_AFFINITY_KEY) or request.remote_addr or ""
             context = RequestContext(time.monotonic() + settings.deadline_s, client_key, g.trace.metadata)
             with metrics.stage("admission"):
                 held.enter_context(admission.enter(context.deadline))
-            answer = predictor.predict(model, data, options, context)
-        return jsonify(answer.to_json(g.request_id))
+            if len(clips) == 1:
+                return jsonify(predictor.predict(model, clips[0], options, context).to_json(g.request_id))
+            results = answer_each(clips, lambda clip: predictor.predict(model, clip, options, context), g.request_id)
+        return jsonify({"results": results, "request_id": g.request_id})
 
     return routes

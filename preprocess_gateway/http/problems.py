@@ -43,8 +43,7 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
     def known(error: ground.SpeechEmotionError) -> Response:
         if isinstance(error, OverloadedError):
             shed.labels(error.reason).inc()
-        status = status_of(error)
-        return render_problem(status, error.code, str(error), retry_after_s)
+        return render_problem(*describe(error), retry_after_s)
 
     def http(error: HTTPException) -> Response:
         """What the framework refuses, in our words."""
@@ -65,12 +64,19 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
         return response
 
     def unknown(error: Exception) -> Response:
-        log.error("request failed", exc_info=error)
-        return render_problem(500, INTERNAL_CODE, "the gateway failed; its log says why", retry_after_s)
+        return render_problem(*describe(error), retry_after_s)
 
     app.register_error_handler(ground.SpeechEmotionError, known)
     app.register_error_handler(HTTPException, http)
     app.register_error_handler(Exception, unknown)
+
+
+def describe(error: Exception) -> tuple[int, str, str]:
+    """Status, code and detail of an error of ours; any other is a defect, which goes to the log."""
+    if isinstance(error, ground.SpeechEmotionError):
+        return status_of(error), error.code, str(error)
+    log.error("request failed", exc_info=error)
+    return 500, INTERNAL_CODE, "the gateway failed; its log says why"
 
 
 def status_of(error: ground.SpeechEmotionError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,12 +20,13 @@ from speech_emotion.client.calls import (
     Channels,
     predict_call,
     read_answer,
+    read_answers,
     read_json,
     read_versions,
     translate,
 )
 from speech_emotion.client.clips import ClipSource
-from speech_emotion.client.errors import ClientError, TimeoutExceededError
+from speech_emotion.client.errors import ClientError, ProblemError, TimeoutExceededError
 from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
@@ -37,7 +39,7 @@ class AsyncClient:
         *,
         deadline_s: float = DEFAULT_DEADLINE_S,
         retries: int = DEFAULT_RETRIES,
-        client_key: str | None = None,
+        affinity_key: str | None = None,
         max_bytes: int = MAX_CLIP_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -46,7 +48,7 @@ class AsyncClient:
         self._http = httpx.AsyncClient(base_url=self._service.url, transport=transport)
         self._deadline_s = deadline_s
         self._retries = retries
-        self._client_key = client_key
+        self._affinity_key = affinity_key
         self._max_bytes = max_bytes
 
     async def predict(
@@ -62,10 +64,24 @@ class AsyncClient:
         traceparent: str | None = None,
     ) -> Answer:
         """The emotion of a clip: arguments and errors are those of `Client.predict`."""
-        arguments = (clip, self._max_bytes, sample_rate, top, timeline, model, channels, self._client_key, traceparent)
-        # It reads a file, or encodes samples; a pipe may be silent for as long as it likes.
-        call = await anyio.to_thread.run_sync(predict_call, *arguments, abandon_on_cancel=True)
+        call = await self._prepare([clip], sample_rate, top, timeline, model, channels, traceparent)
         return read_answer(await self._send(call, deadline_s), self._service)
+
+    async def predict_many(
+        self,
+        clips: Sequence[ClipSource],
+        *,
+        sample_rate: int | None = None,
+        top: int | None = None,
+        timeline: bool = False,
+        model: str | None = None,
+        channels: Channels = "mix",
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> list[Answer | ProblemError]:
+        """Several clips in one request: arguments and errors are those of `Client.predict_many`."""
+        call = await self._prepare(clips, sample_rate, top, timeline, model, channels, traceparent)
+        return read_answers(await self._send(call, deadline_s), self._service)
 
     async def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""
@@ -82,6 +98,21 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _prepare(
+        self,
+        clips: Sequence[ClipSource],
+        sample_rate: int | None,
+        top: int | None,
+        timeline: bool,
+        model: str | None,
+        channels: Channels,
+        traceparent: str | None,
+    ) -> Call:
+        key = self._affinity_key
+        arguments = (clips, self._max_bytes, sample_rate, top, timeline, model, channels, key, traceparent)
+        # It reads a file, or encodes samples; a pipe may be silent for as long as it likes.
+        return await anyio.to_thread.run_sync(predict_call, *arguments, abandon_on_cancel=True)
 
     async def _send(self, call: Call, deadline_s: float | None) -> httpx.Response:
         attempts = Attempts(self._deadline_s if deadline_s is None else deadline_s, self._retries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
@@ -41,30 +41,37 @@ class Call:
 
 
 def predict_call(
-    clip: ClipSource,
+    clips: Sequence[ClipSource],
     max_bytes: int,
     sample_rate: int | None,
     top: int | None,
     timeline: bool,
     model: str | None,
     channels: Channels,
-    client_key: str | None,
+    affinity_key: str | None,
     traceparent: str | None,
 ) -> Call:
     """`POST /predict`, or that of a model by its name.
 
     Raises ClipTooLargeError, OSError or ValueError for a clip that cannot be read.
     """
-    name, data = read_clip(clip, sample_rate, max_bytes)
+    if not clips:
+        raise ValueError("there is no clip to ask for")
+    files = [("file", read_clip(clip, sample_rate, max_bytes)) for clip in clips]
     query = {"top": top, "timeline": "true" if timeline else None, "channels": channels if channels != "mix" else None}
-    headers = {"X-Client-Key": client_key, "traceparent": traceparent}
+    headers = {"X-Affinity-Key": affinity_key, "traceparent": traceparent}
     path = "predict" if model is None else f"v1/models/{quote(model, safe='')}/predict"
-    return Call("POST", path, {"files": {"file": (name, data)}, "params": _given(query), "headers": _given(headers)})
+    return Call("POST", path, {"files": files, "params": _given(query), "headers": _given(headers)})
 
 
 def read_answer(response: httpx.Response, service: Address) -> Answer:
     """The answer in a 200. Raises ProblemError for a problem document, ProtocolError for what is neither."""
     return _parse(response, service, Answer.parse)
+
+
+def read_answers(response: httpx.Response, service: Address) -> list[Answer | ProblemError]:
+    """What each clip of a call got, of a 200; raises what `read_answer` does."""
+    return _parse(response, service, _parse_results)
 
 
 def read_versions(response: httpx.Response, service: Address) -> list[ServedVersion]:
@@ -81,13 +88,7 @@ def read_json(response: httpx.Response, service: Address) -> Any:
     if response.status_code == 200 and body is not None:
         return body
     if isinstance(body, dict) and "code" in body:
-        raise ProblemError(
-            response.status_code,
-            str(body["code"]),
-            str(body.get("detail") or body.get("title") or body["code"]),
-            body.get("request_id"),
-            _seconds(response.headers.get("Retry-After")),
-        )
+        raise _problem(response.status_code, body, _seconds(response.headers.get("Retry-After")))
     if response.status_code == 503:  # a proxy before the service
         wait = _seconds(response.headers.get("Retry-After"))
         raise ProblemError(503, "unavailable", f"the service is not available at {service}", None, wait)
@@ -139,6 +140,17 @@ def _parse(response: httpx.Response, service: Address, parse: Callable[[Any], T]
         return parse(body)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"what answered at {service} is not this service") from error
+
+
+def _parse_results(body: Any) -> list[Answer | ProblemError]:
+    if "results" not in body:
+        return [Answer.parse(body)]
+    return [_problem(each["status"], each) if "code" in each else Answer.parse(each) for each in body["results"]]
+
+
+def _problem(status: int, body: dict[str, Any], retry_after_s: float | None = None) -> ProblemError:
+    detail = str(body.get("detail") or body.get("title") or body["code"])
+    return ProblemError(status, str(body["code"]), detail, body.get("request_id"), retry_after_s)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

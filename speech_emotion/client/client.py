@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,12 +20,13 @@ from speech_emotion.client.calls import (
     Channels,
     predict_call,
     read_answer,
+    read_answers,
     read_json,
     read_versions,
     translate,
 )
 from speech_emotion.client.clips import ClipSource
-from speech_emotion.client.errors import ClientError
+from speech_emotion.client.errors import ClientError, ProblemError
 from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
@@ -34,7 +36,8 @@ class Client:
     `deadline_s` is for a whole call with its retries, of which there are at most `retries`: after a 503 (as its
     Retry-After says) and after a lost connection. No step of a call (connect, send, each read) outlasts what
     is left of the deadline; reading the clip is no part of the call. `max_bytes` is the largest clip that is sent,
-    and should be what the service takes (`GATEWAY_MAX_BODY_BYTES`). `transport` is httpx's, for tests and unusual
+    and should be what the service takes (`GATEWAY_MAX_BODY_BYTES`). Calls with one `affinity_key` are answered by the
+    same version while a canary gets a share of the clients. `transport` is httpx's, for tests and unusual
     ways to connect; without one, requests to other machines go through the environment's proxy.
 
     `url` may lack `http://`, and may end in `/predict`. Raises ValueError if it, or the proxy's, is no such URL.
@@ -49,7 +52,7 @@ class Client:
         *,
         deadline_s: float = DEFAULT_DEADLINE_S,
         retries: int = DEFAULT_RETRIES,
-        client_key: str | None = None,
+        affinity_key: str | None = None,
         max_bytes: int = MAX_CLIP_BYTES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -58,7 +61,7 @@ class Client:
         self._http = httpx.Client(base_url=self._service.url, transport=transport)
         self._deadline_s = deadline_s
         self._retries = retries
-        self._client_key = client_key
+        self._affinity_key = affinity_key
         self._max_bytes = max_bytes
 
     def predict(
@@ -82,9 +85,31 @@ class Client:
         ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """
         call = predict_call(
-            clip, self._max_bytes, sample_rate, top, timeline, model, channels, self._client_key, traceparent
+            [clip], self._max_bytes, sample_rate, top, timeline, model, channels, self._affinity_key, traceparent
         )
         return read_answer(self._send(call, deadline_s), self._service)
+
+    def predict_many(
+        self,
+        clips: Sequence[ClipSource],
+        *,
+        sample_rate: int | None = None,
+        top: int | None = None,
+        timeline: bool = False,
+        model: str | None = None,
+        channels: Channels = "mix",
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> list[Answer | ProblemError]:
+        """Several clips in one request: in their order an Answer each, or the ProblemError that the clip alone has.
+
+        The service takes so many in one request as its `GATEWAY_MAX_FILES` says. Arguments and errors are those of
+        `predict`; `sample_rate` is that of all clips. An error that is raised concerns the request as a whole.
+        """
+        call = predict_call(
+            clips, self._max_bytes, sample_rate, top, timeline, model, channels, self._affinity_key, traceparent
+        )
+        return read_answers(self._send(call, deadline_s), self._service)
 
     def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""

@@ -18,6 +18,7 @@ NODE = shutil.which("node")
 NOT_FOR_PEOPLE = {
     "bad_query",
     "bad_request",
+    "length_required",
     "not_found",
     "method_not_allowed",
     "unknown_model",

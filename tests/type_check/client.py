@@ -11,13 +11,14 @@ from speech_emotion.client import Answer, AsyncClient, Client, ProblemError, Ser
 
 
 def ask() -> str | None:
-    with Client("http://127.0.0.1:8080", deadline_s=10, retries=1, client_key="me", max_bytes=1_000_000) as client:
+    with Client("http://127.0.0.1:8080", deadline_s=10, retries=1, affinity_key="me", max_bytes=1_000_000) as client:
         answer = client.predict("clip.wav", top=3, timeline=True)
         client.predict(Path("clip.wav"), deadline_s=1)
         client.predict(b"RIFF", model="edge")
         client.predict(np.zeros(16_000, np.float32), sample_rate=16_000)
         with Path("clip.wav").open("rb") as file:
             client.predict(file)
+        assert_type(client.predict_many(["a.wav", b"RIFF"]), list[Answer | ProblemError])
         assert_type(client.models(), list[ServedVersion])
     assert_type(answer, Answer)
     assert_type(answer.model.version, int)

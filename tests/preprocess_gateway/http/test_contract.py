@@ -32,7 +32,11 @@ RAW = {
     "audio/flac": clips.tone(format="FLAC"),
     "audio/ogg": clips.tone(format="OGG", subtype="OPUS"),
     "audio/mpeg": clips.tone(format="MP3"),
+    "application/mp4": clips.contained("ipod", "aac"),
+    "application/x-matroska": clips.contained("webm", "libopus"),
     "video/mp4": clips.contained("mp4", "aac"),
+    "video/quicktime": clips.contained("mov", "aac"),
+    "video/3gpp": clips.contained("mp4", "aac"),
     "video/webm": clips.contained("webm", "libopus"),
 }
 schemathesis.serializer.alias([each for each in RAW if each != "application/octet-stream"], "application/octet-stream")

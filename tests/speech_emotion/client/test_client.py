@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from speech_emotion.client import (
+    Answer,
     AsyncClient,
     Client,
     ClipTooLargeError,
@@ -79,6 +81,35 @@ def test_paths_bytes_files_and_samples_are_answered_alike(service: Gateway, tmp_
     assert len({answer.request_id for answer in answers}) == 5
 
 
+def test_several_clips_in_one_request_are_answered_in_their_order(service: Gateway, tmp_path: Path) -> None:
+    data = clips.encode(voice(1.0, 200.0, 0.1, seed=3), RATE)
+    (path := tmp_path / "clip.wav").write_bytes(data)
+    with Client(service.url) as client:
+        first, refused, second = client.predict_many([data, b"no audio at all", path], top=1)
+        [alone] = client.predict_many([path], top=1)
+        assert isinstance(first, Answer)
+        assert isinstance(refused, ProblemError)
+        assert first.probabilities == client.predict(data, top=1).probabilities
+        assert [replace(each, request_id="") for each in (second, alone)] == [replace(first, request_id="")] * 2
+        assert (refused.status, refused.code, refused.request_id) == (415, "unsupported_format", first.request_id)
+        with pytest.raises(ProblemError) as too_many:
+            client.predict_many([data] * 9)
+        assert too_many.value.code == "form_too_large"
+        with pytest.raises(ValueError, match="no clip"):
+            client.predict_many([])
+
+
+async def ask_for_two(url: str, data: bytes) -> list[Answer | ProblemError]:
+    async with AsyncClient(url) as client:
+        return await client.predict_many([data, b"no audio at all"])
+
+
+def test_the_asynchronous_client_asks_for_several_clips_too(service: Gateway) -> None:
+    answer, problem = anyio.run(ask_for_two, service.url, clips.tone())
+    assert isinstance(answer, Answer)
+    assert isinstance(problem, ProblemError)
+
+
 async def ask_twice(url: str, data: bytes) -> list[object]:
     async with AsyncClient(url) as client:
         return [await client.predict(data), await client.predict(np.zeros((800, 2), np.int16), sample_rate=8_000)]
@@ -142,11 +173,11 @@ def test_a_refusal_is_a_typed_error(service: Gateway) -> None:
 def test_an_answer_is_read_whole_and_unknown_fields_are_ignored() -> None:
     transport, seen = scripted(httpx.Response(200, json=ANSWER))
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    with Client("http://service/base/", transport=transport, client_key="me") as client:
+    with Client("http://service/base/", transport=transport, affinity_key="me") as client:
         answer = client.predict(b"x", top=2, timeline=True, traceparent=trace)
     request = seen[0][1]
     assert str(request.url) == "http://service/base/predict?top=2&timeline=true"
-    assert (request.headers["X-Client-Key"], request.headers["traceparent"]) == ("me", trace)
+    assert (request.headers["X-Affinity-Key"], request.headers["traceparent"]) == ("me", trace)
     assert (answer.emotion, answer.warnings) == ("calm", ("very_quiet",))
     assert (answer.timeline[0].emotion, answer.timeline[0].reason) == (None, "no_speech")
     assert answer.model.version == 3

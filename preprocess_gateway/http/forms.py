@@ -1,0 +1,109 @@
+"""A multipart form's files, read as they arrive: nothing of the form is held but the files themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from io import BytesIO
+
+from flask import Request
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+from werkzeug.http import parse_options_header
+
+from preprocess_gateway.errors import (
+    BadFormError,
+    FormTooLargeError,
+    MissingFileError,
+    UnsupportedMediaTypeError,
+)
+from preprocess_gateway.settings import Settings
+
+FIELD = "file"
+FILE_NAME = re.compile(r";\s*filename(\*\d*)?\*?\s*=", re.IGNORECASE)  # a part with one is a file, however it is quoted
+PLAIN_ENCODINGS = ("", "binary", "8bit", "7bit", "identity")
+MAX_SHOWN = 40
+
+
+class FormReader:
+    """Takes a form piece by piece and keeps what its fields `file` hold, in the form's order."""
+
+    def __init__(self, request: Request, settings: Settings) -> None:
+        """Raises BadFormError if the request names no boundary."""
+        self._settings = settings
+        self._files: list[BytesIO] = []
+        self._file: BytesIO | None = None  # the one that is being read
+        self._text_bytes = 0
+        self._strangers: list[str] = []
+        boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
+        try:
+            # As latin-1 any name can be read, whatever its bytes; names of files are never used.
+            self._parser = PushMultipartParser(
+                boundary, max_segment_count=settings.max_form_parts, header_charset="latin-1"
+            )
+        except MultipartError as error:
+            raise BadFormError("The Content-Type names no boundary that can be used") from error
+
+    @property
+    def buffers(self) -> Iterable[BytesIO]:
+        """What is held of the form so far."""
+        return self._files
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes. Raises FormTooLargeError, BadFormError, UnsupportedMediaTypeError."""
+        try:
+            for event in self._parser.parse(piece):
+                if isinstance(event, MultipartSegment):
+                    self._begin(event)
+                elif event is not None:
+                    self._take(event)
+        except ParserLimitReached as error:
+            raise FormTooLargeError(
+                f"The form has more than {self._settings.max_form_parts} parts, or a part has too long a header"
+            ) from error
+        except MultipartError as error:
+            raise BadFormError("The body is not the multipart form that its header says") from error
+
+    def finish(self) -> list[BytesIO]:
+        """The files, after the last bytes. Raises BadFormError, MissingFileError."""
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise BadFormError("The form ends before its last boundary") from error
+        others = ", ".join(f"`{name[:MAX_SHOWN]}`" for name in self._strangers)
+        if not self._files:
+            raise MissingFileError(
+                "The form has no file in a field named `file`" + (f"; it has files in {others}" if others else "")
+            )
+        if others:
+            raise BadFormError(f"The form has files in {others} too; files are read from fields named `file` only")
+        return self._files
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        self._file, self._text_bytes = None, 0
+        # Werkzeug's, as the parser's own overlooks `filename*`, which older clients send.
+        disposition = segment.header("Content-Disposition")
+        if not FILE_NAME.search(disposition):
+            return
+        _, named = parse_options_header(disposition)
+        if (field := named.get("name", "")) != FIELD:
+            if named.get("filename") != "":  # without a name it is a field of a page that nobody filled in
+                self._strangers.append(field)
+            return
+        for header in ("Content-Transfer-Encoding", "Content-Encoding"):
+            encoding = segment.header(header, "")
+            if encoding.lower() not in PLAIN_ENCODINGS:
+                raise UnsupportedMediaTypeError(f"The file has the {header} {encoding[:MAX_SHOWN]!r}; send it as it is")
+        if len(self._files) == self._settings.max_files:
+            raise FormTooLargeError(f"The form has more than {self._settings.max_files} files")
+        self._file = BytesIO()
+        self._files.append(self._file)
+
+    def _take(self, piece: bytes) -> None:
+        if self._file is not None:
+            self._file.write(piece)
+            return
+        self._text_bytes += len(piece)
+        if self._text_bytes > self._settings.max_form_field_bytes:
+            raise FormTooLargeError(
+                f"A field of the form other than `file` has more than {self._settings.max_form_field_bytes} bytes"
+            )
