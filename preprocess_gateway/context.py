@@ -19,7 +19,7 @@ class RequestContext:
     """
 
     deadline: float
-    client_key: str = ""
+    affinity_key: str = ""
     metadata: Metadata = ()
     may_retry: bool = True
 

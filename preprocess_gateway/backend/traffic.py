@@ -20,14 +20,14 @@ class Traffic:
         """Every label that is worth resolving."""
         return (self.stable, self.canary)
 
-    def choose(self, client_key: str, known: Container[str]) -> str:
+    def choose(self, affinity_key: str, known: Container[str]) -> str:
         """The label for a client; the stable one while no version has the canary's label."""
-        if self.share > 0 and self.canary in known and _position(client_key) < self.share:
+        if self.share > 0 and self.canary in known and _position(affinity_key) < self.share:
             return self.canary
         return self.stable
 
 
-def _position(client_key: str) -> float:
+def _position(affinity_key: str) -> float:
     """A client's fixed place in 0..1: a growing share keeps the clients that it had."""
-    digest = hashlib.blake2b(client_key.encode("utf-8", "replace"), digest_size=8).digest()
+    digest = hashlib.blake2b(affinity_key.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64

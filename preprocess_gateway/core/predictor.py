@@ -75,7 +75,7 @@ class Predictor:
 
         Raises AudioError for the clip, GatewayError for capacity, dependency or time, ContractError for the model.
         """
-        chosen = model.choose(context.client_key)
+        chosen = model.choose(context.affinity_key)
         with self._metrics.stage("decode"):
             clip = self._decode(data, options.hints, context)
 

@@ -39,9 +39,9 @@ class ServedModel:
         """Whether the model has described itself."""
         return self.versions.ready
 
-    def choose(self, client_key: str) -> ServedVersion:
+    def choose(self, affinity_key: str) -> ServedVersion:
         """The version for a client. Raises ModelUnavailableError if its label has none."""
-        return self.versions.current(self._traffic.choose(client_key, self.versions.known))
+        return self.versions.current(self._traffic.choose(affinity_key, self.versions.known))
 
     def is_canary(self, version: ServedVersion) -> bool:
         """Whether another version can answer in its place."""

@@ -42,8 +42,8 @@ def blueprint(
             with metrics.stage("read"):
                 clips = held.enter_context(uploads.read(request))
             headers = request.headers
-            client_key = headers.get(AFFINITY_KEY) or headers.get(OLD_AFFINITY_KEY) or request.remote_addr or ""
-            context = RequestContext(time.monotonic() + settings.deadline_s, client_key, g.trace.metadata)
+            affinity_key = headers.get(AFFINITY_KEY) or headers.get(OLD_AFFINITY_KEY) or request.remote_addr or ""
+            context = RequestContext(time.monotonic() + settings.deadline_s, affinity_key, g.trace.metadata)
             with metrics.stage("admission"):
                 held.enter_context(admission.enter(context.deadline))
             if len(clips) == 1:
