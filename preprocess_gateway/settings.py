@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
+from speech_emotion.channel import Tls, TlsError
+from speech_emotion.input_files import MAX_CLIP_BYTES
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """A folder of the model store, and a part of a path."""
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#*\\@]+)$", max_length=300)]
+"""What a browser sends as `Origin`: scheme, host and perhaps a port, without a path."""
 
 
 class Settings(BaseSettings):
@@ -73,7 +80,7 @@ class Settings(BaseSettings):
     """Retries of unanswered calls to the model server, as a share of all requests."""
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Windows sent to the model server at once."""
-    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, le=1024**3)
+    max_body_bytes: int = Field(default=MAX_CLIP_BYTES, ge=1024, le=1024**3)
     """Size of a request's body."""
     max_held_bytes: int = Field(default=128 * 1024 * 1024, ge=1024, le=64 * 1024**3)
     """Bytes that the clips of all requests take in memory together, from their arrival to their answer."""
@@ -83,33 +90,33 @@ class Settings(BaseSettings):
     """Files in a form, each of which is answered; all of them together have the time of one request."""
     max_form_field_bytes: int = Field(default=500_000, ge=131_072, le=16 * 1024 * 1024)
     """Size of a text field of a form."""
-    max_duration_s: float = Field(default=60.0, gt=0, le=3600)
+    max_duration_s: float = Field(default=Limits.max_duration_s, gt=0, le=3600)
     """Length of a clip in seconds; 0.1 s more is taken, because codecs pad what they encode."""
-    min_sample_rate: int = Field(default=4_000, ge=1, le=384_000)
+    min_sample_rate: int = Field(default=Limits.min_sample_rate, ge=1, le=384_000)
     """Lowest sample rate in Hz."""
-    max_sample_rate: int = Field(default=192_000, ge=1, le=768_000)
+    max_sample_rate: int = Field(default=Limits.max_sample_rate, ge=1, le=768_000)
     """Highest sample rate in Hz."""
-    max_channels: int = Field(default=8, ge=1, le=64)
+    max_channels: int = Field(default=Limits.max_channels, ge=1, le=64)
     """Channels of a clip."""
-    max_decoded_samples: int = Field(default=12_000_000, ge=1_000, le=2**30)
+    max_decoded_samples: int = Field(default=Limits.max_decoded_samples, ge=1_000, le=2**30)
     """Samples of a clip in all its channels together: four bytes of memory each, whatever the file's size."""
     decoders: int = Field(default=2, ge=1, le=64)
     """Processes that decode clips (all but 16-bit PCM in WAV); 50 MB each, half of them shared."""
-    decoder_cpu_s: int = Field(default=5, ge=1, le=300)
+    decoder_cpu_s: int = Field(default=DecoderOptions.cpu_s, ge=1, le=300)
     """CPU seconds that decoding a clip may take before its process is ended."""
-    decoder_memory_bytes: int = Field(default=128 * 1024 * 1024, ge=32 * 1024 * 1024, le=2**34)
+    decoder_memory_bytes: int = Field(default=DecoderOptions.memory_bytes, ge=32 * 1024 * 1024, le=2**34)
     """Memory that a decoder may take for a clip, the clip's own bytes twice included."""
     min_confidence: float = Field(default=0.5, ge=0, le=1)
     """Confidence under which an answer is `uncertain`; under the default it is more likely wrong than right."""
-    silence_dbfs: float = Field(default=-70.0, ge=-130, le=-10)
+    silence_dbfs: float = Field(default=QualityLimits.silence_dbfs, ge=-130, le=-10)
     """Level (200 to 4000 Hz) in dBFS under which nothing counts as speech."""
-    min_speech_s: float = Field(default=0.2, ge=0.03, le=10)
+    min_speech_s: float = Field(default=QualityLimits.min_speech_s, ge=0.03, le=10)
     """Seconds of sound that speech takes at least, in a window."""
-    min_level_range_db: float = Field(default=2.0, ge=0, le=20)
+    min_level_range_db: float = Field(default=QualityLimits.min_level_range_db, ge=0, le=20)
     """Spread of levels under which a second or more is a steady sound and no speech; 0 takes any sound for speech."""
-    very_quiet_dbfs: float = Field(default=-55.0, ge=-130, le=0)
+    very_quiet_dbfs: float = Field(default=QualityLimits.very_quiet_dbfs, ge=-130, le=0)
     """Loudest level of the speech (200 to 4000 Hz) in dBFS under which a clip gets the warning `very_quiet`."""
-    clipped_ratio: float = Field(default=0.001, gt=0, le=1)
+    clipped_ratio: float = Field(default=QualityLimits.clipped_ratio, gt=0, le=1)
     """Share of samples at full scale above which a clip gets the warning `clipped`."""
     log_format: Literal["json", "text"] = "json"
     """How log lines look."""
@@ -117,15 +124,48 @@ class Settings(BaseSettings):
     """Least severe lines that are written; INFO has one for each request."""
     metrics_dir: Path | None = None
     """Folder through which workers share their metrics, emptied at start; default: a new temporary one."""
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
+    """Origins whose pages may ask this service, separated by commas, such as https://example.org; * means any."""
     page: bool = True
     """Whether `/` answers with the page for people."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """What a 503 tells clients to wait."""
 
-    @field_validator("model_names", mode="before")
+    @field_validator("model_names", "cors_origins", mode="before")
     @classmethod
     def _split(cls, names: object) -> object:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+    @model_validator(mode="after")
+    def _check_certificates(self) -> Self:
+        files = {
+            "model_server_ca_file": self.model_server_ca_file,
+            "model_server_client_cert_file": self.model_server_client_cert_file,
+            "model_server_client_key_file": self.model_server_client_key_file,
+        }
+        try:
+            Tls.of(*files.values())
+        except TlsError as error:
+            raise ValueError(f"{', '.join(files)}: {error}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if self.min_sample_rate > self.max_sample_rate:
+            raise ValueError(
+                f"min_sample_rate is {self.min_sample_rate} and max_sample_rate is {self.max_sample_rate}: "
+                "no clip is within both"
+            )
+        if self.max_held_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"max_held_bytes is {self.max_held_bytes} and max_body_bytes is {self.max_body_bytes}: "
+                "a body of the allowed size would always be refused"
+            )
+        if self.port == self.probe_port:
+            raise ValueError(f"port and probe_port are both {self.port}")
+        if self.canary_label == self.model_label and self.canary_share + self.shadow_share > 0:
+            raise ValueError(f"model_label and canary_label are both {self.model_label!r}: there is nothing to compare")
+        return self
 
     @model_validator(mode="after")
     def _check_models(self) -> Self:
@@ -145,13 +185,7 @@ class Settings(BaseSettings):
     @property
     def audio_limits(self) -> Limits:
         """The bounds that apply to a clip."""
-        return Limits(
-            self.max_duration_s,
-            self.min_sample_rate,
-            self.max_sample_rate,
-            self.max_channels,
-            self.max_decoded_samples,
-        )
+        return Limits(**self._named_as(Limits))
 
     @property
     def decoder_options(self) -> DecoderOptions:
@@ -161,6 +195,7 @@ class Settings(BaseSettings):
     @property
     def quality_limits(self) -> QualityLimits:
         """The thresholds of speech and of warnings."""
-        return QualityLimits(
-            self.silence_dbfs, self.min_speech_s, self.min_level_range_db, self.very_quiet_dbfs, self.clipped_ratio
-        )
+        return QualityLimits(**self._named_as(QualityLimits))
+
+    def _named_as(self, kind: type[Limits] | type[QualityLimits]) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(kind)}

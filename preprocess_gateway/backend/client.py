@@ -40,6 +40,10 @@ class PredictClient:
             raise ContractError(f"version {version} answered shape {probabilities.shape} for {len(features)} windows")
         return probabilities
 
+    def spend_retry(self) -> bool:
+        """Whether the budget of retries allows one more call."""
+        return self._connection.spend_retry()
+
     def describe(self, label: str, timeout_s: float) -> tuple[int, contract.Description]:
         """The version that `label` means now, and what it says of itself; raises what `predict` does."""
         request = self._request(contract.SIGNATURE_DESCRIBE)

@@ -11,6 +11,7 @@ from preprocess_gateway.backend.retry import RetryBudget
 from preprocess_gateway.context import Metadata, RequestContext
 from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, OverloadedError
 from preprocess_gateway.settings import Settings
+from preprocess_gateway.telemetry.failures import log_failure
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.channel import Tls, open_channel
 from speech_emotion.errors import ContractError
@@ -71,11 +72,18 @@ class Connection:
             return self.call(request, context.deadline, context.metadata)
         except VersionNotFoundError:
             raise
-        except ModelUnavailableError:
-            if not context.may_retry or self._connectivity.away() or not self._budget.spend():
+        except ModelUnavailableError as error:
+            if not context.may_retry or self._connectivity.away() or not self.spend_retry():
                 raise
-            self._metrics.retries.inc()
+            log_failure("a call to the model server is made again", error)
             return self.call(request, context.deadline, context.metadata)
+
+    def spend_retry(self) -> bool:
+        """Whether the model server may be asked once more than there are requests; if so it is paid for and counted."""
+        spent = self._budget.spend()
+        if spent:
+            self._metrics.retries.inc()
+        return spent
 
     def call(
         self, request: predict_pb2.PredictRequest, deadline: float, metadata: Metadata = ()
@@ -90,7 +98,10 @@ class Connection:
         try:
             return self._stub.Predict(request, timeout=left_s, metadata=metadata)
         except grpc.RpcError as error:
-            raise _translate(error) from error
+            translated = _translate(error)
+            # For the log: the model's own words are not a client's.
+            translated.add_note(f"{request.model_spec.name}: {error.code().name}: {error.details()}")
+            raise translated from error
 
 
 def _translate(error: grpc.RpcError) -> Exception:

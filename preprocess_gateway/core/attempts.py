@@ -10,6 +10,7 @@ from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.served_models import ServedModel
 from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, OverloadedError
+from preprocess_gateway.telemetry.failures import log_failure
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.errors import ContractError
 
@@ -35,7 +36,8 @@ def asked_again(steps: Steps[T], model: ServedModel) -> Steps[T]:
 def with_fallback(steps: Steps[T], model: ServedModel, metrics: Metrics) -> Steps[T]:
     """`steps`, with the stable version if a canary fails or takes more than half of the time that is left.
 
-    A canary that fails is the operator's to see, not the client's.
+    A canary that fails is the operator's to see, not the client's. One that is full or late may be so because the model
+    server is: then stable is asked in its place only within the budget of retries, as it would have twice the load.
     """
 
     def attempt(version: ServedVersion, context: RequestContext) -> T:
@@ -43,7 +45,10 @@ def with_fallback(steps: Steps[T], model: ServedModel, metrics: Metrics) -> Step
             return steps(version, context)
         try:
             return steps(version, context.half())
-        except (ContractError, DeadlineError, ModelUnavailableError, OverloadedError):
+        except (ContractError, DeadlineError, ModelUnavailableError, OverloadedError) as error:
+            log_failure(f"version {version.version} as {version.label} failed", error)
+            if isinstance(error, DeadlineError | OverloadedError) and not model.spend_retry():
+                raise
             metrics.canary_fallbacks.labels(model.name).inc()
             return steps(model.stable(), context)
 

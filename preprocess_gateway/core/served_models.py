@@ -59,6 +59,10 @@ class ServedModel:
         """What each label means now; empty before the model has described itself."""
         return tuple(self.versions.known.values()) if self.ready else ()
 
+    def spend_retry(self) -> bool:
+        """Whether the budget of retries allows to ask another version instead."""
+        return self._client.spend_retry()
+
     def ask(self, features: Array, version: ServedVersion, context: RequestContext) -> Array:
         """Probabilities `[windows, emotions]` of features `[windows, frames, bins]`; no window, no call.
 

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from preprocess_gateway.errors import GatewayError, OverloadedError
+from preprocess_gateway.telemetry.failures import log_failure
 from speech_emotion import errors as ground
 
 if TYPE_CHECKING:
@@ -72,9 +73,11 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
 
 
 def describe(error: Exception) -> tuple[int, str, str]:
-    """Status, code and detail of an error of ours; any other is a defect, which goes to the log."""
+    """Status, code and detail of an error of ours; any other is a defect. What is not the client's goes to the log."""
     if isinstance(error, ground.SpeechEmotionError):
-        return status_of(error), error.code, str(error)
+        if (status := status_of(error)) >= 500:
+            log_failure(error.code, error)
+        return status, error.code, str(error)
     log.error("request failed", exc_info=error)
     return 500, INTERNAL_CODE, "the gateway failed; its log says why"
 

@@ -6,10 +6,10 @@ import logging
 from typing import Any
 
 from preprocess_gateway.settings import Settings
-from preprocess_gateway.telemetry import tracing
+from preprocess_gateway.telemetry import failures, tracing
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-TEXT_FIELDS = ("method", "route", "status", "code", "duration_s", "request_id")
+TEXT_FIELDS = ("method", "route", "status", "code", "duration_s", "repeated", "request_id")
 JSON_FIELDS = "{asctime}{levelname}{name}{message}"
 
 
@@ -49,13 +49,14 @@ def config(settings: Settings) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"trace": {"()": TraceFilter}},
+        "filters": {"trace": {"()": TraceFilter}, "once": {"()": failures.OncePerCause}},
         "formatters": {"json": json_lines, "text": {"()": TextFormatter}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": settings.log_format, "filters": ["trace"]}
         },
         "root": {"level": settings.log_level, "handlers": ["stderr"]},
         "loggers": {
+            failures.NAME: {"filters": ["once"]},
             "gunicorn.error": {"level": settings.log_level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         },

@@ -27,7 +27,12 @@ def requests_with(status: str, values: str, route: str = "/predict") -> dict[str
     return series("speech_emotion_requests_total", f'route="{route}",status="{status}"', values)
 
 
-HEALTHY = [series("up", "", "1x120"), requests_with("200", STEADY), requests_with("500", "0x120")]
+def shed(values: str, reason: str = "queue_full") -> dict[str, str]:
+    return series("speech_emotion_shed_requests_total", f'reason="{reason}"', values)
+
+
+HEALTHY = [series("up", "", "1x120"), requests_with("200", STEADY), requests_with("500", "0x120"), shed("0x120")]
+MANY = "0+6x120"  # a tenth of STEADY
 
 
 def known_metrics() -> set[str]:
@@ -47,13 +52,15 @@ def metrics_in(expression: str) -> set[str]:
     ("alert", "at", "input_series"),
     [
         ("SpeechEmotionDown", "5m", [series("up", "", "0x120")]),
-        ("SpeechEmotionErrors", "15m", [requests_with("200", STEADY), requests_with("500", "0+6x120")]),
+        ("SpeechEmotionErrors", "15m", [requests_with("200", STEADY), requests_with("500", MANY), shed("0x120")]),
+        ("SpeechEmotionErrors", "15m", [requests_with("200", STEADY), requests_with("503", MANY), shed("0x120")]),
+        ("SpeechEmotionErrors", "15m", [requests_with("503", "0+12x120"), shed(MANY)]),
         (
             "SpeechEmotionErrors",
             "15m",
-            [requests_with("200", STEADY), requests_with("500", "0+6x120", "/v1/models/<name>/predict")],
+            [requests_with("200", STEADY), requests_with("500", MANY, "/v1/models/<name>/predict"), shed("0x120")],
         ),
-        ("SpeechEmotionOverloaded", "15m", [requests_with("200", STEADY), requests_with("503", "0+2x120")]),
+        ("SpeechEmotionOverloaded", "15m", [requests_with("200", STEADY), requests_with("503", MANY), shed(MANY)]),
         (
             "SpeechEmotionSlow",
             "20m",
@@ -92,6 +99,29 @@ def test_alerts_fire_and_rest(alert: str, at: str, input_series: list[dict[str, 
     done = subprocess.run(["promtool", "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rule["annotations"]["runbook_url"].endswith(f"#{alert.lower()}")
+
+
+@pytest.mark.parametrize(
+    ("alert", "given"),
+    [
+        ("SpeechEmotionErrors", [requests_with("200", STEADY), requests_with("503", STEADY), shed(STEADY)]),
+        (
+            "SpeechEmotionErrors",
+            [requests_with("503", STEADY), *(shed("0+30x120", reason) for reason in ("memory", "model_server"))],
+        ),
+        ("SpeechEmotionOverloaded", [requests_with("200", STEADY), requests_with("503", STEADY), shed("0x120")]),
+    ],
+    ids=["overload is no error", "overload of any kind is no error", "servers that are away are no overload"],
+)
+def test_one_cause_has_one_alert(alert: str, given: list[dict[str, str]], tmp_path: Path) -> None:
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(one(render(RULES), "PrometheusRule")["spec"]))
+    expected = firing_count({"alertname": alert, "eval_time": "60m"}, 0)
+    tests = [{"interval": "1m", "input_series": given, "promql_expr_test": [expected]}]
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
+    done = subprocess.run(["promtool", "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def firing_count(alert: dict[str, str], count: int) -> dict[str, object]:

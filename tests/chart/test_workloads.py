@@ -70,6 +70,13 @@ def test_further_models_of_the_store_are_looked_for_and_served() -> None:
     assert fill["command"][-1] == "speech_emotion,edge,small"
 
 
+def test_a_setting_that_is_a_list_becomes_one_variable() -> None:
+    data = one(
+        render("gateway.settings.cors_origins={https://a.example,http://b.example:8080}"), "ConfigMap", "-gateway"
+    )["data"]
+    assert data["GATEWAY_CORS_ORIGINS"] == "https://a.example,http://b.example:8080"
+
+
 def test_changed_settings_restart_gateways_only() -> None:
     def checksums(manifests: list[dict]) -> list[dict]:
         names = ("-gateway", "-model-server")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from preprocess_gateway.settings import Settings
+from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
+from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
 @pytest.mark.parametrize(
@@ -43,3 +50,75 @@ def test_names_that_contradict_each_other_or_are_no_folder_are_refused(
         monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=said):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model_server_client_cert_file": "c.pem"}, "its key are needed together|needs the CA file"),
+        ({"model_server_client_key_file": "k.pem"}, "needs the CA file"),
+        ({"model_server_client_cert_file": "c.pem", "model_server_client_key_file": "k.pem"}, "needs the CA file"),
+        ({"model_server_ca_file": "ca.pem", "model_server_client_cert_file": "c.pem"}, "needed together"),
+        ({"model_server_ca_file": "ca.pem", "model_server_client_key_file": "k.pem"}, "needed together"),
+        ({"min_sample_rate": 48_000, "max_sample_rate": 16_000}, "max_sample_rate is 16000"),
+        ({"min_sample_rate": 200_000}, "max_sample_rate is 192000"),
+        ({"max_held_bytes": 1_000_000}, "max_body_bytes is 16777216"),
+        ({"max_body_bytes": 1024**3}, "max_held_bytes is 134217728"),
+        ({"port": 9090}, "both 9090"),
+        ({"canary_label": "stable", "canary_share": 0.1}, "both 'stable'"),
+        ({"model_label": "canary", "shadow_share": 0.1}, "both 'canary'"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Settings(**settings)
+
+
+def test_settings_that_agree_are_taken() -> None:
+    files = {f"model_server_{name}_file": f"{name}.pem" for name in ("ca", "client_cert", "client_key")}
+    assert Settings.model_validate(files).model_server_ca_file == Path("ca.pem")
+    assert Settings(model_server_ca_file=Path("ca.pem")).model_server_client_key_file is None
+    assert Settings(min_sample_rate=16_000, max_sample_rate=16_000).audio_limits.max_sample_rate == 16_000
+    assert Settings(model_label="canary").canary_label == "canary"
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("https://example.org", ("https://example.org",)),
+        (" https://a.example , http://localhost:8080 ", ("https://a.example", "http://localhost:8080")),
+        ("http://[::1]:8080", ("http://[::1]:8080",)),
+        ("capacitor://localhost,*", ("capacitor://localhost", "*")),
+    ],
+)
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, value: str, origins: tuple[str, ...]) -> None:
+    monkeypatch.setenv("GATEWAY_CORS_ORIGINS", value)
+    assert Settings().cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["example.org", "https://example.org/", "https://a.example/page", "https://*.example.org", "null", "https://"],
+)
+def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("GATEWAY_CORS_ORIGINS", value)
+    with pytest.raises(ValidationError, match="cors_origins"):
+        Settings()
+
+
+def test_the_limits_of_clips_and_of_decoders_have_the_grounds_defaults() -> None:
+    settings = Settings()
+    assert settings.audio_limits == Limits()
+    assert settings.quality_limits == QualityLimits()
+    assert settings.decoder_options == DecoderOptions(Limits())
+    assert settings.max_body_bytes == MAX_CLIP_BYTES
+
+
+@pytest.mark.parametrize("kind", [Limits, QualityLimits, DecoderOptions])
+def test_a_limits_default_is_written_once(kind: type) -> None:
+    """As text, so that two equal numbers are found too."""
+    text = inspect.getsource(Settings)
+    names = [field.name for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING]
+    used = [name for name in names if f"default={kind.__name__}.{name}" in text]
+    assert used == [name for name in names if name != "module"]

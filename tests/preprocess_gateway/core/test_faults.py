@@ -41,6 +41,14 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
 }
 
 
+LOGGED = {
+    "failing": "this model always fails",
+    "slow": "DEADLINE_EXCEEDED",
+    "too_wide": "answers 5 values for 3 labels",
+    "absent": "model_unavailable",
+}
+
+
 @pytest.fixture(scope="module")
 def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     """One server with every faulty model, each labelled `stable`."""
@@ -75,7 +83,7 @@ def warm() -> None:
     ],
 )
 def test_a_faulty_model_is_a_problem_with_a_code(
-    faulty_server: ModelServer, model: str, status: int, code: str
+    faulty_server: ModelServer, model: str, status: int, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings, metrics = Settings(model_server=faulty_server.address, model_name=model, deadline_s=3.0), Metrics()
     with models(settings, metrics) as served:
@@ -86,6 +94,7 @@ def test_a_faulty_model_is_a_problem_with_a_code(
     assert (response.status_code, response.json["code"]) == (status, code), response.text
     assert ("Retry-After" in response.headers) == (status == 503)
     assert "this model always fails" not in response.text  # the graph's own words are not a client's
+    assert LOGGED[model] in caplog.text
 
 
 def test_a_version_that_went_away_is_resolved_and_asked_once_more(store: Path) -> None:
