@@ -17,6 +17,8 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-
 """A folder of the model store, and a part of a path."""
 
 
+HELD_FOR_A_BODY = 1.25  # a buffer that grows takes up to an eighth more than its content
+
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#*\\@]+)$", max_length=300)]
 """What a browser sends as `Origin`: scheme, host and perhaps a port, without a path."""
 
@@ -156,10 +158,10 @@ class Settings(BaseSettings):
                 f"min_sample_rate is {self.min_sample_rate} and max_sample_rate is {self.max_sample_rate}: "
                 "no clip is within both"
             )
-        if self.max_held_bytes < self.max_body_bytes:
+        if self.max_held_bytes < HELD_FOR_A_BODY * self.max_body_bytes:
             raise ValueError(
-                f"max_held_bytes is {self.max_held_bytes} and max_body_bytes is {self.max_body_bytes}: "
-                "a body of the allowed size would always be refused"
+                f"max_held_bytes is {self.max_held_bytes} and max_body_bytes is {self.max_body_bytes}: a body of the "
+                f"allowed size would be refused, as it may take {HELD_FOR_A_BODY:g} times as much while it arrives"
             )
         if self.port == self.probe_port:
             raise ValueError(f"port and probe_port are both {self.port}")

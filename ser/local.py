@@ -70,7 +70,7 @@ def _client(model_server: str, model: str, deadline_s: float, max_bytes: int) ->
         queue=1024,
         queue_s=60,
         max_body_bytes=body,
-        max_held_bytes=MAX_CLIPS * body,
+        max_held_bytes=2 * MAX_CLIPS * body,
     )
     metrics = Metrics()
     predictor = Predictor.connect(settings, metrics)

@@ -64,6 +64,7 @@ def test_names_that_contradict_each_other_or_are_no_folder_are_refused(
         ({"min_sample_rate": 200_000}, "max_sample_rate is 192000"),
         ({"max_held_bytes": 1_000_000}, "max_body_bytes is 16777216"),
         ({"max_body_bytes": 1024**3}, "max_held_bytes is 134217728"),
+        ({"max_held_bytes": 1_000_000, "max_body_bytes": 1_000_000}, "1.25 times as much"),
         ({"port": 9090}, "both 9090"),
         ({"canary_label": "stable", "canary_share": 0.1}, "both 'stable'"),
         ({"model_label": "canary", "shadow_share": 0.1}, "both 'canary'"),

@@ -156,10 +156,10 @@ def test_two_hundred_slow_clients_hold_up_neither_requests_nor_probes(model_serv
 
 def test_what_all_bodies_hold_together_is_bounded(model_server: ModelServer) -> None:
     clip = clips.tone()
-    head = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nContent-Length: 90000\r\n\r\n"
-    with Gateway(model_server.address, max_held_bytes=95_000, max_body_bytes=95_000) as gateway:
+    head = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nContent-Length: 75500\r\n\r\n"
+    with Gateway(model_server.address, max_held_bytes=95_000, max_body_bytes=76_000) as gateway:
         with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as holding:
-            holding.sendall(head + bytes(70_000))
+            holding.sendall(head + bytes(75_000))
             time.sleep(3)  # all of it is there: of two that arrive together, the first would be refused
             assert_problem(gateway_raw(gateway, clip), 503, "overloaded")
         deadline = time.monotonic() + 30
