@@ -44,7 +44,7 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
 LOGGED = {
     "failing": "this model always fails",
     "slow": "DEADLINE_EXCEEDED",
-    "too_wide": "answers 5 values for 3 labels",
+    "too_wide": "answers 5 values",
     "absent": "model_unavailable",
 }
 
