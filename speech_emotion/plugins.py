@@ -71,8 +71,12 @@ def _load(group: Group[T], point: EntryPoint) -> T:
         raise PluginError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
     if not group.accepts(loaded):
         raise PluginError(f"{where} is no {group.what}: {loaded!r}")
-    if group.named(loaded) != point.name:
-        raise PluginError(f"{where} calls itself {group.named(loaded)!r}: both names must be the same")
+    try:
+        named = group.named(loaded)
+    except AttributeError as error:
+        raise PluginError(f"{where} is no {group.what}: {error}") from error
+    if named != point.name:
+        raise PluginError(f"{where} calls itself {named!r}: both names must be the same")
     return loaded  # type: ignore[no-any-return]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Self
 
 import numpy as np
@@ -11,8 +12,8 @@ from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.answer import Answer, Model, PredictOptions, build_answer
 from preprocess_gateway.core.attempts import asked_again, with_fallback
 from preprocess_gateway.core.observers.dispatch import Observers
+from preprocess_gateway.core.observers.installed import start_observers
 from preprocess_gateway.core.observers.observer import Clip, Observation
-from preprocess_gateway.core.observers.shadow import Shadow
 from preprocess_gateway.core.records import record
 from preprocess_gateway.core.served_models import ServedModel, ServedModels
 from preprocess_gateway.errors import DeadlineError, OverloadedError
@@ -47,14 +48,14 @@ class Predictor:
     @classmethod
     def connect(cls, settings: Settings, metrics: Metrics) -> Self:
         """A predictor with real collaborators, whose threads and processes run; call after the fork."""
-        models = ServedModels.connect(settings, metrics)
-        try:
+        with ExitStack() as opened:  # closed again if what follows fails
+            models = ServedModels.connect(settings, metrics)
+            opened.callback(models.close)
+            observing = start_observers(settings, models, metrics)
+            observers = Observers(observing, metrics, settings.observer_threads, settings.observer_held_bytes)
+            opened.callback(observers.close)
             decoders = DecoderPool(settings.decoders, settings.decoder_options, metrics.decoder_restarts.inc).start()
-        except BaseException:
-            models.close()
-            raise
-        shadow = Shadow(settings, models, metrics)
-        observers = Observers([shadow], metrics, settings.observer_threads, settings.observer_held_bytes)
+            opened.pop_all()
         return cls(settings, models, metrics, decoders, observers)
 
     @property

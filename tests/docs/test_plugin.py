@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 
+from tests.support.gateway import Gateway
+from tests.support.model_server import ModelServer
 from tests.support.plugins import install_example
-from training_pipeline.data.synthetic import write_synthetic
+from training_pipeline.data.synthetic import write_sample, write_synthetic
 
 TONE = """
 import numpy as np
@@ -65,3 +69,16 @@ ServableModel(Path(sys.argv[1]))
     run(environment, "-c", code, tmp_path / "1")
     refused = subprocess.run([sys.executable, "-c", code, tmp_path / "1"], capture_output=True, text=True, timeout=250)
     assert "no feature block 'acme_centroid' is installed: there are chroma, mel, mfcc" in refused.stderr
+
+
+def test_its_observer_is_told_of_what_a_gateway_answers(
+    environment: dict[str, str], service_models: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    write_sample(tmp_path / "sample.wav")
+    with Gateway(service_models.address) as gateway:
+        assert gateway.predict((tmp_path / "sample.wav").read_bytes()).status_code == 200
+        deadline = time.monotonic() + 30
+        while "acme_clip_level_dbfs_count 1.0" not in (metrics := requests.get(f"{gateway.probes}/metrics").text):
+            assert time.monotonic() < deadline, metrics
+        assert 'speech_emotion_observations_total{observer="acme_loudness",outcome="failed"} 0.0' in metrics
