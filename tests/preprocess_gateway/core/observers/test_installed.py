@@ -70,3 +70,25 @@ def test_one_that_cannot_be_used_ends_the_start_with_the_name_of_its_distributio
 ) -> None:
     with pytest.raises(PluginError, match=f"the observer 'watch' of acme-watch 1.0.* {message}"):
         start(text)
+
+
+def test_those_that_started_are_closed_where_a_later_one_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    points = {"speech_emotion.observers": {"calm": "acme_calm:Calm"}}
+    text = f"""
+from pathlib import Path
+
+class Calm:
+    name = "calm"
+
+    def __init__(self, settings, models, metrics):
+        pass
+
+    def close(self):
+        Path({str(tmp_path / "closed")!r}).touch()
+"""
+    monkeypatch.syspath_prepend(write_distribution(tmp_path / "calm", "acme-calm", points, {"acme_calm": text}))
+    with pytest.raises(PluginError, match="'watch' of acme-watch"):
+        start(WATCH.format(made="raise ValueError"))
+    assert (tmp_path / "closed").exists()
