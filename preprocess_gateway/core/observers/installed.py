@@ -12,6 +12,8 @@ from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.errors import PluginError
 from speech_emotion.plugins import Group
 
+METHODS = ("wants", "observe", "close")
+
 
 class ObserverClass(Protocol):
     """What an entry point of the group `speech_emotion.observers` names: a class whose `name` is that of the entry."""
@@ -40,9 +42,12 @@ def start_observers(settings: Settings, models: ServedModels, metrics: Metrics) 
 
 def _start(name: str, settings: Settings, models: ServedModels, metrics: Metrics) -> Observer:
     make = OBSERVERS.load(name)
+    where = f"the observer {name!r} of {OBSERVERS.provider(name)}"
     try:
-        return make(settings, models, metrics)
+        observer = make(settings, models, metrics)
     except Exception as error:
-        raise PluginError(
-            f"the observer {name!r} of {OBSERVERS.provider(name)} cannot be started: {type(error).__name__}: {error}"
-        ) from error
+        raise PluginError(f"{where} cannot be started: {type(error).__name__}: {error}") from error
+    lacking = [method for method in METHODS if not callable(getattr(observer, method, None))]
+    if lacking:
+        raise PluginError(f"{where} has no {' and no '.join(lacking)}")
+    return observer

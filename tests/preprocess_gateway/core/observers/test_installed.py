@@ -22,6 +22,15 @@ class Watch:
 
     def __init__(self, settings, models, metrics):
         {made}
+
+    def wants(self, answer):
+        return False
+
+    def observe(self, seen):
+        pass
+
+    def close(self):
+        pass
 """
 Start = Callable[[str], list[str]]
 
@@ -59,6 +68,8 @@ def test_an_observer_that_is_installed_starts_beside_it(start: Start) -> None:
     ("text", "message"),
     [
         (WATCH.format(made="raise ValueError('no key')"), "cannot be started: ValueError: no key"),
+        (WATCH.format(made="pass").replace("def close", "def end"), "has no close"),
+        (WATCH.format(made="self.wants = self.close = None"), "has no wants and no close"),
         ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError"),
         ("class Watch: pass", "is no observer: .* has no attribute 'name'"),
         ("class Watch:\n    name = 'look'", "calls itself 'look'"),
@@ -83,7 +94,7 @@ class Calm:
     name = "calm"
 
     def __init__(self, settings, models, metrics):
-        pass
+        self.wants = self.observe = print
 
     def close(self):
         Path({str(tmp_path / "closed")!r}).touch()
