@@ -188,16 +188,19 @@ def synthetic(
 
 @app.command()
 def manifest(
-    folder: Annotated[Path, typer.Argument(help="A folder of RAVDESS, in any nesting.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of RAVDESS in any nesting, or what a plug-in reads.")],
     output: Annotated[Path, typer.Option("--output", "-o", callback=output_file, help="The CSV file to write.")] = Path(
         "manifest.csv"
     ),
+    reader: Annotated[
+        str | None, typer.Option(help="The reader of data sets to use; default: the one that recognises the folder.")
+    ] = None,
 ) -> None:
-    """Write a manifest of a RAVDESS folder, to edit or to train on."""
+    """Write a manifest of a data set, to edit or to train on."""
     from training_pipeline.data.clips import write_clips
-    from training_pipeline.data.ravdess import read_ravdess
+    from training_pipeline.data.readers import read_data
 
-    found = read_ravdess(folder)
+    found = read_data(folder, reader)
     with writing(output):
         write_clips(output, found.clips)
     typer.echo(f"{output}: {len(found.clips)} clips, {found.skipped} other files skipped")

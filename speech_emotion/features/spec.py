@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
 
 from speech_emotion.audio.signal import Resampler
 from speech_emotion.errors import FeatureSpecError, PluginError
@@ -19,20 +27,6 @@ MAX_INPUT_VALUES = 2**20
 """Values of one model input, `frames * bins`: 4 MiB in float32, which is what a gRPC message holds by default."""
 MAX_VALUES_PER_S = 2**20
 """Values that a second of audio becomes, of spectrum or of features, with the overlap of the windows."""
-
-
-class _Installed:
-    """A block of any installed kind, chosen by `kind`; only that one is imported."""
-
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        write = core_schema.plain_serializer_function_ser_schema(
-            lambda block, info: block.model_dump(mode=info.mode), info_arg=True
-        )
-        return core_schema.no_info_plain_validator_function(_block, serialization=write)
-
-    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        kinds = {name: BLOCKS.load(name).__pydantic_core_schema__ for name in BLOCKS.names()}
-        return handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
 
 
 def _block(value: object) -> Block:
@@ -45,6 +39,18 @@ def _block(value: object) -> Block:
     if isinstance(value, Block) and type(value) is not known:
         raise ValueError(f"{type(value)} is not the feature block that is installed as {kind!r}")
     return value if isinstance(value, Block) else known.model_validate(value)
+
+
+class _Kinds:
+    """The JSON schema of an installed block: one of them, told apart by `kind`."""
+
+    def __get_pydantic_json_schema__(self, _schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        kinds: Any = reduce(or_, (BLOCKS.load(name) for name in BLOCKS.names()))
+        return handler(TypeAdapter(Annotated[kinds, Field(discriminator="kind")]).core_schema)
+
+
+InstalledBlock = Annotated[SerializeAsAny[Block], PlainValidator(_block), _Kinds()]
+"""A block of any installed kind, chosen by `kind`; only that one is imported."""
 
 
 class FeatureSpec(Frozen):
@@ -78,7 +84,7 @@ class FeatureSpec(Frozen):
     """A clip shorter than the window: zeros after it, or (aggregated features only) fewer frames."""
     aggregate: Literal["none", "mean", "mean_std"] = "mean"
     """Frames as they are, their mean, or mean and standard deviation, over a window."""
-    blocks: tuple[Annotated[Block, _Installed()], ...] = Field(min_length=1, max_length=8)
+    blocks: tuple[InstalledBlock, ...] = Field(min_length=1, max_length=8)
     """Features, side by side in this order."""
 
     @model_validator(mode="after")

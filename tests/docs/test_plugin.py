@@ -16,6 +16,7 @@ import requests
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
 from tests.support.plugins import install_example
+from training_pipeline.data.clips import read_clips
 from training_pipeline.data.synthetic import write_sample, write_synthetic
 
 TONE = """
@@ -34,6 +35,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(install_example(tmp_path_factory.mktemp("site") / "acme"))}
 
 
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up clips as the example's reader knows them: a folder for each emotion, a speaker's name in each file's."""
+    folder = tmp_path_factory.mktemp("recordings") / "acme"
+    for number, clip in enumerate(read_clips(write_synthetic(folder.parent / "synthetic", speakers=5, takes=2))):
+        (folder / clip.emotion).mkdir(parents=True, exist_ok=True)
+        clip.path.rename(folder / clip.emotion / f"{clip.speaker}-{number}.wav")
+    (folder / "acme.txt").write_text("calm\nhappy\nangry\n")
+    return folder
+
+
 def run(environment: dict[str, str], *command: str | Path) -> str:
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, timeout=250)
     assert done.returncode == 0, done.stderr
@@ -46,20 +58,25 @@ def test_its_block_finds_the_frequency_of_a_tone(environment: dict[str, str]) ->
     assert silence == 0
 
 
-def test_its_network_is_trained_from_its_name_and_tells_emotions_apart(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    manifest = write_synthetic(tmp_path / "clips", speakers=5, takes=2)
-    options = ["--model", "acme_centres", "--data", manifest, "--output", tmp_path / "out", "--json"]
-    shown = run(environment, "-m", "ser.main", "evaluate", "--retrain", *map(str, options))
+def test_its_network_learns_from_what_its_reader_finds(environment: dict[str, str], recordings: Path) -> None:
+    options = ("--model", "acme_centres", "--data", str(recordings), "--output", str(recordings.parent), "--json")
+    shown = run(environment, "-m", "ser.main", "evaluate", "--retrain", *options)
     figures = json.loads(shown.splitlines()[-1])["acme_centres"]["unheard_speakers"]
     assert figures["accuracy"] > 0.5  # chance is a third
+    assert figures["clips"] == 30
 
 
-def test_what_it_trains_is_refused_where_it_is_not_installed(environment: dict[str, str], tmp_path: Path) -> None:
-    manifest = write_synthetic(tmp_path / "clips", speakers=5, takes=1)
-    options = ["--model", "acme_centres", "--data", manifest, "--export", tmp_path / "1"]
-    run(environment, "-m", "ser.main", "train", *map(str, options))
+def test_its_reader_writes_a_manifest(environment: dict[str, str], recordings: Path, tmp_path: Path) -> None:
+    options = ("--reader", "acme_folders", str(recordings), "-o", str(tmp_path / "manifest.csv"))
+    assert "30 clips" in run(environment, "-m", "ser.main", "manifest", *options)
+    assert {clip.emotion for clip in read_clips(tmp_path / "manifest.csv")} == {"angry", "calm", "happy"}
+
+
+def test_what_it_trains_is_refused_where_it_is_not_installed(
+    environment: dict[str, str], recordings: Path, tmp_path: Path
+) -> None:
+    options = ("--model", "acme_centres", "--data", str(recordings), "--export", str(tmp_path / "1"))
+    run(environment, "-m", "ser.main", "train", *options)
     code = """
 import sys
 from pathlib import Path

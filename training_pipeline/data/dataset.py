@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from training_pipeline.data.clips import Clip, read_clips
+from training_pipeline.data.clips import Clip
 from training_pipeline.data.folds import Fold, held_out
-from training_pipeline.data.ravdess import EMOTIONS, read_ravdess
-from training_pipeline.errors import DataError
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class DataSet:
     """Clips, and the emotions that a model of them tells apart, in the order of its outputs.
 
-    `known_digest` is a digest that was taken where the recordings were: a copy of the rows alone keeps it.
+    `known_digest` is a digest that was taken where the recordings were: a copy of the rows alone keeps it. `skipped`
+    counts the other files that were passed over.
     """
 
     clips: Sequence[Clip]
     emotions: tuple[str, ...]
     known_digest: str = ""
+    skipped: int = 0
 
     @cached_property
     def digest(self) -> str:
@@ -44,16 +40,3 @@ class DataSet:
     def split(self) -> Fold:
         """Clips to train on, and those of held-out speakers to test on. Raises DataError; see `folds.held_out`."""
         return held_out(self.clips)
-
-
-def read_data(source: Path) -> DataSet:
-    """Read a CSV manifest or a folder of RAVDESS. Raises DataError."""
-    if source.is_file():
-        clips = read_clips(source)
-        return DataSet(clips, tuple(dict.fromkeys(clip.emotion for clip in clips)))
-    if not source.is_dir():
-        raise DataError(f"{source}: no such file or folder, or something that is neither")
-    found = read_ravdess(source)
-    if found.skipped:
-        _log.warning("%s: %d other files skipped", source, found.skipped)
-    return DataSet(found.clips, EMOTIONS)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from training_pipeline.cache import bounded, caches_below
-from training_pipeline.data.dataset import DataSet, read_data
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.folds import Fold, random_folds, require_speakers, speaker_folds
+from training_pipeline.data.readers import read_data
 from training_pipeline.evaluation.cross_validate import cross_validate
 from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.evaluation.predictions import Run, add_run

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speech_emotion.audio import probe
-from training_pipeline.data.dataset import read_data
+from training_pipeline.data.readers import read_data
 from training_pipeline.reports import pictures
 from training_pipeline.reports.file_names import file_names
 

@@ -10,9 +10,9 @@ from typing import Any
 from speech_emotion.errors import FileTooLargeError
 from speech_emotion.input_files import read_at_most
 from training_pipeline.cache import bounded, caches_below
-from training_pipeline.data.dataset import read_data
 from training_pipeline.data.facts import UNKNOWN, UNNAMED
 from training_pipeline.data.folds import require_speakers
+from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.savedmodel.card import make_card

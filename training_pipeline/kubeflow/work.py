@@ -13,8 +13,8 @@ from speech_emotion.channel import Tls
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish as bring_in
 from speech_emotion.store.servers import ModelServers
-from training_pipeline.data.dataset import read_data
 from training_pipeline.data.mirror import local_copy
+from training_pipeline.data.readers import read_data
 from training_pipeline.data.validate import validate as check_data
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.compare import Decision

@@ -13,8 +13,9 @@ from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import ModelServers
 from training_pipeline.cache import bounded, in_use, work_caches
-from training_pipeline.data.dataset import DataSet, read_data
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.mirror import local_copy
+from training_pipeline.data.readers import read_data
 from training_pipeline.data.validate import validate
 from training_pipeline.evaluation.compare import Decision
 from training_pipeline.identity import identity, sources

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from training_pipeline.data.clips import Clip, read_clips, write_clips
-from training_pipeline.data.dataset import read_data
 from training_pipeline.data.folds import held_out, random_folds, speaker_folds
 from training_pipeline.data.ravdess import EMOTIONS, FOLDS, read_ravdess
+from training_pipeline.data.readers import read_data
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
 

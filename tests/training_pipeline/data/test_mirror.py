@@ -9,8 +9,8 @@ from typing import Any
 import fsspec
 import pytest
 
-from training_pipeline.data.dataset import read_data
 from training_pipeline.data.mirror import local_copy
+from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError
 
 URL = "memory://mirror-tests/set"

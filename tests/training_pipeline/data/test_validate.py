@@ -11,8 +11,9 @@ import soundfile
 
 from tests.support.clips import RATE, encode, tone
 from training_pipeline.data.clips import Clip, read_clips
-from training_pipeline.data.dataset import DataSet, read_data
+from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.ravdess import EMOTIONS as RAVDESS_EMOTIONS
+from training_pipeline.data.readers import read_data
 from training_pipeline.data.synthetic import EMOTIONS
 from training_pipeline.data.validate import Findings
 from training_pipeline.data.validate import validate as validate_set

@@ -10,7 +10,7 @@ from speech_emotion.features import SEED_SPEC
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import ModelServers
-from training_pipeline.data.dataset import read_data
+from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError, FailedCheckError
 from training_pipeline.kubeflow import work as kubeflow_work
 from training_pipeline.retraining import steps
