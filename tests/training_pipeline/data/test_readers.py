@@ -56,7 +56,7 @@ def test_any_file_is_a_manifest_and_any_folder_is_ravdess(tmp_path: Path) -> Non
     manifest = write_synthetic(tmp_path, speakers=2, takes=1)
     assert len(read_data(manifest).clips) == 6
     assert len(read_data(manifest.rename(tmp_path / "rows.txt")).clips) == 6
-    with pytest.raises(DataError, match="no RAVDESS speech here"):
+    with pytest.raises(DataError, match="not a RAVDESS name"):
         read_data(tmp_path)
     with pytest.raises(DataError, match="no such file or folder"):
         read_data(tmp_path / "absent")
@@ -69,7 +69,7 @@ def test_a_reader_of_another_distribution_goes_first_where_it_recognises_the_dat
     data = read_data(ours)
     assert ([clip.emotion for clip in data.clips], data.emotions) == (["glad"], ("glad", "sad"))
     assert len(read_data(write_synthetic(tmp_path / "synthetic", speakers=2, takes=1)).clips) == 6
-    with pytest.raises(DataError, match="no RAVDESS speech here"):
+    with pytest.raises(DataError, match="not a RAVDESS name"):
         read_data(ours, "ravdess")
 
 
