@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context
 
 from preprocess_gateway.core.observers.observer import Observation, Observer
+from preprocess_gateway.telemetry import tracing
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.errors import SpeechEmotionError
 
@@ -39,8 +40,10 @@ class Observers:
             for observer in wanting:
                 self._count(observer, "dropped")
             return
-        try:  # with this request's ids, so that an observer's log lines name it
-            self._executor.submit(copy_context().run, self._observe, wanting, seen)
+        context = Context()  # with the request's ids for log lines, but not with the request, whose memory would stay
+        context.run(tracing.current.set, tracing.current.get())
+        try:
+            self._executor.submit(context.run, self._observe, wanting, seen)
         except RuntimeError:  # closed meanwhile
             self._hold(-seen.held_bytes)
 

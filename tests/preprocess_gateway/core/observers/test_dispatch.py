@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -186,6 +187,27 @@ def test_a_failure_is_logged_with_the_requests_ids_and_the_next_observer_is_told
     assert traces == [trace, trace]
     assert [count(name, "failed") for name in ("broken", "known", "good")] == [1, 1, 0]
     assert count("good", "observed") == 1
+
+
+def test_nothing_else_of_the_request_stays_in_memory() -> None:
+    """Flask keeps its request in a context variable; a clip that waits must not keep the request too."""
+    variable: ContextVar[str | None] = ContextVar("request", default=None)
+    found = []
+
+    class Looking(Recording):
+        def observe(self, seen: Observation) -> None:
+            super().observe(seen)
+            found.append(variable.get())
+
+    token = variable.set("a large body")
+    try:
+        with told(looking := Looking()) as (observers, _):
+            looking.may_go_on.set()
+            observers.tell(seen())
+            assert looking.inside.acquire(timeout=WAIT_S)
+    finally:
+        variable.reset(token)
+    assert found == [None]
 
 
 def test_one_that_exits_or_cannot_be_closed_is_counted_and_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
