@@ -29,7 +29,7 @@ def rows(*values: tuple[float, ...]) -> npt.NDArray[np.float32]:
 def answer(
     probabilities: npt.NDArray[np.float32], *speech: bool, options: PredictOptions = ALL, min_confidence: float = 0.5
 ) -> Answer:
-    return build_answer(probabilities, EMOTIONS, heard(*speech), MODEL, options, min_confidence)
+    return build_answer(probabilities, EMOTIONS, [heard(*speech)], MODEL, options, min_confidence)
 
 
 def test_the_clip_is_the_mean_of_its_windows_with_speech() -> None:
@@ -39,6 +39,17 @@ def test_the_clip_is_the_mean_of_its_windows_with_speech() -> None:
     assert [window.emotion for window in said.timeline or ()] == ["joy", None, "sorrow"]
     assert [window.reason for window in said.timeline or ()] == [None, "no_speech", None]
     assert [(window.start_s, window.end_s) for window in said.timeline or ()] == [(0, 2.0), (1, 3.0), (2, 4.0)]
+
+
+def test_each_channel_has_its_own_rows_and_the_clip_then_says_nothing() -> None:
+    parts = [heard(True, False), heard(False, False), heard(True, True)]
+    probabilities = rows((1, 0, 0), (0, 1, 0), (0, 0.5, 0.5))
+    said = build_answer(probabilities, EMOTIONS, parts, MODEL, PredictOptions(channels="separate"), 0.8)
+    assert [(one.channel, one.emotion, one.confidence) for one in said.channels or ()] == [
+        (1, "joy", 1.0), (2, None, None), (3, "sorrow", 0.75),
+    ]  # fmt: skip
+    assert [one.uncertain for one in said.channels or ()] == [False, False, True]
+    assert (said.emotion, said.reason, said.uncertain) == (None, "separate_channels", False)
 
 
 def test_what_was_heard_and_who_answered_stand_beside_it() -> None:
