@@ -1,0 +1,223 @@
+"""`ser train`, `evaluate`, `eda` and what else works on data sets without a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ser.cache import CACHE, CACHE_MAX_BYTES, CacheMaxBytes
+from ser.output import changed_files, fail, output_file, output_folder, writing
+
+app = typer.Typer()
+
+Data = Annotated[
+    Path, typer.Option(envvar="RAVDESS_DIR", help="The data set: a manifest (CSV) or a folder of RAVDESS.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        callback=output_folder,
+        help="Keep checkpoints in this folder; by default they are in .cache/training, and deleted at the end.",
+    ),
+]
+
+
+@app.command()
+def synthetic(
+    folder: Annotated[Path, typer.Argument(callback=output_folder, help="The folder to write to.")],
+    speakers: Annotated[int, typer.Option(min=2, help="Number of speakers.")] = 6,
+) -> None:
+    """Write a small synthetic data set and print the path of its manifest."""
+    from training_pipeline.data.synthetic import write_synthetic
+
+    with writing(folder):
+        path = write_synthetic(folder, speakers=speakers)
+    typer.echo(path)
+
+
+@app.command()
+def manifest(
+    folder: Annotated[Path, typer.Argument(help="A folder of RAVDESS in any nesting, or what a plug-in reads.")],
+    output: Annotated[Path, typer.Option("--output", "-o", callback=output_file, help="The CSV file to write.")] = Path(
+        "manifest.csv"
+    ),
+    reader: Annotated[
+        str | None, typer.Option(help="The reader of data sets to use; default: the one that recognises the folder.")
+    ] = None,
+) -> None:
+    """Write a manifest of a data set, to edit or to train on."""
+    from training_pipeline.data.clips import write_clips
+    from training_pipeline.data.readers import read_data
+
+    found = read_data(folder, reader)
+    with writing(output):
+        write_clips(output, found.clips)
+    typer.echo(f"{output}: {len(found.clips)} clips, {found.skipped} other files skipped")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Evaluate this model, or a trial of one, MODEL/CHANGE; repeat it. Default: all models."),
+    ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train and test on --data instead of reading kept predictions.")
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="RAVDESS_DIR", help="Train on this data set: a manifest (CSV) or a folder of RAVDESS."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=output_folder, help="Write the results of --retrain here.")
+    ] = Path("reports/evaluation"),
+    random_split: Annotated[bool, typer.Option(help="Evaluate a split that shares speakers, too.")] = True,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness", help="With --retrain, test clips that were made worse and sounds without speech, too."
+        ),
+    ] = False,
+    robustness_clips: Annotated[
+        int | None, typer.Option(min=1, help="Make at most N clips of each fold worse (default: all).")
+    ] = None,
+    seed: Seed = 0,
+    checkpoints: Checkpoints = None,
+    cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
+    predictions: Annotated[Path, typer.Option(help="Folder of the kept predictions.")] = Path("models/evaluation"),
+    pictures: Annotated[
+        Path | None,
+        typer.Option(callback=output_folder, help="Draw pictures of the kept predictions into this folder."),
+    ] = None,
+    page: Annotated[
+        list[Path] | None,
+        typer.Option(
+            callback=changed_files,
+            help="Update the parts of this page that are marked `<!-- ser evaluate: PART -->`; repeat it.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure models on speakers that they never heard.
+
+    The figures come from kept predictions, or with --retrain from training: in five folds, or in one for each speaker
+    if there are fewer. --retrain needs three speakers: one to test on, two to train and calibrate on.
+    """
+    from ser.output import progress
+    from training_pipeline.experiments.evaluate import Evaluation
+    from training_pipeline.experiments.evaluate import evaluate as evaluate_by_training
+
+    if not retrain:
+        if robustness:
+            raise fail("--robustness needs --retrain, which trains the models that it measures")
+        _show(predictions, model, pictures, page or [], as_json=as_json)
+        return
+    if data is None:
+        raise fail("--retrain needs --data or RAVDESS_DIR")
+    output_folder(CACHE)
+    asked = Evaluation(
+        data=data,
+        output=output,
+        cache=CACHE,
+        cache_max_bytes=cache_max_bytes,
+        models=model or (),
+        seed=seed,
+        random_split=random_split,
+        robustness=robustness,
+        robustness_clips=robustness_clips,
+        checkpoints=checkpoints,
+    )
+    with writing(output):
+        done = evaluate_by_training(asked, progress)
+    typer.echo(done.to_json() if as_json else done.table())
+
+
+def _show(folder: Path, models: list[str] | None, pictures: Path | None, pages: list[Path], *, as_json: bool) -> None:
+    from training_pipeline.reports.kept import Kept
+
+    kept = Kept.read(folder, models)
+    if pictures is not None:
+        kept.draw(pictures)
+    for page in pages:
+        kept.renew(page)
+    typer.echo(kept.to_json() if as_json else kept.table())
+
+
+@app.command()
+def train(
+    data: Data,
+    export: Annotated[
+        Path, typer.Option(callback=output_folder, help="Write the SavedModel to this folder, which must not exist.")
+    ],
+    model: Annotated[str, typer.Option(help="Train this model.")] = "mlp",
+    evaluation: Annotated[
+        Path | None, typer.Option(help="Put figures into the card, from the results.json of `ser evaluate`.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Name this licence of the data in the card.")] = "unknown",
+    name: Annotated[str, typer.Option(help="Name the data set so in the card.")] = "unnamed",
+    seed: Seed = 0,
+    checkpoints: Checkpoints = None,
+    cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
+) -> None:
+    """Train a model on every clip and export it as a SavedModel that can be served.
+
+    It needs two speakers, as a model is calibrated on speakers that it did not hear. An interrupted training goes on.
+    """
+    from ser.output import progress
+    from training_pipeline.experiments.train import Training, train_on_all
+
+    output_folder(CACHE)
+    asked = Training(
+        data=data,
+        model=model,
+        folder=export,
+        cache=CACHE,
+        cache_max_bytes=cache_max_bytes,
+        seed=seed,
+        evaluation=evaluation,
+        data_name=name,
+        licence=licence,
+        checkpoints=checkpoints,
+    )
+    with writing(export):
+        train_on_all(asked, progress)
+    typer.echo(export)
+
+
+@app.command()
+def eda(
+    data: Data,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=output_folder, help="Write the pictures to this folder.")
+    ] = Path("reports/eda"),
+) -> None:
+    """Draw the clips of each emotion, their lengths, and a waveform, mel spectrogram and chromagram of each emotion."""
+    from training_pipeline.experiments.explore import explore
+
+    with writing(output):
+        drawn = list(explore(data, output))
+    for path in drawn:
+        typer.echo(path)
+
+
+@app.command()
+def sounds(
+    folders: Annotated[list[Path], typer.Argument(exists=True, file_okay=False, help="Folders of recordings.")],
+    version: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="A SavedModel; default: the stable version in models."),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="Hear at most N files of each folder, drawn by chance.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a version answers to recordings without labels, such as noises: 3.5 s from the middle of each file."""
+    import json
+
+    from ser.models import NAME
+    from training_pipeline.experiments.sounds import measure_sounds, sounds_table, stable_version
+
+    measured = measure_sounds(folders, version or stable_version(Path("models"), NAME), most)
+    typer.echo(json.dumps(measured) if as_json else sounds_table(measured))
