@@ -16,7 +16,7 @@ from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import CorruptAudioError, EmptyAudioError
 
 KINDS = frozenset({Kind.WAV, Kind.W64, Kind.AIFF, Kind.AU, Kind.FLAC, Kind.OGG})
-BLOCK_FRAMES = 65_536
+BLOCK_FRAMES = 4_096  # a block is lost as a whole
 LENGTH_UNKNOWN = 2**63 - 1  # libsndfile's, for a FLAC whose encoder could not seek back
 
 

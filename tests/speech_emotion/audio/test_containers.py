@@ -83,6 +83,28 @@ def test_without_pyav_the_error_says_what_is_missing() -> None:
 HEADERS = {form: sent.write(form, sent.tone(0.1))[:60] for form in sent.FORMS}
 
 
+def test_without_pyav_libsndfile_reads_what_it_knows(tmp_path: Path) -> None:
+    """And what is cut off: FLAC, of which a frame is missing, says so."""
+    forms = ["WAV, 24 bit", "W64", "AIFF", "AU", "FLAC", "Ogg, Opus"]
+    for number, form in enumerate(forms):
+        (tmp_path / f"{number}").write_bytes(sent.write(form, sent.tone(1.0)))
+    (tmp_path / "cut").write_bytes(sent.write("FLAC", sent.tone(1.0))[:-200])
+    code = (
+        "import sys; sys.modules['av'] = None\n"
+        "from pathlib import Path\n"
+        "from speech_emotion.audio import decode, Limits\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    info = decode(path.read_bytes(), Limits())[1]\n"
+        "    print(info.format, round(info.duration_s, 1), info.damaged)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == [
+        *(f"{sent.FORMS[form].format} 1.0 False" for form in forms),
+        "FLAC 0.9 True",
+    ]
+
+
 def playlists(canary: Path) -> dict[str, bytes]:
     """Files that name `canary`, as FFmpeg's demuxers follow them."""
     name = str(canary).encode()
