@@ -97,6 +97,23 @@ def test_labels_move_over_tls_by_command(kind: str, tmp_path: Path) -> None:
     assert 'key: "stable"' in (root / "models.config").read_text()
 
 
+def test_a_model_that_is_not_there_is_an_error_that_names_those_that_are(store: Path) -> None:
+    for command in (["list"], ["show", 1], ["prune", "--yes"], ["promote", 1, "--offline"]):
+        done = run(*command, "--name", "typo", "--store", store)
+        assert done.exit_code == 3
+        assert "no model typo (there: " in done.stderr
+
+
+def test_a_bucket_without_credentials_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    done = run("list", "--store", "s3://nowhere/store")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("s3://nowhere/store: Unable to locate credentials")
+
+
 def test_prune_by_command(store: Path) -> None:
     newest = max(labels(store))
     assert json.loads(run("prune", "--json", "--store", store).stdout)["removed"] == []

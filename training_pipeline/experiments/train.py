@@ -17,6 +17,7 @@ from training_pipeline.errors import DataError
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.savedmodel.card import make_card
 from training_pipeline.savedmodel.version import write_version
+from training_pipeline.savedmodel.whole import whole
 from training_pipeline.training.checkpoints import checkpoints
 from training_pipeline.training.features import examples_of
 from training_pipeline.training.job import Job
@@ -48,7 +49,7 @@ class Training:
 def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
     """Train and write the SavedModel; an interrupted call goes on where it was.
 
-    Raises FileExistsError if the folder is there, DataError, UnknownModelError.
+    Raises FileExistsError if the folder is there, DataError, UnknownModelError, WorkFolderError.
     """
     if asked.folder.exists():
         raise FileExistsError(f"{asked.folder} is there already")
@@ -73,4 +74,5 @@ def _train(asked: Training, job: Job, metrics: dict[str, Any], bar: Bar) -> None
     kept = asked.checkpoints
     with checkpoints(job, kept or asked.cache / "training", keep=kept is not None) as folder:
         trained = train(job.network, examples, job.seed, folder)
-        write_version(asked.folder, job, trained, make_card(job, examples, trained, metrics))
+        with whole(asked.folder) as temporary:
+            write_version(temporary, job, trained, make_card(job, examples, trained, metrics))

@@ -7,22 +7,19 @@ safe to run again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from speech_emotion.files import whole_folder
 from speech_emotion.store.base import Store
 from speech_emotion.store.labels import CANARY, STABLE, promote, set_canary
 from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.folds import speaker_folds
-from training_pipeline.errors import DataError, WorkFolderError
+from training_pipeline.errors import DataError
 from training_pipeline.evaluation.compare import Decision, decide
 from training_pipeline.evaluation.cross_validate import cross_validate
 from training_pipeline.evaluation.figures import Predictions, measure
@@ -32,25 +29,12 @@ from training_pipeline.savedmodel.card import fold_speakers, make_card
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.savedmodel.trained import save_trained
 from training_pipeline.savedmodel.version import write_version
+from training_pipeline.savedmodel.whole import whole
 from training_pipeline.training.calibrate import expected_calibration_error
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.features import extract_all
 from training_pipeline.training.job import Job
 from training_pipeline.training.train import Trained, train
-
-
-@contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` once everything is in it; what was there before goes.
-
-    Raises WorkFolderError if it cannot be written.
-    """
-    try:
-        with whole_folder(folder) as temporary:
-            yield temporary
-    except (OSError, tf.errors.OpError) as error:
-        said = str(error).splitlines()[0]
-        raise WorkFolderError(f"{folder} cannot be written: {said}") from error
 
 
 def make_features(

@@ -1,0 +1,26 @@
+"""Folders that TensorFlow writes, which appear whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tensorflow as tf
+
+from speech_emotion.files import whole_folder
+from training_pipeline.errors import WorkFolderError
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` once everything is in it; what was there before goes.
+
+    Raises WorkFolderError if it cannot be written.
+    """
+    try:
+        with whole_folder(folder) as temporary:
+            yield temporary
+    except (OSError, tf.errors.OpError) as error:
+        said = str(error).splitlines()[0]
+        raise WorkFolderError(f"{folder} cannot be written: {said}") from error
