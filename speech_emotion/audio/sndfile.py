@@ -35,7 +35,7 @@ class Sound:
         name = content.kind.name
         try:
             sound = stack.enter_context(_Stream(io.BytesIO(content.data)))
-        except (soundfile.SoundFileError, TypeError) as error:
+        except (soundfile.SoundFileError, TypeError, MemoryError) as error:
             # TypeError: bytes that libsndfile takes for headerless audio
             raise CorruptAudioError(f"the {name} file is broken, or in an encoding that is not read here") from error
         if sound.frames <= 0:
