@@ -36,7 +36,9 @@ def local_copy(location: str, folder: Path) -> Path:
 
 def _mirror(files: Any, root: str, folder: Path) -> None:
     files.invalidate_cache()
-    held = {_relative(path, root): info for path, info in files.find(root, detail=True).items()}
+    found = files.find(root, detail=True).items()
+    # A key that ends in a slash stands for a folder; consoles make such.
+    held = {_relative(path, root): info for path, info in found if not path.endswith("/")}
     if not held:
         raise FileNotFoundError("there is nothing")
     marks = {name: hashlib.sha256(repr(sorted(info.items())).encode()).hexdigest() for name, info in held.items()}

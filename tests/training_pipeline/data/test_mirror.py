@@ -1,4 +1,4 @@
-"""A data set in a bucket, here fsspec's memory file system."""
+"""A data set in a bucket: fsspec's memory file system, and S3."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import fsspec
 import pytest
+from moto.server import ThreadedMotoServer
 
+from tests.support.model_server import free_port
 from training_pipeline.data.mirror import local_copy
 from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError
@@ -89,3 +91,33 @@ def test_an_empty_bucket_is_an_error_and_deletes_nothing(tmp_path: Path) -> None
 def test_a_scheme_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be fetched"):
         local_copy("nonsense://bucket/set", tmp_path / "data")
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A real S3 server on loopback, with an empty bucket."""
+    port = free_port()
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    options = {"key": "test", "secret": "test", "client_kwargs": {"endpoint_url": f"http://127.0.0.1:{port}"}}
+    monkeypatch.setitem(fsspec.config.conf, "s3", options)
+    files = fsspec.filesystem("s3")
+    files.mkdir("recordings")
+    yield files
+    server.stop()
+
+
+def test_s3_is_mirrored_with_the_markers_that_its_console_makes_for_folders(s3: Any, tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav", "deep/c.wav"):
+        s3.pipe(f"recordings/set/{name}", name.encode())
+    for marker in ("set/", "set/deep/", "set/empty/"):
+        s3.call_s3("put_object", Bucket="recordings", Key=marker, Body=b"")
+    copy = local_copy("s3://recordings/set", tmp_path / "data")
+    assert files_of(copy) == {"a.wav": b"a.wav", "b.wav": b"b.wav", "deep/c.wav": b"deep/c.wav"}
+    kept = (copy / "b.wav").stat().st_ino
+    s3.rm("recordings/set/a.wav")
+    assert files_of(local_copy("s3://recordings/set", tmp_path / "data")) == {
+        "b.wav": b"b.wav",
+        "deep/c.wav": b"deep/c.wav",
+    }
+    assert (copy / "b.wav").stat().st_ino == kept
