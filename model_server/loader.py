@@ -40,6 +40,8 @@ class _Version:
     tries: int = 0
     next_try: float = 0.0
     servable: Servable | None = None
+    alone: bool = False
+    """Whether no version of the model was served when this one was given up."""
 
     def __str__(self) -> str:
         return f"{{name: {self.name} version: {self.number}}}"
@@ -89,13 +91,17 @@ class Loader:
             return [(n, versions[n].state, versions[n].error) for n in sorted(versions, reverse=True)]
 
     def wait_until_served(self, names: Sequence[str], timeout_s: float | None = None) -> None:
-        """Wait until every model has a version to serve. Raises ServingError if all versions of one failed."""
+        """Wait until every wanted version of these models is served, or given up beside another one that is served.
+
+        Raises ServingError for a version that was given up while none of its model was served, and if time is over:
+        so the real server starts.
+        """
         with self._changed:
             served = self._changed.wait_for(
-                lambda: all(self._serving.get(name) or self._failed(name) for name in names), timeout_s
+                lambda: all(self._settled(name) or self._failed(name) for name in names), timeout_s
             )
-            failed = [version for name in names if not self._serving.get(name) for version in self._failed(name)]
-            waiting = [name for name in names if not self._serving.get(name)]
+            failed = [version for name in names for version in self._failed(name)]
+            waiting = [name for name in names if not self._settled(name)]
         if failed:
             reasons = ", ".join(f"{{{version} due to error: {version.error}}}" for version in failed)
             message = f"{len(failed)} servable(s) did not become available: {{{reasons}}}"
@@ -104,9 +110,16 @@ class Loader:
             raise ServingError(Code.DEADLINE_EXCEEDED, f"Still waiting for models: {', '.join(waiting)}")
 
     def _failed(self, name: str) -> list[_Version]:
-        """The wanted versions of a model of which every one has failed for good."""
-        versions = [self._versions[name][number] for number in self._wanted.get(name, {})]
-        return versions if all(v.state is State.END and v.error for v in versions) else []
+        """The wanted versions of a model that were given up while none of it was served."""
+        return [version for version in self._wanted_versions(name) if version.state is State.END and version.alone]
+
+    def _settled(self, name: str) -> bool:
+        """Whether the model has wanted versions, and each is served or given up."""
+        versions = self._wanted_versions(name)
+        return bool(versions) and all(version.state in (State.AVAILABLE, State.END) for version in versions)
+
+    def _wanted_versions(self, name: str) -> list[_Version]:
+        return [self._versions[name][number] for number in self._wanted.get(name, {})]
 
     def _work(self) -> None:
         while True:
@@ -162,6 +175,7 @@ class Loader:
                 _log.info("loaded %s from %s in %.2f s", version, version.path, time.monotonic() - start)
             elif version.tries > self._max_retries:
                 version.state, version.error = State.END, error
+                version.alone = not any(other.servable for other in self._versions[version.name].values())
                 _log.error("giving up on %s: %s", version, error)
             else:
                 version.next_try = time.monotonic() + self._retry_interval_s

@@ -128,6 +128,9 @@ def start_model_server(port: int, config: Path, log: IO[bytes] | None = None) ->
         "--model_config_file_poll_wait_seconds=1",
         "--file_system_poll_wait_seconds=1",
         "--allow_version_labels_for_unavailable_models=true",
+        # The port opens once every version is served or given up: a broken one must not keep it shut for minutes.
+        "--max_num_load_retries=1",
+        "--load_retry_interval_micros=1000000",
     ]
     return _start(command, {}, log)
 

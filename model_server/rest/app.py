@@ -8,14 +8,16 @@ import re
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote
 
 from model_server.core import ServerCore
 from model_server.errors import ServingError
 from model_server.rest.handler import answer, status_of
 
 _log = logging.getLogger(__name__)
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
+_MAX_LINE = 65_536
 _LENGTH = re.compile("[0-9]{1,18}")  # `str.isdigit` takes `²` too, and int() no more than some 4,000 digits
 _NOT_FOUND = "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
@@ -59,32 +61,54 @@ class _Handler(BaseHTTPRequestHandler):
         """Predict."""
         self._answer()
 
+    # Every other method is refused alike.
+    do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET
+
     def _answer(self) -> None:
         body = self._body()
         if body is None:
             return
-        path = unquote(self.path.partition("?")[0])
-        if not path.lower().startswith("/v1/"):
+        if not self.path.lower().startswith("/v1/"):
             self._send(404, "text/html", _NOT_FOUND)
             return
         with self.server.places:
-            status, document = self._call(path, body)
-        self._send(status, "application/json", json.dumps(document, indent=4))
+            status, document = self._call(self.path, body)
+        self._send(status, "application/json", "" if document is None else json.dumps(document, indent=4))
 
     def _body(self) -> bytes | None:
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not _LENGTH.fullmatch(length):
-            # What follows cannot be told from the next request.
-            self.close_connection = True
-            self._send(411, "application/json", json.dumps({"error": "Content-Length required"}))
-            return None
-        return self.rfile.read(int(length))
+        length, coding = self.headers.get("Content-Length", "0"), self.headers.get("Transfer-Encoding", "")
+        try:
+            if coding.lower() == "chunked":
+                return b"".join(self._chunks())
+            if not coding and _LENGTH.fullmatch(length):
+                return self.rfile.read(int(length))
+        except ValueError:
+            pass
+        # What follows cannot be told from the next request.
+        self.close_connection = True
+        self._send(411, "application/json", json.dumps({"error": "Content-Length required"}))
+        return None
+
+    def _chunks(self) -> Iterator[bytes]:
+        """The parts of a chunked body; trailers are passed over. Raises ValueError for what is no chunk."""
+        while size := self._chunk_size():
+            yield self.rfile.read(size)
+            if self.rfile.readline(_MAX_LINE) not in (b"\r\n", b"\n"):
+                raise ValueError("a chunk does not end where it says")
+        while self.rfile.readline(_MAX_LINE) not in (b"\r\n", b"\n", b""):
+            pass
+
+    def _chunk_size(self) -> int:
+        line = self.rfile.readline(_MAX_LINE).partition(b";")[0].strip()
+        if not _CHUNK_SIZE.fullmatch(line):
+            raise ValueError("no size of a chunk")
+        return int(line, 16)
 
     def _call(self, path: str, body: bytes) -> tuple[int, object]:
         try:
             return 200, answer(self.server.core, self.command, path, body)
         except ServingError as error:
-            return status_of(error), {"error": error.message}
+            return status_of(error), {"error": error.message} if error.message else None
         except Exception:  # noqa: BLE001 - a client never sees a trace
             _log.exception("a REST call failed unexpectedly")
             return 500, {"error": "internal error"}
@@ -95,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing of single calls."""

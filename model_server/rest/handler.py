@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 from google.protobuf import json_format
 
@@ -14,9 +16,11 @@ from model_server.errors import Code, ServingError, invalid_argument
 from model_server.rest import json_tensors
 from speech_emotion.protos import get_model_metadata_pb2, get_model_status_pb2, meta_graph_pb2, model_pb2
 
-_MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_PREDICT = re.compile(f"{_MODEL}:predict", re.IGNORECASE)
-_STATUS = re.compile(f"{_MODEL}(?P<metadata>/metadata)?", re.IGNORECASE)
+_VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PREDICT = re.compile(f"/v1/models/(?P<name>[^/:]+){_VERSION}:predict", re.IGNORECASE)
+_STATUS = re.compile(f"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
+# Strings are passed over, so that only numbers of the document are found.
+_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)', re.DOTALL)
 
 HTTP_STATUS = {
     Code.OK: 200,
@@ -46,25 +50,31 @@ _JSON_ERRORS = {
 
 
 def answer(core: ServerCore, method: str, path: str, body: bytes) -> dict[str, Any]:
-    """The JSON answer to one call under /v1/. Raises ServingError."""
+    """The JSON answer to one call under /v1/; `path` as it was sent, a query included. Raises ServingError.
+
+    The real server matches a path before it decodes it, and takes a query for a part of it.
+    """
     if method == "POST" and (found := _PREDICT.fullmatch(path)):
         try:
             return _predict(core, _spec(found), body)
         except RecursionError as error:
-            raise invalid_argument("JSON is nested too deeply") from error
+            message = f"JSON Parse error: Invalid value. at offset: {len(body)}"
+            raise invalid_argument(message) from error
     if method == "GET" and (found := _STATUS.fullmatch(path)):
+        if not found["name"]:
+            raise invalid_argument("Missing model name in request.")
         return _metadata(core, _spec(found)) if found["metadata"] else _status(core, _spec(found))
     raise invalid_argument(f"Malformed request: {method} {path}")
 
 
 def _spec(found: re.Match[str]) -> model_pb2.ModelSpec:
-    spec = model_pb2.ModelSpec(name=found["name"])
+    spec = model_pb2.ModelSpec(name=unquote(found["name"]))
     if found["version"]:
         if int(found["version"]) >= 2**63:
-            raise invalid_argument(f"Failed to convert version: {found['version']} to numeric.")
+            raise invalid_argument("")  # as the real server: no body at all
         spec.version.value = int(found["version"])
     if found["label"]:
-        spec.version_label = found["label"]
+        spec.version_label = unquote(found["label"])
     return spec
 
 
@@ -89,9 +99,12 @@ def _to_dict(message: Any) -> dict[str, Any]:
 
 def _predict(core: ServerCore, spec: model_pb2.ModelSpec, body: bytes) -> dict[str, Any]:
     document = _parse(body)
-    key = document.get("signature_name") or ""
+    key = document.get("signature_name", "")
     if not isinstance(key, str):
-        raise invalid_argument("'signature_name' key must be a string value.")
+        raise invalid_argument(
+            f"JSON Value: {json_tensors.pretty(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
+        )
     with core.gate.place(wait=True):
         outputs = core.infer(spec, key, partial(_inputs, document))
     if "instances" in document:
@@ -127,15 +140,26 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
-        document = json.loads(body)
+        # Bytes of a string that are not UTF-8 are taken as they are.
+        text = body.decode("utf-8", "surrogateescape")
+        document = json.loads(text, parse_int=_number, parse_float=_number)
     except json.JSONDecodeError as error:
         reason = _JSON_ERRORS.get(error.msg, "Invalid value.")
         raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from error
-    except UnicodeDecodeError as error:
-        raise invalid_argument("JSON Parse error: Invalid value.") from error
+    except OverflowError as error:
+        offset = next(m.start() for m in _NUMBER.finditer(text) if m["number"] and math.isinf(float(m["number"])))
+        message = f"JSON Parse error: Number too big to be stored in double. at offset: {offset}"
+        raise invalid_argument(message) from error
     if not isinstance(document, dict):
-        raise invalid_argument(f"JSON Value: {json_tensors.pretty(document)} is not object")
+        raise invalid_argument(f"JSON Value: {json_tensors.pretty(document)} Is not object")
     return document
+
+
+def _number(text: str) -> int | float:
+    """Raises OverflowError for a number beyond the range of a double."""
+    if math.isinf(value := float(text)):
+        raise OverflowError(text)
+    return value if any(mark in text for mark in ".eE") else int(text)
 
 
 def status_of(error: ServingError) -> int:

@@ -38,14 +38,14 @@ Arrays = dict[str, NDArray[Any]]
 def arrays_from_rows(instances: Any, document: Any, types: Types) -> Arrays:
     """One array per input from the list `instances`. Raises ServingError."""
     if not isinstance(instances, list):
-        raise invalid_argument(f"JSON Value: {pretty(document)} Excepting 'instances' to be an list/array")
+        raise invalid_argument(f"JSON Value: {pretty(document)} Expecting 'instances' to be an list/array")
     if not instances:
         raise invalid_argument(f"JSON Value: {pretty(document)} No values in 'instances' array")
     named = isinstance(instances[0], dict) and not _is_base64(instances[0])
     if not named and len(types) != 1:
         raise invalid_argument(
-            f"instances is a plain list, but expecting list of objects as multiple input tensors "
-            f"required as per tensorinfo_map: {','.join(sorted(types))}"
+            "instances is a plain list, but expecting list of objects as multiple input tensors "
+            "required as per tensorinfo_map"
         )
     columns: dict[str, list[Any]] = {name: [] for name in types}
     for index, instance in enumerate(instances):
@@ -67,7 +67,7 @@ def _stack(values: list[Any], dtype: int, key: str) -> NDArray[Any]:
     rows = []
     for index, value in enumerate(values):
         try:
-            leaves = [_scalar(leaf, dtype) for leaf in _leaves(value)]
+            leaves = [_scalar(leaf, dtype) for leaf in _leaves(value, _shape(value))]
             if len(leaves) != np.prod(shape, dtype=int):
                 expected = int(np.prod(shape, dtype=int))
                 raise invalid_argument(f"Expecting tensor size: {expected} but got: {len(leaves)}")
@@ -84,7 +84,7 @@ def arrays_from_columns(inputs: Any, types: Types) -> Arrays:
         if len(types) != 1:
             raise invalid_argument(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required "
-                f"as per tensorinfo_map: {','.join(sorted(types))}"
+                "as per tensorinfo_map"
             )
         inputs = {next(iter(types)): inputs}
     for name in types:
@@ -95,7 +95,7 @@ def arrays_from_columns(inputs: Any, types: Types) -> Arrays:
 
 def _column(value: Any, dtype: int) -> NDArray[Any]:
     shape = _shape(value)
-    leaves = [_scalar(leaf, dtype) for leaf in _leaves(value)]
+    leaves = [_scalar(leaf, dtype) for leaf in _leaves(value, shape)]
     expected = int(np.prod(shape, dtype=int))
     if len(leaves) != expected:
         raise invalid_argument(f"Expecting tensor size: {expected} but got: {len(leaves)}")
@@ -125,12 +125,19 @@ def _shape(value: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        for entry in value:
-            yield from _leaves(entry)
-    else:
+def _leaves(value: Any, shape: tuple[int, ...], level: int = 0) -> Iterator[Any]:
+    """The numbers and strings of nested lists. Raises ServingError where a list is none that `shape` has."""
+    if not isinstance(value, list):
         yield value
+        return
+    if level >= len(shape):
+        raise invalid_argument(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+    if len(value) != shape[level]:
+        raise invalid_argument(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
+        )
+    for entry in value:
+        yield from _leaves(entry, shape, level + 1)
 
 
 def _scalar(value: Any, dtype: int) -> Any:
@@ -147,7 +154,7 @@ def _scalar(value: Any, dtype: int) -> Any:
             return value
     elif dtype == types_pb2.DT_STRING:
         if isinstance(value, str):
-            return value.encode()
+            return value.encode("utf-8", "surrogateescape")
         if _is_base64(value):
             return _from_base64(value["b64"])
     else:

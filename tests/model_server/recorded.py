@@ -28,13 +28,13 @@ def recorded_calls(name: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def recorded_server(folder: Path, *flags: str) -> Iterator[ModelServer]:
+def recorded_server(folder: Path, *flags: str, binary: Path | None = None) -> Iterator[ModelServer]:
     """A server under the configuration of the recordings, all versions loaded."""
     file = folder / "models.config"
     models = (RECORDINGS / "models" / "demo").resolve()
     file.write_text(text_format.MessageToString(recorded_config(models)))
     allow = "--allow_version_labels_for_unavailable_models=true"
-    with ModelServer(allow, *flags, config_file=file, name="demo") as server:
+    with ModelServer(allow, *flags, config_file=file, name="demo", rest=True, binary=binary) as server:
         for version in (1, 2, 3):
             server.wait_for_version(version)
         yield server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,16 @@ def test_calls_by_rest_share_the_places_and_wait_for_one(served: tuple[ModelServ
     wanted = config(folder / "m")
     wanted.model_config_list.config.add(name="slow", base_path=str(folder / "slow"), model_platform="tensorflow")
     server.reload(wanted)
-    url = f"http://127.0.0.1:{server.rest_port}/v1/models"
-    calls = [server.predictions.Predict.future(request(name="slow"), timeout=60) for _ in range(2)]
-    until(lambda: refused(server))
-    assert requests.get(f"{url}/slow", timeout=60).status_code == 200
-    assert not any(call.done() for call in calls), "states are told while every place is taken"
-    answer = requests.post(f"{url}/slow:predict", json={"instances": [[[1.0], [2.0]]]}, timeout=60)
-    assert (answer.status_code, [call.code().name for call in calls]) == (200, ["OK", "OK"])
+    url = f"http://127.0.0.1:{server.rest_port}/v1/models/slow"
+
+    def predict(_: int) -> int:
+        return requests.post(f"{url}:predict", json={"instances": [[[1.0], [2.0]]]}, timeout=60).status_code
+
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(predict, n) for n in range(3)]  # for two places: the third waits
+        until(lambda: refused(server))
+        assert requests.get(url, timeout=60).status_code == 200, "states are told while every place is taken"
+        assert [call.result() for call in calls] == [200, 200, 200]
 
 
 def refused(server: ModelServer) -> bool:

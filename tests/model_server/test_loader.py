@@ -185,8 +185,17 @@ def test_waiting_ends_when_all_are_served_or_one_failed_for_good(loads: Loads) -
         loader.wait_until_served(["absent"], 0.01)
 
 
-def test_one_loaded_version_is_enough(loads: Loads) -> None:
+def test_waiting_lasts_until_a_failing_version_is_given_up_beside_one_that_is_served(loads: Loads) -> None:
+    loads.failures[2] = 2
+    loader = Loader(loads, max_retries=1, retry_interval_s=0.05)
+    loader.want("m", {1: P, 2: P})
+    loader.wait_until_served(["m"], 10)
+    assert states(loader) == {1: State.AVAILABLE, 2: State.END}
+
+
+def test_a_version_given_up_before_any_other_is_served_ends_the_wait_with_its_error(loads: Loads) -> None:
     loads.failures[2] = 1
     loader = Loader(loads, max_retries=0)
     loader.want("m", {1: P, 2: P})
-    loader.wait_until_served(["m"], 10)
+    with pytest.raises(ServingError, match=r"1 servable.* did not become available: .*version: 2.*torn"):
+        loader.wait_until_served(["m"], 10)

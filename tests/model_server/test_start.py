@@ -11,9 +11,12 @@ from pathlib import Path
 import grpc
 from google.protobuf import text_format
 
+from speech_emotion.protos import get_model_status_pb2
 from tests.model_server.calls import LABELS, answering_seed, config, request, until, write
 from tests.support import savedmodels
 from tests.support.model_server import REPOSITORY, ModelServer, free_port
+
+END = get_model_status_pb2.ModelVersionStatus.State.END
 
 
 def run_to_its_end(*flags: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +53,21 @@ def test_a_model_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     ended = run_to_its_end(*flags, f"--port={free_port()}")
     assert ended.returncode == 255
     assert "1 servable(s) did not become available: {{{name: m version: 1} due to error: DATA_LOSS" in ended.stderr
+
+
+def test_the_port_stays_shut_until_a_broken_version_is_given_up(store: Path, tmp_path: Path) -> None:
+    savedmodels.write_unloadable(store / "2")
+    flags = ("--max_num_load_retries=1", "--load_retry_interval_micros=3000000")
+    file = tmp_path / "models.config"
+    file.write_text(text_format.MessageToString(config(store)))
+    server = ModelServer(*flags, config_file=file, name="m").start(wait=False)
+    with server:
+        until(lambda: "loaded {name: m version: 1}" in server.log)
+        with socket.socket() as probe:
+            shut = probe.connect_ex(("127.0.0.1", server.port)) != 0
+        assert shut or "giving up on {name: m version: 2}" in server.log
+        server.wait_for_version(2, END)
+        assert answering_seed(server) == 1
 
 
 def test_the_port_opens_when_the_first_model_is_there(tmp_path: Path) -> None:
