@@ -117,6 +117,13 @@ def predict(
         ChannelChoice,
         typer.Option(help="Mix the channels of a clip, or answer each separately, as the sides of a call."),
     ] = ChannelChoice.MIX,
+    track: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Hear the Nth audio track of each clip (default: its default track, or the next not silent).",
+        ),
+    ] = None,
     deadline_s: Annotated[
         float, typer.Option(min=0.1, max=300, help="Give up on a clip after N seconds, retries included.")
     ] = 30.0,
@@ -144,7 +151,13 @@ def predict(
         output=output,
         deadline_s=deadline_s,
         options=AskOptions(
-            top=top, timeline=timeline, model=model, channels=channels.value, jobs=jobs, max_bytes=max_bytes
+            top=top,
+            timeline=timeline,
+            model=model,
+            channels=channels.value,
+            track=track,
+            jobs=jobs,
+            max_bytes=max_bytes,
         ),
     )
     raise typer.Exit(predicting.run(request))

@@ -32,6 +32,7 @@ class AskOptions:
     timeline: bool = False
     model: str | None = None
     channels: Channels = "mix"
+    track: int | None = None
     jobs: int = 3  # what a worker of a gateway holds by default
     max_bytes: int = MAX_CLIP_BYTES
 
@@ -128,6 +129,7 @@ def _predict(client: Client, options: AskOptions, places: _Places, clip: Clip) -
                     timeline=options.timeline,
                     model=options.model,
                     channels=options.channels,
+                    track=options.track,
                 )
                 return Outcome(clip, answer)
     except UnreachableError as error:

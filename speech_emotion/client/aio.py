@@ -60,11 +60,12 @@ class AsyncClient:
         timeline: bool = False,
         model: str | None = None,
         channels: Channels = "mix",
+        track: int | None = None,
         deadline_s: float | None = None,
         traceparent: str | None = None,
     ) -> Answer:
         """The emotion of a clip: arguments and errors are those of `Client.predict`."""
-        call = await self._prepare([clip], sample_rate, top, timeline, model, channels, traceparent)
+        call = await self._prepare([clip], sample_rate, top, timeline, model, channels, track, traceparent)
         return read_answer(await self._send(call, deadline_s), self._service)
 
     async def predict_many(
@@ -76,11 +77,12 @@ class AsyncClient:
         timeline: bool = False,
         model: str | None = None,
         channels: Channels = "mix",
+        track: int | None = None,
         deadline_s: float | None = None,
         traceparent: str | None = None,
     ) -> list[Answer | ProblemError]:
         """Several clips in one request: arguments and errors are those of `Client.predict_many`."""
-        call = await self._prepare(clips, sample_rate, top, timeline, model, channels, traceparent)
+        call = await self._prepare(clips, sample_rate, top, timeline, model, channels, track, traceparent)
         return read_answers(await self._send(call, deadline_s), self._service)
 
     async def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
@@ -107,10 +109,11 @@ class AsyncClient:
         timeline: bool,
         model: str | None,
         channels: Channels,
+        track: int | None,
         traceparent: str | None,
     ) -> Call:
         key = self._affinity_key
-        arguments = (clips, self._max_bytes, sample_rate, top, timeline, model, channels, key, traceparent)
+        arguments = (clips, self._max_bytes, sample_rate, top, timeline, model, channels, track, key, traceparent)
         # It reads a file, or encodes samples; a pipe may be silent for as long as it likes.
         return await anyio.to_thread.run_sync(predict_call, *arguments, abandon_on_cancel=True)
 

@@ -48,6 +48,7 @@ def predict_call(
     timeline: bool,
     model: str | None,
     channels: Channels,
+    track: int | None,
     affinity_key: str | None,
     traceparent: str | None,
 ) -> Call:
@@ -58,7 +59,12 @@ def predict_call(
     if not clips:
         raise ValueError("there is no clip to ask for")
     files = [("file", read_clip(clip, sample_rate, max_bytes)) for clip in clips]
-    query = {"top": top, "timeline": "true" if timeline else None, "channels": channels if channels != "mix" else None}
+    query = {
+        "top": top,
+        "timeline": "true" if timeline else None,
+        "channels": channels if channels != "mix" else None,
+        "track": track,
+    }
     headers = {"X-Affinity-Key": affinity_key, "traceparent": traceparent}
     path = "predict" if model is None else f"v1/models/{quote(model, safe='')}/predict"
     return Call("POST", path, {"files": files, "params": _given(query), "headers": _given(headers)})

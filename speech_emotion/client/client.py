@@ -73,6 +73,7 @@ class Client:
         timeline: bool = False,
         model: str | None = None,
         channels: Channels = "mix",
+        track: int | None = None,
         deadline_s: float | None = None,
         traceparent: str | None = None,
     ) -> Answer:
@@ -80,12 +81,13 @@ class Client:
 
         `top`: return only the N most probable emotions; `timeline`: each window's emotion too; `model`: the
         name of one that `models` lists, else the service's default; `channels`: `separate` answers each
-        channel for itself, in `Answer.channels`, and the clip not at all; `traceparent`: W3C's header.
+        channel for itself, in `Answer.channels`, and the clip not at all; `track`: hear the Nth audio track of a file
+        that has several, counted from 1 (default: the service chooses); `traceparent`: W3C's header.
         Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; ClipTooLargeError, OSError and
         ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """
         call = predict_call(
-            [clip], self._max_bytes, sample_rate, top, timeline, model, channels, self._affinity_key, traceparent
+            [clip], self._max_bytes, sample_rate, top, timeline, model, channels, track, self._affinity_key, traceparent
         )
         return read_answer(self._send(call, deadline_s), self._service)
 
@@ -98,16 +100,18 @@ class Client:
         timeline: bool = False,
         model: str | None = None,
         channels: Channels = "mix",
+        track: int | None = None,
         deadline_s: float | None = None,
         traceparent: str | None = None,
     ) -> list[Answer | ProblemError]:
         """Several clips in one request: in their order an Answer each, or the ProblemError that the clip alone has.
 
         The service takes so many in one request as its `GATEWAY_MAX_FILES` says. Arguments and errors are those of
-        `predict`; `sample_rate` is that of all clips. An error that is raised concerns the request as a whole.
+        `predict`; `sample_rate` and `track` are those of all clips. An error that is raised concerns the request as a
+        whole.
         """
         call = predict_call(
-            clips, self._max_bytes, sample_rate, top, timeline, model, channels, self._affinity_key, traceparent
+            clips, self._max_bytes, sample_rate, top, timeline, model, channels, track, self._affinity_key, traceparent
         )
         return read_answers(self._send(call, deadline_s), self._service)
 

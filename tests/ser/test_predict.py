@@ -22,6 +22,8 @@ from typer.testing import CliRunner, Result
 from ser.clips import find_clips
 from ser.main import app
 from speech_emotion.client import Client
+from tests.support import sent
+from tests.support.clips import multiplexed
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer, free_port
 from training_pipeline.data.synthetic import write_synthetic
@@ -115,6 +117,27 @@ def test_separate_channels_are_lines_of_their_own(service: Gateway, folder: Path
     shown = predict(service, *arguments).stdout
     assert "channel" in shown
     assert "no speech" in shown
+
+
+@pytest.fixture(scope="module")
+def film(folder: Path) -> Path:
+    """A film of two tracks: a tone of two seconds, and the speech of a clip of one."""
+    samples, rate = soundfile.read(folder / "deeper" / "00-happy-0.wav")
+    path = folder.parent / f"{folder.name}-film.mkv"
+    path.write_bytes(multiplexed("matroska", [("flac", sent.tone(2.0, rate)), ("flac", samples[None])], rate))
+    return path
+
+
+def test_a_track_is_heard_by_its_number_and_a_clip_without_it_fails(service: Gateway, folder: Path, film: Path) -> None:
+    clip = folder / "deeper" / "00-happy-0.wav"
+    done = predict(service, film, clip, "--json", "--track", 2)
+    assert done.exit_code == 1, done.output
+    heard, failed = map(json.loads, done.stdout.splitlines())
+    alone = json.loads(predict(service, clip, "--json", "--track", 1).stdout)
+    assert heard["probabilities"] == alone["probabilities"]
+    assert failed["error"]["code"] == "no_such_track"
+    assert json.loads(predict(service, film, "--json").stdout)["audio"]["duration_s"] == pytest.approx(2.0)
+    assert predict(service, film, "--track", 0).exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
@@ -311,16 +334,17 @@ def test_a_model_is_asked_by_its_name(service: Gateway, folder: Path, tmp_path: 
     assert (done.exit_code, "names no model: publish one" in done.stderr) == (2, True)
 
 
-def test_local_answers_are_the_services(service: Gateway, folder: Path) -> None:
-    clip = folder / "deeper" / "00-happy-0.wav"
-    command = [sys.executable, "-m", "ser.main", "predict", "--local", "--json", str(clip), str(folder / "none.wav")]
+def test_local_answers_are_the_services_of_the_same_track(service: Gateway, folder: Path, film: Path) -> None:
+    asked = ["--local", "--json", "--track", "2", str(film), str(folder / "none.wav")]
+    command = [sys.executable, "-m", "ser.main", "predict", *asked]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 1, done.stderr
     answer, failed = map(json.loads, done.stdout.splitlines())
     with Client(service.url) as client:
-        expected = client.predict(clip)
+        expected = client.predict(film, track=2)
     assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
-    assert answer["model"] == asdict(expected.model)
+    assert (answer["model"], answer["audio"]) == (asdict(expected.model), asdict(expected.audio))
+    assert answer["audio"]["duration_s"] == pytest.approx(1.0)
     assert failed["error"]["code"] == "unreadable"
 
 

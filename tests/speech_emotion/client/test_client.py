@@ -23,7 +23,7 @@ from speech_emotion.client import (
     TimeoutExceededError,
     UnreachableError,
 )
-from tests.support import clips
+from tests.support import clips, sent
 from tests.support.gateway import Gateway
 from tests.support.model_server import free_port
 from training_pipeline.data.synthetic import RATE, voice
@@ -208,6 +208,40 @@ def test_channels_are_mixed_unless_asked_for() -> None:
     assert "channels" not in seen[0][1].url.params
     assert answer.channels == ()
     assert "channels" not in answer.to_dict()
+
+
+@pytest.fixture(scope="module")
+def film() -> bytes:
+    """A file of two tracks, of one second and of two."""
+    return clips.multiplexed("matroska", [("flac", sent.tone(1.0)), ("flac", sent.tone(2.0))])
+
+
+@pytest.mark.parametrize(("track", "seconds"), [(None, 1.0), (1, 1.0), (2, 2.0)])
+def test_a_track_is_asked_for_by_its_number(service: Gateway, film: bytes, track: int | None, seconds: float) -> None:
+    with Client(service.url) as client:
+        answers = [client.predict(film, track=track), *client.predict_many([film, film], track=track)]
+    answers += anyio.run(ask_for_a_track, service.url, film, track)
+    assert [answer.audio.duration_s for answer in answers if isinstance(answer, Answer)] == [
+        pytest.approx(seconds, abs=0.01)
+    ] * 5
+
+
+async def ask_for_a_track(url: str, data: bytes, track: int | None) -> list[Answer | ProblemError]:
+    async with AsyncClient(url) as client:
+        return [await client.predict(data, track=track), *await client.predict_many([data], track=track)]
+
+
+def test_a_track_that_a_clip_lacks_is_the_problem_of_that_clip(service: Gateway, film: bytes) -> None:
+    with Client(service.url) as client:
+        with pytest.raises(ProblemError) as lacking:
+            client.predict(clips.tone(), track=2)
+        answer, problem = client.predict_many([film, clips.tone()], track=2)
+        with pytest.raises(ProblemError) as impossible:
+            client.predict(film, track=0)
+    assert isinstance(answer, Answer)
+    assert isinstance(problem, ProblemError)
+    assert [(each.status, each.code) for each in (lacking.value, problem)] == [(422, "no_such_track")] * 2
+    assert (impossible.value.status, impossible.value.code) == (400, "bad_query")
 
 
 def test_a_503_is_retried_when_its_retry_after_says() -> None:
