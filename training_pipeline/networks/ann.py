@@ -14,7 +14,7 @@ EPOCHS = 60
 
 
 def fit(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int, checkpoints: Path | None = None
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], classes: int, seed: int, checkpoints: Path | None = None
 ) -> keras.Model:
     """Fit on features `[n, frames, bins]` for a fixed number of epochs; returns features to logits."""
     keras.utils.set_random_seed(seed)
@@ -29,7 +29,7 @@ def fit(
             keras.layers.Dropout(0.4),
             keras.layers.Dense(128, activation="relu"),
             keras.layers.Dropout(0.3),
-            keras.layers.Dense(labels),
+            keras.layers.Dense(classes),
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -25,35 +25,35 @@ Targets = npt.NDArray[np.intp]
 def _fit_mlp(
     x: Array,
     y: Targets,
-    labels: int,
+    classes: int,
     seed: int,
     checkpoints: Path | None = None,  # noqa: ARG001 - trains within moments
 ) -> keras.Model:
     from training_pipeline.networks import mlp
 
-    return mlp.to_keras(*mlp.fit(x, y, labels, seed), x.shape[1:])
+    return mlp.to_keras(*mlp.fit(x, y, classes, seed), x.shape[1:])
 
 
-def _fit_ann(x: Array, y: Targets, labels: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+def _fit_ann(x: Array, y: Targets, classes: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
     from training_pipeline.networks import ann
 
-    return ann.fit(x, y, labels, seed, checkpoints)
+    return ann.fit(x, y, classes, seed, checkpoints)
 
 
 def _fit_edge(student: edge.Student) -> Fit:
-    def fit(x: Array, y: Targets, labels: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+    def fit(x: Array, y: Targets, classes: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
         from training_pipeline.networks.edge.fit import fit as fit_edge
 
-        return fit_edge(x, y, labels, seed, checkpoints, student)
+        return fit_edge(x, y, classes, seed, checkpoints, student)
 
     return fit
 
 
 def _fit_whisper(recipe: Recipe) -> Fit:
-    def fit(x: Array, y: Targets, labels: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+    def fit(x: Array, y: Targets, classes: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
         from training_pipeline.networks.whisper.fit import fit as fit_whisper
 
-        return fit_whisper(x, y, labels, seed, checkpoints, recipe)
+        return fit_whisper(x, y, classes, seed, checkpoints, recipe)
 
     return fit
 

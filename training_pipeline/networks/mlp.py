@@ -19,11 +19,11 @@ MAX_ITER = 200
 
 
 def fit(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], labels: int, seed: int
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], classes: int, seed: int
 ) -> tuple[StandardScaler, MLPClassifier]:
-    """Fit on features `[n, frames, bins]`; every label must occur, else DataError. Returns scaler and classifier."""
-    if len(np.unique(y)) != labels:
-        raise DataError(f"{len(np.unique(y))} of {labels} labels occur among the clips to train on, all are needed")
+    """Fit on features `[n, frames, bins]`; every class must occur, else DataError. Returns scaler and classifier."""
+    if len(np.unique(y)) != classes:
+        raise DataError(f"{len(np.unique(y))} of {classes} classes occur among the clips to train on, all are needed")
     flat = x.reshape(len(x), -1)
     scaler = StandardScaler().fit(flat)
     classifier = MLPClassifier(HIDDEN, alpha=0.01, batch_size=min(256, len(x)), max_iter=MAX_ITER, random_state=seed)
@@ -36,7 +36,7 @@ def fit(
 
 
 def to_keras(scaler: StandardScaler, classifier: MLPClassifier, shape: tuple[int, ...]) -> keras.Model:
-    """Dense layers with the classifier's weights: features `[n, *shape]` to logits `[n, labels]`."""
+    """Dense layers with the classifier's weights: features `[n, *shape]` to logits `[n, classes]`."""
     inputs = keras.Input(shape)
     normalization = keras.layers.Normalization(mean=scaler.mean_, variance=scaler.var_)
     hidden = normalization(keras.layers.Flatten()(inputs))
@@ -53,5 +53,5 @@ def to_keras(scaler: StandardScaler, classifier: MLPClassifier, shape: tuple[int
 
 
 def _two_logits(logit: keras.KerasTensor) -> keras.KerasTensor:
-    # With two labels scikit-learn has one output; softmax of (0, z) is the logistic function of z.
+    # With two classes scikit-learn has one output; softmax of (0, z) is the logistic function of z.
     return keras.layers.Concatenate()([keras.layers.Rescaling(0.0)(logit), logit])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Fit(Protocol):
-    """Features `[n, frames, bins]`, label indices `[n]`, number of labels, seed -> features to logits `[n, labels]`.
+    """Features `[n, frames, bins]`, class indices `[n]`, number of classes, seed -> features to logits `[n, classes]`.
 
     `checkpoints` is a folder that belongs to this one fit, so that an interrupted training goes on from there (see
     `networks/epochs.py`); a network that trains within moments does without.
@@ -27,7 +27,7 @@ class Fit(Protocol):
         self,
         x: npt.NDArray[np.float32],
         y: npt.NDArray[np.intp],
-        labels: int,
+        classes: int,
         seed: int,
         checkpoints: Path | None = None,
     ) -> keras.Model:
@@ -50,6 +50,6 @@ class Network:
     """Where pretrained weights are from, their licences, and their SHA-256: for the card, and for what work follows
     from."""
     calibrated: bool = True
-    """Whether a second fit, on fewer speakers, gives the temperature; a trial is asked for labels alone."""
+    """Whether a second fit, on fewer speakers, gives the temperature; a trial is asked for emotions alone."""
     trials: tuple[Network, ...] = ()
     """What was tried and not taken, named `MODEL/CHANGE`: evaluated where asked for by name, never served."""

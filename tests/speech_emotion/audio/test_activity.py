@@ -241,3 +241,18 @@ def test_speech_in_the_seconds_before_a_window_tells_what_is_background(
     before = np.concatenate([said, pause])[-round(PAST_S / HOP_S) :]
     found = speech_level(np.concatenate([before, window]), before.size, HOP_S, LIMITS)
     assert (found is not None) == (speech or not remembered)
+
+
+@pytest.mark.parametrize(
+    ("before", "speech"),
+    [
+        (plateau(-20, 1.5), False),  # the end of a dial tone
+        (plateau(-20, 1.5, ripple_db=1.5), False),
+        (np.concatenate([plateau(-20, 1.5), np.full(3, -60.0)]), True),  # a sound of its own
+        (plateau(-35, 1.5), True),  # a vowel after another sound
+        (plateau(-20, 0.3), True),  # a vowel
+    ],
+)
+def test_a_steady_sound_that_began_before_the_window_is_as_long_as_it_is(before: Array, speech: bool) -> None:
+    levels = np.concatenate([before, plateau(-20, 0.5), np.full(60, -140.0)])
+    assert (speech_level(levels, before.size, HOP_S, LIMITS) is not None) == speech

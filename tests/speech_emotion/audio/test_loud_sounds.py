@@ -144,6 +144,8 @@ ALONE: dict[str, Callable[[], Array]] = {
     "a dial tone, then the line": lambda: np.concatenate([tones(2, 350, 440), silence(2)]),
     "a dial tone, then half a second of the line": lambda: np.concatenate([tones(3.4, 350, 440), silence(0.5)]),
     "the line, then a dial tone": lambda: np.concatenate([silence(0.4), tones(3.4, 350, 440)]),
+    "a dial tone that the second window has the end of": lambda: np.concatenate([tones(2.6, 350, 440), silence(5)]),
+    "the same for longer windows": lambda: np.concatenate([tones(3.5, 440), silence(8)]),
     "a busy tone": lambda: busy(12),
     "a dull knock": lambda: np.concatenate([silence(1), knock(rings_s=0.12, length=3)]),
     "a tone that ends in a room": lambda: at(np.convolve(tones(2, 440), knock(0.6)), -6),

@@ -1,4 +1,4 @@
-"""Windows that stand for clips of three labels."""
+"""Windows that stand for clips of three classes."""
 
 from __future__ import annotations
 

@@ -103,8 +103,8 @@ def test_a_student_can_be_kept_and_exported_by_another_process(windows, tmp_path
     student = replace(STUDENT, tuning=replace(STUDENT.tuning, epochs=0))
     trained = Trained(fit(*windows, 8, 0, None, student, made_up()), 1.5)
     save_trained(trained, WHISPER_SPEC.frames, WHISPER_SPEC.bins, tmp_path / "trained")
-    labels = tuple("abcdefgh")
-    export(load_trained(tmp_path / "trained"), WHISPER_SPEC, labels, {}, tmp_path / "servable")
+    emotions = tuple("abcdefgh")
+    export(load_trained(tmp_path / "trained"), WHISPER_SPEC, emotions, {}, tmp_path / "servable")
     x = np.random.default_rng(3).normal(0, 0.5, (2, WHISPER_SPEC.frames, WHISPER_SPEC.bins)).astype(np.float32)
     np.testing.assert_allclose(
         ServableModel(tmp_path / "servable").windows(x), trained.predict([x[:1], x[1:]]), atol=1e-5

@@ -8,17 +8,17 @@ from training_pipeline.networks import mlp
 from training_pipeline.training.calibrate import softmax
 
 
-@pytest.mark.parametrize("labels", [2, 3, 8])
-def test_the_mlps_dense_layers_compute_what_scikit_learn_does(labels: int) -> None:
+@pytest.mark.parametrize("classes", [2, 3, 8])
+def test_the_mlps_dense_layers_compute_what_scikit_learn_does(classes: int) -> None:
     random = np.random.default_rng(0)
     x = random.normal(3, 5, (80, 1, 12)).astype(np.float32)
-    scaler, classifier = mlp.fit(x, np.arange(80) % labels, labels, seed=0)
+    scaler, classifier = mlp.fit(x, np.arange(80) % classes, classes, seed=0)
     expected = classifier.predict_proba(scaler.transform(x.reshape(80, -1)))
     np.testing.assert_allclose(
         softmax(np.asarray(mlp.to_keras(scaler, classifier, x.shape[1:])(x))), expected, atol=1e-5
     )
 
 
-def test_a_label_that_never_occurs_is_an_error() -> None:
-    with pytest.raises(DataError, match="2 of 3 labels"):
+def test_a_class_that_never_occurs_is_an_error() -> None:
+    with pytest.raises(DataError, match="2 of 3 classes"):
         mlp.fit(np.zeros((4, 1, 12), np.float32), np.array([0, 1, 0, 1]), 3, seed=0)

@@ -33,7 +33,7 @@ Targets = npt.NDArray[np.intp]
 def fit(
     x: Array,
     y: Targets,
-    labels: int,
+    classes: int,
     seed: int,
     checkpoints: Path | None = None,
     student: Student | None = None,
@@ -44,14 +44,14 @@ def fit(
     Returns windows to logits; matrices are rounded to eight bits. In its folder `checkpoints` an interrupted fit goes
     on after its last whole epoch, and a done one is read.
     """
-    student, weights, lesson = student or Student(), weights or load_weights(), Lesson(x, y, labels, seed)
+    student, weights, lesson = student or Student(), weights or load_weights(), Lesson(x, y, classes, seed)
 
     def untrained() -> keras.Model:
-        return _join(_encoder(student), build_head(student.head, labels), student, unit_moments(2, WIDTH))
+        return _join(_encoder(student), build_head(student.head, classes), student, unit_moments(2, WIDTH))
 
     def trained(checkpoint: Path | None) -> keras.Model:
         taught, folder = student.tuning.epochs > 0, checkpoints and checkpoints / "teacher"
-        teacher = fit_teacher(x, y, labels, seed, folder, student.teacher, weights) if taught else None
+        teacher = fit_teacher(x, y, classes, seed, folder, student.teacher, weights) if taught else None
         model = _start(lesson, student, weights)
         if teacher is not None:
             _distil(model, *ask(teacher, x, student, seed), lesson, student, checkpoint)
@@ -64,7 +64,7 @@ def fit(
 
 
 def ask(teacher: keras.Model, x: Array, student: Student, seed: int) -> tuple[Array, Array]:
-    """Changed crops of the windows `[n * views, frames, 80]`, and the teacher's probabilities `[n * views, labels]`."""
+    """Changed crops of the windows `[n * views, frames, 80]`; the teacher's probabilities `[n * views, classes]`."""
     random, augment = np.random.default_rng(seed), Augmentation()
     answer = tf.function(lambda batch: tf.nn.softmax(teacher(batch, training=False)))
     frames = min(student.head.crop_frames, x.shape[1])
@@ -104,8 +104,8 @@ def _start(lesson: Lesson, student: Student, weights: Weights) -> keras.Model:
 def _distil(
     model: keras.Model, views: Array, answers: Array, lesson: Lesson, student: Student, checkpoint: Path | None
 ) -> None:
-    """Train encoder and head on the same crops again and again, towards the teacher's answers and the labels."""
-    acted = np.repeat(soft_targets(lesson.y, lesson.labels, 0), student.views, axis=0)
+    """Train encoder and head on the same crops in each epoch, towards the teacher's answers and the acted emotions."""
+    acted = np.repeat(soft_targets(lesson.y, lesson.classes, 0), student.views, axis=0)
     targets = np.asarray(student.trust * answers + (1 - student.trust) * acted, np.float32)
     recipe, groups = replace(student.head, averaging=student.averaging), groups_of(model, student)
     train_stage(

@@ -47,4 +47,4 @@ class Student:
 
 
 TRIALS = {"edge/not-taught": Student(tuning=replace(Student().tuning, epochs=0))}
-"""The start alone: factored as it is, its head trained on labels."""
+"""The start alone: factored as it is, its head trained on the acted emotions."""

@@ -28,11 +28,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a fit is given: log-mel windows `x` `[n, frames, 80]` with label indices `y` `[n]`, and a seed."""
+    """What a fit is given: log-mel windows `x` `[n, frames, 80]` with class indices `y` `[n]`, and a seed."""
 
     x: Array
     y: Targets
-    labels: int
+    classes: int
     seed: int
 
 
@@ -83,9 +83,9 @@ def start_head(statistics: Array, lesson: Lesson, recipe: Recipe) -> tuple[keras
     """
     states = moments(statistics)
     inputs = head_inputs(statistics, states)
-    head = build_head(recipe, lesson.labels)
+    head = build_head(recipe, lesson.classes)
     head.get_layer("standardise").adapt(inputs.mean(axis=0), inputs.std(axis=0))
-    targets = np.repeat(soft_targets(lesson.y, lesson.labels, recipe.smoothing), 1 + recipe.copies, axis=0)
+    targets = np.repeat(soft_targets(lesson.y, lesson.classes, recipe.smoothing), 1 + recipe.copies, axis=0)
     groups = [(recipe.start.rate, head.trainable_variables)]
     train_stage(head, groups, recipe.start, recipe, lambda chosen, _: inputs[chosen], targets, lesson.seed)
     _log.info("head trained on %d windows and %d copies of each", len(lesson.y), recipe.copies)

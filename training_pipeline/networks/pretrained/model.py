@@ -58,8 +58,8 @@ class AttentiveStatistics(keras.layers.Layer):  # type: ignore[misc]
         return ops.concatenate([mean, ops.sqrt(variance + 1e-6)], axis=-1)
 
 
-def build_head(recipe: Recipe, labels: int) -> keras.Model:
-    """Statistics `[n, 2 * WIDTH * (blocks + 1)]` to logits `[n, labels]`."""
+def build_head(recipe: Recipe, classes: int) -> keras.Model:
+    """Statistics `[n, 2 * WIDTH * (blocks + 1)]` to logits `[n, classes]`."""
     return keras.Sequential(
         [
             keras.Input(((recipe.blocks + 1) * 2 * WIDTH,)),
@@ -67,7 +67,7 @@ def build_head(recipe: Recipe, labels: int) -> keras.Model:
             keras.layers.Dropout(recipe.dropout),
             keras.layers.Dense(recipe.hidden, activation="gelu"),
             keras.layers.Dropout(recipe.dropout),
-            keras.layers.Dense(labels),
+            keras.layers.Dense(classes),
         ],
         name="head",
     )

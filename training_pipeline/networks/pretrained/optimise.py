@@ -84,9 +84,9 @@ def batches_of(
     return epoch
 
 
-def soft_targets(y: npt.NDArray[np.intp], labels: int, smoothing: float) -> Array:
-    """Label indices to rows that sum to 1, with `smoothing` of it spread over all labels."""
-    return np.asarray(np.eye(labels)[y] * (1 - smoothing) + smoothing / labels, np.float32)
+def soft_targets(y: npt.NDArray[np.intp], classes: int, smoothing: float) -> Array:
+    """Class indices to rows that sum to 1, with `smoothing` of it spread over all classes."""
+    return np.asarray(np.eye(classes)[y] * (1 - smoothing) + smoothing / classes, np.float32)
 
 
 def save(path: Path, variables: Sequence[Any], epoch: int) -> None:

@@ -31,7 +31,7 @@ def in_noise(x: Array) -> Array:
 def with_detector(
     model: keras.Model, state: keras.KerasTensor, speech: Array, noisy: Array, sounds: Array
 ) -> keras.Model:
-    """The model with its logits times the probability that there is speech: without any, all labels are alike.
+    """The model with its logits times the probability that there is speech: without any, all classes are alike.
 
     The detector hears mean and deviation over time of `state`, one of the model's. It learns from those of windows that
     hold speech, `speech` `[n, copies, 2, width]` and `noisy` `[n, 2, width]`, and of `sounds` `[n, 2, width]` without.

@@ -24,7 +24,7 @@ Targets = npt.NDArray[np.intp]
 def fit(
     x: Array,
     y: Targets,
-    labels: int,
+    classes: int,
     seed: int,
     checkpoints: Path | None = None,
     recipe: Recipe | None = None,
@@ -34,14 +34,14 @@ def fit(
 
     In its folder `checkpoints` an interrupted fit goes on after its last whole epoch, and a done one is read.
     """
-    recipe, weights, lesson = recipe or Recipe(), weights or load_weights(), Lesson(x, y, labels, seed)
+    recipe, weights, lesson = recipe or Recipe(), weights or load_weights(), Lesson(x, y, classes, seed)
     keras.utils.set_random_seed(seed)
     cache = pretrained_folder() / "statistics" if checkpoints is not None else None
     encoder = build_encoder(weights, recipe.blocks)
     statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, cache)
 
     def untrained() -> keras.Model:
-        return build_model(weights, build_head(recipe, labels), recipe, unit_moments(recipe.blocks + 1, WIDTH))
+        return build_model(weights, build_head(recipe, classes), recipe, unit_moments(recipe.blocks + 1, WIDTH))
 
     def trained(checkpoint: Path | None) -> keras.Model:
         model = start(statistics, lesson, recipe, weights)
@@ -67,6 +67,6 @@ def _tune(model: keras.Model, lesson: Lesson, recipe: Recipe, checkpoint: Path |
     def crops(chosen: Targets, random: np.random.Generator) -> Array:
         return np.stack([crop(augment(lesson.x[i], random), recipe.crop_frames, random) for i in chosen])
 
-    targets = soft_targets(lesson.y, lesson.labels, recipe.smoothing)
+    targets = soft_targets(lesson.y, lesson.classes, recipe.smoothing)
     groups = learning_groups(model, recipe)
     train_stage(model, groups, recipe.tuning, recipe, crops, targets, lesson.seed, checkpoint)

@@ -25,7 +25,7 @@ def windows() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(voices), windows_without_speech(80, WHISPER_SPEC)
 
 
-def test_what_is_not_speech_is_given_every_label_alike_and_speech_keeps_its_answer(windows) -> None:
+def test_what_is_not_speech_is_given_every_class_alike_and_speech_keeps_its_answer(windows) -> None:
     weights = made_up()
     states = np.stack([np.zeros((3, 384)), np.ones((3, 384))], axis=1)
     model = build_model(weights, build_head(RECIPE, 3), RECIPE, states)
