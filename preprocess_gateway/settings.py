@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     max_form_field_bytes: int = Field(default=500_000, ge=131_072, le=16 * 1024 * 1024)
     """Size of a text field of a form."""
     max_duration_s: float = Field(default=Limits.max_duration_s, gt=0, le=3600)
-    """Length of a clip in seconds; 0.1 s more is taken, because codecs pad what they encode."""
+    """Length of a clip in seconds; 0.1 s more is taken (at 8 kHz up to 0.4 s), because codecs pad what they encode."""
     min_sample_rate: int = Field(default=Limits.min_sample_rate, ge=1, le=384_000)
     """Lowest sample rate in Hz."""
     max_sample_rate: int = Field(default=Limits.max_sample_rate, ge=1, le=768_000)

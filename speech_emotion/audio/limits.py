@@ -10,6 +10,14 @@ from speech_emotion.errors import ChannelsError, DurationError, SampleRateError,
 
 TOLERANCE_S = 0.1
 """What a clip may be longer than allowed: codecs pad what they encode, and few containers say by how much."""
+PADDED_SAMPLES = {"AAC": 3_136, "MP3": 2_880, "MP2": 2_304}
+"""What encoders of these pad at most: more than the tolerance at low rates. Of AAC that is Apple's priming of 2,112
+samples and most of a frame of 1,024, of MP3 a delay of 1,105 (LAME) and the rest of its last frames, of MP2 two."""
+
+
+def tolerance_s(info: AudioInfo) -> float:
+    """What such a clip may be longer than allowed, in seconds: at least `TOLERANCE_S`."""
+    return max(TOLERANCE_S, PADDED_SAMPLES.get(info.subtype, 0) / info.sample_rate)
 
 
 @dataclass(frozen=True)
@@ -48,13 +56,13 @@ class Limits:
 
     def most_samples(self, info: AudioInfo) -> int:
         """Samples of all channels that such a clip may have."""
-        frames = int((self.max_duration_s + TOLERANCE_S) * info.sample_rate)
+        frames = int((self.max_duration_s + tolerance_s(info)) * info.sample_rate)
         return min(self.max_decoded_samples, frames * info.channels)
 
     def check_length(self, frames: int, info: AudioInfo) -> None:
         """Raises DurationError or SamplesError if this many frames of such a clip are too many."""
         duration_s, samples = frames / info.sample_rate, frames * info.channels
-        if duration_s > self.max_duration_s + TOLERANCE_S:
+        if duration_s > self.max_duration_s + tolerance_s(info):
             shown_s = math.ceil(1_000 * duration_s) / 1_000
             raise DurationError(
                 f"the audio lasts {shown_s:.3f} s or more, at most {self.max_duration_s:g} s are allowed",

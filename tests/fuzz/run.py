@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from speech_emotion.audio import NO_HINTS, DecoderOptions, DecoderPool, Hints, Limits, Raw
-from speech_emotion.audio.limits import TOLERANCE_S
+from speech_emotion.audio.limits import tolerance_s
 from speech_emotion.errors import AudioError, SpeechEmotionError
 from tests.fuzz.mutations import NAMES, RAW, mutate
 
@@ -38,7 +38,7 @@ def judge(pool: DecoderPool, data: bytes, deadline: float, hints: Hints = NO_HIN
     assert samples.dtype == np.float32
     assert samples.shape == (info.channels, info.frames)
     assert 0 < samples.size <= LIMITS.max_decoded_samples
-    assert info.duration_s <= LIMITS.max_duration_s + TOLERANCE_S
+    assert info.duration_s <= LIMITS.max_duration_s + tolerance_s(info)
     assert np.isfinite(samples).all()
     return "samples"
 

@@ -10,7 +10,7 @@ import pytest
 
 from speech_emotion import errors
 from speech_emotion.audio import Limits, decode
-from speech_emotion.audio.limits import TOLERANCE_S
+from speech_emotion.audio.limits import TOLERANCE_S, tolerance_s
 from tests.support import clips, sent
 from tests.support.hostile import without_length
 
@@ -151,6 +151,28 @@ PADDED = ["M4A", "MP4 in fragments", "AAC", "MP3", "MP3 from a pipe", "WebM, Opu
 def test_a_clip_of_exactly_the_limit_is_taken_whatever_its_codec_pads(name: str) -> None:
     info = decode(sent.write(name, sent.tone(2.0)), Limits(max_duration_s=2.0))[1]
     assert info.duration_s == pytest.approx(2.0, abs=TOLERANCE_S)
+
+
+@pytest.mark.parametrize(
+    ("form", "codec", "rate"),
+    [
+        ("adts", "aac", 8_000),
+        ("adts", "aac", 16_000),
+        ("mp3", "libmp3lame", 8_000),
+        ("mp3", "libmp3lame", 16_000),
+        ("mp2", "mp2", 16_000),
+    ],
+)
+def test_a_clip_of_exactly_the_limit_is_taken_at_low_rates_whose_frames_are_long(
+    form: str, codec: str, rate: int, tmp_path: Path
+) -> None:
+    made = sent.by_ffmpeg(tmp_path, clips.tone(2.0, rate), form, "-c:a", codec)
+    info = decode(made, Limits(max_duration_s=2.0))[1]
+    assert info.sample_rate == rate
+    assert info.duration_s >= 2.0
+    longer = sent.by_ffmpeg(tmp_path, clips.tone(2.0 + tolerance_s(info) + 0.05, rate), form, "-c:a", codec)
+    with pytest.raises(errors.DurationError):
+        decode(longer, Limits(max_duration_s=2.0))
 
 
 @pytest.mark.parametrize("name", ["MP3", "WebM, Opus", "Ogg, Opus", "Matroska, PCM", "FLAC"])
