@@ -98,7 +98,8 @@ def speech_level(levels: Levels, start: int, hop_s: float, limits: QualityLimits
 
     - what lasts for less than `min_speech_s` is no speech: a knock;
     - what is steady is none: its loudest level is within `min_level_range_db` of its lower quartile. Of the loudest
-      sound alone that must be seen for `STEADY_S`, as half a second may be one vowel.
+      sound alone that must be heard for `STEADY_S`, as half a second may be one vowel; its like just before the window
+      counts.
 
     Such a sound is put aside, with its tail (what `faded` leaves of it), and what is left is looked at in turn: it
     hides nothing that is quieter. Also put aside are the tail of what sounded before the window, and what is
@@ -119,12 +120,22 @@ def _varying_level(
     while left.any() and (loudest := float(held[left].max())) > threshold:
         sound = left & (held > loudest - RANGE_DB)
         seconds = np.count_nonzero(held[sound] > threshold) * hop_s
-        varies = loudest - np.percentile(held[sound], STEADY_PERCENTILE) >= limits.min_level_range_db
-        if seconds >= limits.min_speech_s and (varies or seconds < short):
+        usual = float(np.percentile(held[sound], STEADY_PERCENTILE))
+        varies = loudest - usual >= limits.min_level_range_db
+        alike = np.abs(held - (loudest + usual) / 2) < 2 * limits.min_level_range_db
+        steady_s = seconds + _leading(sound, alike) * hop_s
+        if seconds >= limits.min_speech_s and (varies or steady_s < short):
             return loudest
         left = left & ~_with_neighbours(sound) & _no_tail(held, sound, hop_s)
         short = 0.0
     return None
+
+
+def _leading(sound: Hops, alike: Hops) -> int:
+    """How many hops that are `alike` lead to the first of `sound`: a tone may have begun before the window."""
+    first = int(sound.argmax())
+    others = np.flatnonzero(~alike[:first])
+    return first - (int(others[-1]) + 1 if others.size else 0)
 
 
 def _no_tail(held: Levels, sound: Hops, hop_s: float) -> Hops:
