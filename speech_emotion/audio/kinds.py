@@ -61,7 +61,7 @@ _FORMS = {
 }
 _MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _MOST_TAGS = 16
-_ID3_HEADER_BYTES = 10
+_ID3_HEADER_BYTES, _APE_HEADER_BYTES = 10, 32
 _ZEROS = re.compile(rb"\0*")
 
 
@@ -71,7 +71,7 @@ def kind_of(data: bytes) -> Kind:
 
 
 def locate(data: bytes) -> tuple[Kind, int]:
-    """The container of `data` and where it begins: ID3 tags may stand before it, whatever it is.
+    """The container of `data` and where it begins: tags may stand before it, whatever it is.
 
     Raises EmptyAudioError or UnsupportedFormatError.
     """
@@ -96,18 +96,26 @@ def by_header(start: bytes) -> Kind | None:
 
 
 def _after_tags(data: bytes) -> int:
-    """Where the ID3v2 tags and the zeros behind them end; 0 without any. A tag that says it is longer than the file
-    is passed over by its header alone."""
+    """Where the ID3v2 and APE tags and the zeros behind them end; 0 without any. A tag that says it is longer than the
+    file is passed over by its header alone."""
     at = 0
     for _ in range(_MOST_TAGS):
-        if data[at : at + 3] != b"ID3":
+        if data[at : at + 3] == b"ID3":
+            header, content = _ID3_HEADER_BYTES, _id3_bytes(data[at : at + _ID3_HEADER_BYTES])
+        elif data[at : at + 8] == b"APETAGEX":
+            header, content = _APE_HEADER_BYTES, int.from_bytes(data[at + 12 : at + 16], "little")
+        else:
             break
-        header = data[at : at + _ID3_HEADER_BYTES].ljust(_ID3_HEADER_BYTES, b"\0")
-        size = 0
-        for byte in header[6:]:
-            size = size << 7 | byte & 0x7F
-        footer = _ID3_HEADER_BYTES if header[5] & 0x10 else 0
-        end = at + _ID3_HEADER_BYTES + size + footer
-        at = end if end < len(data) else at + _ID3_HEADER_BYTES
+        end = at + header + content
+        at = end if end < len(data) else at + header
     zeros = _ZEROS.match(data, at) if at else None
     return zeros.end() if zeros else at
+
+
+def _id3_bytes(header: bytes) -> int:
+    """What follows the header of an ID3v2 tag: its frames, and a footer where a flag says so."""
+    header = header.ljust(_ID3_HEADER_BYTES, b"\0")
+    size = 0
+    for byte in header[6:]:
+        size = size << 7 | byte & 0x7F
+    return size + (_ID3_HEADER_BYTES if header[5] & 0x10 else 0)

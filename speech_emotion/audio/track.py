@@ -33,6 +33,11 @@ CODECS = frozenset(
     ]
 )
 """FFmpeg's decoders that are used, by name."""
+UNFRAMED = {"speex", "vorbis"}
+"""WAV has blocks of one size, and packets of these have many: what decodes there is chance."""
+TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
+"""What may lie between frames of MP3 and ADTS and after them, where files are joined or tagged: it is no damage,
+though the frame behind it goes with it."""
 PREFERRED = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
 """FFmpeg's own decoders do not know the frames that stand for silence in AMR."""
 _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
@@ -111,7 +116,8 @@ class Track:
             try:
                 frames = decoder.decode(packet and _whole_samples(packet, decoder))
             except BROKEN:
-                self.damaged |= packet is None or packet.size > 1  # one byte is what makes a chunk's length even
+                # One byte is what makes a chunk's length even.
+                self.damaged |= packet is None or (packet.size > 1 and not _is_tag(packet, self._kind))
                 continue
             for frame in frames:
                 late = frame.time is not None and end_s is not None and frame.time - end_s > hole_s
@@ -142,7 +148,7 @@ def is_read(stream: Any) -> bool:
 def codec_of(stream: Any, kind: Kind) -> str:
     """The codec's name. Raises UnsupportedFormatError."""
     name = str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"
-    if not is_read(stream):
+    if not is_read(stream) or (kind in (Kind.WAV, Kind.W64) and name in UNFRAMED):
         raise unread(kind, name)
     return name
 
@@ -165,6 +171,10 @@ def _decoder(stream: Any, kind: Kind) -> Any:
     if kind is Kind.CAF and context.name == "alac":  # its frames know where they end, and CAF says so once more
         context.flags2 |= av.codec.context.Flags2.skip_manual
     return context
+
+
+def _is_tag(packet: Any, kind: Kind) -> bool:
+    return kind in (Kind.MP3, Kind.ADTS) and bytes(packet).startswith(TAGS)
 
 
 def _whole_samples(packet: Any, decoder: Any) -> Any:

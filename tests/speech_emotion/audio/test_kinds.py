@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +18,18 @@ from tests.support import clips, sent
 SECONDS = 2.0
 ID3V1 = b"TAG" + b"a title".ljust(125)
 APE = b"x" * 200 + b"APETAGEX" + (2_000).to_bytes(4, "little") + (232).to_bytes(4, "little") + bytes(16)
+APE_FIRST = b"APETAGEX" + struct.pack("<IIIIQ", 2_000, 100_032, 1, 0xA000_0000, 0) + bytes(100_000) + APE[-32:]
+FOOTED = b"ID3\x04\x00\x10\x00\x00\x00\x0a" + bytes(10) + b"3DI\x04\x00\x10\x00\x00\x00\x0a"
+LYRICS = b"LYRICSBEGININD0000200hello000026LYRICS200"
 TAILS = {"ID3v1": ID3V1, "APE": APE, "APE and ID3v1": APE + ID3V1}
+LEFT_OUT = {"ID3v2": FOOTED, "Lyrics3": LYRICS + ID3V1, "Lyrics3 and APE": LYRICS + APE}
 HEADS = {
     "a small tag": id3(10),
     "a cover of 200 kB": id3(200_000),
     "two tags": id3(10) + id3(300),
-    "a tag with a footer": b"ID3\x04\x00\x10\x00\x00\x00\x0a" + bytes(10) + b"3DI\x04\x00\x10\x00\x00\x00\x0a",
+    "a tag with a footer": FOOTED,
+    "an APE tag with a cover": APE_FIRST,
+    "two kinds of tags": APE_FIRST + id3(10),
     "a tag and zeros": id3(50) + bytes(3_000),
 }
 
@@ -44,6 +52,19 @@ def test_a_tag_in_front_says_nothing_of_what_follows(name: str, head: str) -> No
 @pytest.mark.parametrize("tail", TAILS)
 def test_a_tag_at_the_end_is_no_audio(name: str, tail: str) -> None:
     same(sent.write(name, sent.tone(SECONDS)) + TAILS[tail], name)
+
+
+@pytest.mark.parametrize("name", ["AAC", "MP3", "MP3 from a pipe"])
+@pytest.mark.parametrize("tag", LEFT_OUT)
+def test_a_tag_of_another_kind_at_the_end_is_no_damage(name: str, tag: str) -> None:
+    same(sent.write(name, sent.tone(SECONDS)) + LEFT_OUT[tag], name)
+
+
+def test_a_tag_between_two_files_is_no_damage() -> None:
+    clip = sent.write("MP3 from a pipe", sent.tone(SECONDS))
+    samples, info = decode(clip + FOOTED + clip, Limits())
+    assert not info.damaged
+    assert samples.shape[1] == pytest.approx(2 * decode(clip, Limits())[0].shape[1], abs=1_152)  # a frame behind it
 
 
 @pytest.mark.parametrize("name", ["AAC", "MP3", "MP3 from a pipe"])
@@ -113,6 +134,13 @@ def test_aac_in_a_wav_is_unsupported_by_name() -> None:
     """The container does not say where a frame ends."""
     with pytest.raises(errors.UnsupportedFormatError, match=r"the WAV file is in the codec aac, .* these are: WAV"):
         decode(clips.contained("wav", "aac"), Limits())
+
+
+@pytest.mark.parametrize(("form", "codec"), [("wav", "speex"), ("wav", "vorbis"), ("w64", "vorbis")])
+def test_packets_of_many_sizes_in_blocks_of_one_are_unsupported_by_name(form: str, codec: str, tmp_path: Path) -> None:
+    clip = sent.by_ffmpeg(tmp_path, clips.tone(SECONDS, 16_000), form, "-c:a", f"lib{codec}")
+    with pytest.raises(errors.UnsupportedFormatError, match=f"in the codec {codec}"):
+        decode(clip, Limits())
 
 
 def test_every_kind_with_a_header_has_a_name_in_the_list_and_a_suffix() -> None:
