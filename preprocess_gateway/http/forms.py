@@ -34,6 +34,7 @@ class FormReader:
         self._file: BytesIO | None = None  # the one that is being read
         self._text_bytes = 0
         self._strangers: list[str] = []
+        self._has_text = False  # in the field itself
         boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
         try:
             # As latin-1 any name can be read, whatever its bytes; names of files are never used.
@@ -71,6 +72,10 @@ class FormReader:
             raise BadFormError("The form ends before its last boundary") from error
         others = ", ".join(f"`{name[:MAX_SHOWN]}`" for name in self._strangers)
         if not self._files:
+            if self._has_text:
+                raise MissingFileError(
+                    'The field `file` of the form has no file name, so it is text: send it with one (filename="a.wav")'
+                )
             raise MissingFileError(
                 "The form has no file in a field named `file`" + (f"; it has files in {others}" if others else "")
             )
@@ -82,9 +87,10 @@ class FormReader:
         self._file, self._text_bytes = None, 0
         # Werkzeug's, as the parser's own overlooks `filename*`, which older clients send.
         disposition = segment.header("Content-Disposition")
-        if not FILE_NAME.search(disposition):
-            return
         _, named = parse_options_header(disposition)
+        if not FILE_NAME.search(disposition):
+            self._has_text |= named.get("name") == FIELD
+            return
         if (field := named.get("name", "")) != FIELD:
             if named.get("filename") != "":  # without a name it is a field of a page that nobody filled in
                 self._strangers.append(field)
@@ -105,5 +111,5 @@ class FormReader:
         self._text_bytes += len(piece)
         if self._text_bytes > self._settings.max_form_field_bytes:
             raise FormTooLargeError(
-                f"A field of the form other than `file` has more than {self._settings.max_form_field_bytes} bytes"
+                f"A field of the form without a file name has more than {self._settings.max_form_field_bytes} bytes"
             )
