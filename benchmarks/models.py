@@ -38,13 +38,13 @@ class Version:
 
     def __init__(self, folder: Path) -> None:
         servable = Servable(folder.name, 1, folder, ONE_THREAD)
-        texts = servable.signature(contract.SIGNATURE_DESCRIBE).run({contract.INPUT_ROWS: np.zeros(1, np.int32)})
+        texts = servable.infer(contract.SIGNATURE_DESCRIBE, {contract.INPUT_ROWS: np.zeros(1, np.int32)})
         names = (contract.OUTPUT_SPEC, contract.OUTPUT_LABELS, contract.OUTPUT_CARD)
         self.folder = folder
         self.description = contract.Description.parse(*(texts[name][0] for name in names))
         self._spec = self.description.spec
         self._samples = prepare(voice(CLIP_S, 180.0, 0.04, seed=1)[np.newaxis], RATE, self._spec.sample_rate)
-        self._signature = servable.signature(contract.SIGNATURE_PREDICT)
+        self._servable = servable
         self._input = self.features()
         self.features_ms: list[float] = []
         self.model_ms: list[float] = []
@@ -53,7 +53,7 @@ class Version:
         return extract(self._samples, self._spec)
 
     def answer(self) -> object:
-        return self._signature.run({contract.INPUT_FEATURES: self._input})
+        return self._servable.infer(contract.SIGNATURE_PREDICT, {contract.INPUT_FEATURES: self._input})
 
     def turn(self) -> None:
         for _ in range(CALLS):
