@@ -213,7 +213,7 @@ def sounds(
     most: Annotated[int, typer.Option(min=1, help="Hear at most N files of each folder, drawn by chance.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a version answers to recordings without labels, such as noises: 3.5 s from the middle of each file."""
+    """Show what a version answers to recordings without a known emotion, such as noises: 3.5 s of each file."""
     import json
 
     from ser.models import NAME

@@ -25,7 +25,7 @@ class PredictClient:
     def predict(
         self, features: npt.NDArray[np.float32], version: int, context: RequestContext
     ) -> npt.NDArray[np.float32]:
-        """Probabilities `[batch, labels]` of features `[batch, frames, bins]` from one version.
+        """Probabilities `[batch, emotions]` of features `[batch, frames, bins]` from one version.
 
         Raises what `Connection.ask` does, and ContractError for an answer that is not what was promised.
         """

@@ -1,4 +1,4 @@
-"""Which version a label means now, and that version's features and labels."""
+"""Which version a label means now, and how that version hears and what it tells apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a version answers to recordings without labels, folder by folder."""
+"""What a version answers to recordings without a known emotion, folder by folder."""
 
 from __future__ import annotations
 

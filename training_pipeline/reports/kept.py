@@ -86,7 +86,7 @@ class Kept:
             case ["short"]:
                 return markdown.short_table(self.results, self.costs)
             case ["labels", model] if model in self.results:
-                return markdown.labels_table(self.results[model]["runs"])
+                return markdown.emotions_table(self.results[model]["runs"])
             case ["steps", *models] if len(set(models)) == len(models) > 1 and self._known(models):
                 runs = {model: self._step(model) for model in models}
                 gains = [gain(runs[before], runs[after]) for before, after in pairwise(models)]

@@ -97,14 +97,12 @@ def _short(value: float, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
-def labels_table(measured: Sequence[dict[str, Any]]) -> str:
-    """Precision, recall and F1 of each label: means over what `measure` said of each run."""
-    lines = ["| label | precision | recall | F1 | clips |", "|---|---|---|---|---|"]
-    for label, first in measured[0]["per_label"].items():
-        means = {name: fmean(m["per_label"][label][name] for m in measured) for name in first}
-        lines.append(
-            f"| {label} | {means['precision']:.1%} | {means['recall']:.1%} | {means['f1']:.1%} | {means['clips']:.0f} |"
-        )
+def emotions_table(measured: Sequence[dict[str, Any]]) -> str:
+    """Precision, recall and F1 of each emotion: means over what `measure` said of each run."""
+    lines = ["| emotion | precision | recall | F1 | clips |", "|---|---|---|---|---|"]
+    for emotion, first in measured[0]["per_label"].items():
+        of = {name: fmean(m["per_label"][emotion][name] for m in measured) for name in first}
+        lines.append(f"| {emotion} | {of['precision']:.1%} | {of['recall']:.1%} | {of['f1']:.1%} | {of['clips']:.0f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -150,9 +148,9 @@ def _robustness(result: dict[str, Any]) -> str:
 
 
 def sounds_table(title: str, measured: Mapping[str, Mapping[str, float | None]], min_confidence: float) -> str:
-    """One row for each kind of sound that has no label: shares of all clips, confidences of those with an answer."""
+    """One row for each kind of sound that has no emotion: shares of all clips, confidences of those with an answer."""
     lines = [
-        f"| {title} | clips | no speech | uncertain (under {min_confidence:.0%}) | a label with confidence "
+        f"| {title} | clips | no speech | uncertain (under {min_confidence:.0%}) | an emotion with confidence "
         "| mean confidence | highest |",
         "|---|---|---|---|---|---|---|",
         *(
@@ -169,7 +167,7 @@ def _or_none(share: float | None) -> str:
 
 
 def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
-    """The whole report: summary, then each model's labels, sexes and confusion matrix."""
+    """The whole report: summary, then each model's emotions, sexes and confusion matrix."""
     parts = [
         f"# Evaluation\n\nData: {data}. Seed {seed}. Training chooses nothing on a fold's test speakers.\n",
         summary_table(results),
@@ -179,7 +177,7 @@ def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:
         sexes = ", ".join(f"{sex} {value:.1%}" for sex, value in metrics["per_sex"].items())
         parts += [
             f"\n## `{model}` on unheard speakers\n",
-            labels_table([metrics]),
+            emotions_table([metrics]),
             f"Accuracy by sex: {sexes or 'not known'}.\n",
             f"![confusion matrix of {model}]({file_name('confusion', model)})\n",
         ]

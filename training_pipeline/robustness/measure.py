@@ -86,7 +86,7 @@ class Predicts(Protocol):
 
 
 def answers(model: Predicts, features: Sequence[Array]) -> list[Row | None]:
-    """Probabilities `[labels]` of each file, from its windows with speech; none where no window has any."""
+    """Probabilities `[emotions]` of each file, from its windows with speech; none where no window has any."""
     spoken = [windows for windows in features if len(windows)]
     rows = iter(model.predict(spoken) if spoken else ())
     return [next(rows) if len(windows) else None for windows in features]

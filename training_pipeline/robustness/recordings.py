@@ -1,4 +1,4 @@
-"""What a version answers to recordings without labels, such as noises, music or other people's speech."""
+"""What a version answers to recordings without a known emotion, such as noises, music or other people's speech."""
 
 from __future__ import annotations
 

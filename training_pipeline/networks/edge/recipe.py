@@ -38,7 +38,7 @@ class Student:
     views: int = 4
     """Changed crops of each window that the teacher is asked about."""
     trust: float = 0.8
-    """Share of the teacher's answer in a target; the rest is the label."""
+    """Share of the teacher's answer in a target; the rest is the class that was acted."""
     tuning: Stage = field(default=Stage(10, 32, 5e-4, 0.02, mixup_alpha=0.4, mixup_share=0.25, fused=False))
     """Everything together."""
     encoder_rate: float = 1.5e-4
