@@ -16,7 +16,8 @@ from model_server.errors import Code, ServingError, invalid_argument
 from model_server.rest import json_tensors
 from speech_emotion.protos import get_model_metadata_pb2, get_model_status_pb2, meta_graph_pb2, model_pb2
 
-_VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_MAX_DIGITS = 19
+_VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(f"/v1/models/(?P<name>[^/:]+){_VERSION}:predict", re.IGNORECASE)
 _STATUS = re.compile(f"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
 # Strings are passed over, so that only numbers of the document are found.
@@ -70,9 +71,10 @@ def answer(core: ServerCore, method: str, path: str, body: bytes) -> dict[str, A
 def _spec(found: re.Match[str]) -> model_pb2.ModelSpec:
     spec = model_pb2.ModelSpec(name=unquote(found["name"]))
     if found["version"]:
-        if int(found["version"]) >= 2**63:
+        digits = found["version"].lstrip("0") or "0"
+        if len(digits) > _MAX_DIGITS or int(digits) >= 2**63:  # int() takes no more than some 4,000 digits
             raise invalid_argument("")  # as the real server: no body at all
-        spec.version.value = int(found["version"])
+        spec.version.value = int(digits)
     if found["label"]:
         spec.version_label = unquote(found["label"])
     return spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from speech_emotion.store.errors import LoadFailedError, NotServedError
 _State = get_model_status_pb2.ModelVersionStatus.State
 CALL_TIMEOUT_S = 5.0
 POLL_S = 0.2
+MAX_PORT = 65_535
+_PORT = re.compile("[0-9]{1,5}")  # `str.isdigit` takes `²` too
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ NO_SERVERS = ModelServers()
 def _addresses(server: str) -> list[Address]:
     host, _, port = server.rpartition(":")
     host = host.strip("[]")
-    if not host or not port.isdigit():
-        raise NotServedError(f"{server!r} is no model server: host:port is needed")
+    if not host or not _PORT.fullmatch(port) or int(port) > MAX_PORT:  # the resolver takes 65,536 off a larger one
+        raise NotServedError(f"{server[:80]!r} is no model server: host:port is needed, the port at most {MAX_PORT}")
     try:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
     except OSError as error:

@@ -129,6 +129,7 @@ def test_a_connection_serves_call_after_call(url: str) -> None:
         ("/v1/models", 400, "Missing model name in request."),
         ("/v1/models/demo/versions/x", 400, "Malformed request"),
         ("/v1/models/demo/versions/99999999999999999999", 400, ""),
+        ("/v1/models/demo/versions/" + "9" * 5000, 400, ""),
     ],
 )
 def test_other_paths(either: str, path: str, status: int, text: str) -> None:
