@@ -8,6 +8,7 @@ import pytest
 from preprocess_gateway.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs" / "configuration.md"
 
 
 def configuration_page() -> str:
@@ -20,10 +21,14 @@ def configuration_page() -> str:
 
 def test_every_setting_is_documented_and_the_page_is_current() -> None:
     assert all(field.description for field in Settings.model_fields.values())
-    assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page()
+    assert PAGE.read_text() == configuration_page(), "python -m tests.docs.test_docs writes it anew"
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+if __name__ == "__main__":
+    PAGE.write_text(configuration_page())
