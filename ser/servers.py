@@ -7,12 +7,22 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from training_pipeline.retraining.options import find
+
 if TYPE_CHECKING:
     from speech_emotion.store.servers import ModelServers
+
+_SERVER = find("servers")
+
+
+def _as_declared(name: str) -> Any:
+    """The option of a retraining of that name."""
+    option = find(name)
+    return typer.Option(option.flag, envvar=option.variable, help=option.text)
 
 
 @dataclass(frozen=True)
@@ -22,8 +32,8 @@ class ServerOptions:
     server: Annotated[
         list[str] | None,
         typer.Option(
-            "--server",
-            envvar="PIPELINE_SERVER",
+            _SERVER.flag,
+            envvar=_SERVER.variable,
             help="Address of a model server, HOST:PORT; repeat it for each server.",
         ),
     ] = None
@@ -33,23 +43,9 @@ class ServerOptions:
     timeout_s: Annotated[
         float, typer.Option("--timeout-s", min=0, help="Wait up to N seconds until every server serves the version.")
     ] = 60.0
-    server_ca_file: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="PIPELINE_SERVER_CA_FILE",
-            help="PEM file of the certificates to check the servers against; without it connections are plain.",
-        ),
-    ] = None
-    server_client_cert_file: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="PIPELINE_SERVER_CLIENT_CERT_FILE",
-            help="PEM file of the certificate to show, if the servers ask for one.",
-        ),
-    ] = None
-    server_client_key_file: Annotated[
-        Path | None, typer.Option(envvar="PIPELINE_SERVER_CLIENT_KEY_FILE", help="PEM file of its private key.")
-    ] = None
+    server_ca_file: Annotated[Path | None, _as_declared("server_ca_file")] = None
+    server_client_cert_file: Annotated[Path | None, _as_declared("server_client_cert_file")] = None
+    server_client_key_file: Annotated[Path | None, _as_declared("server_client_key_file")] = None
 
     def chosen(self) -> ModelServers:
         """The servers to ask, none with --offline. Raises TlsError; without any it is a usage error."""
