@@ -11,7 +11,7 @@ import grpc
 
 from speech_emotion.errors import SpeechEmotionError
 
-Options = Sequence[tuple[str, str | int]]
+Arguments = Sequence[tuple[str, str | int]]
 
 
 class TlsError(SpeechEmotionError, ValueError):
@@ -67,7 +67,7 @@ class Tls:
         return grpc.ssl_channel_credentials(ca, key, certificate)
 
 
-def open_channel(target: str, tls: Tls | None = None, options: Options = (), *, host: str = "") -> grpc.Channel:
+def open_channel(target: str, tls: Tls | None = None, options: Arguments = (), *, host: str = "") -> grpc.Channel:
     """A channel to `target`, plain without `tls`; close it, or use it as a context manager.
 
     `host` is the name that the server's certificate must show, where `target` is one of the addresses behind that
