@@ -68,7 +68,9 @@ def _open(content: Content, hints: Hints, stack: ExitStack) -> Any:
             av.open(file, format=content.kind.value, options=options, io_open=_refuse, metadata_errors="ignore")
         )
     except BROKEN as error:
-        raise CorruptAudioError(f"the {content.kind.name} file is broken") from error
+        unfinished = content.kind is Kind.MP4 and b"moov" not in content.data
+        why = ": it has no index (`moov`), which is written when a recording ends" if unfinished else ""
+        raise CorruptAudioError(f"the {content.kind.name} file is broken{why}") from error
 
 
 def _refuse(url: str, *_: object) -> NoReturn:
