@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,8 +23,7 @@ from speech_emotion.protos import get_model_status_pb2
 from speech_emotion.store.config import parse_config
 from tests.preprocess_gateway.conftest import CONFIG, FLAGS, LABELS
 from tests.support import clips, savedmodels
-from tests.support.gateway import COMMAND
-from tests.support.model_server import ModelServer, free_port
+from tests.support.model_server import ModelServer
 from tests.support.served import client as client_of
 from tests.support.served import models
 
@@ -143,22 +138,3 @@ def test_the_resolver_outlives_a_version_that_cannot_be_warmed(model_server: Mod
         finally:
             versions.close()
     assert len(warmed) == 2
-
-
-@pytest.mark.parametrize("setting", ["GATEWAY_PORT", "GATEWAY_PROBE_PORT"])
-def test_a_taken_port_is_said_with_its_setting(setting: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        ports = {"GATEWAY_PORT": str(free_port()), "GATEWAY_PROBE_PORT": str(free_port()), setting: str(port)}
-        done = subprocess.run(
-            [sys.executable, *COMMAND],
-            env={**os.environ, **ports},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert f"127.0.0.1:{port}" in done.stderr
-    assert f": set {setting}" in done.stderr
-    assert "Traceback" not in done.stderr

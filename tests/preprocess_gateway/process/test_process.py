@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.preprocess_gateway.conftest import CONFIG, FLAGS
 from tests.support import clips
 from tests.support.gateway import COMMAND, Gateway
-from tests.support.model_server import ModelServer
+from tests.support.model_server import ModelServer, free_port
 
 
 def test_tensorflows_runtime_is_not_in_the_process(gateway: Gateway) -> None:
@@ -102,3 +104,22 @@ def test_a_setting_out_of_bounds_is_named() -> None:
     )
     assert done.returncode != 0
     assert "deadline_s" in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["GATEWAY_PORT", "GATEWAY_PROBE_PORT"])
+def test_a_taken_port_is_said_with_its_setting(setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"GATEWAY_PORT": str(free_port()), "GATEWAY_PROBE_PORT": str(free_port()), setting: str(port)}
+        done = subprocess.run(
+            [sys.executable, *COMMAND],
+            env={**os.environ, **ports},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert f": set {setting}" in done.stderr
+    assert "Traceback" not in done.stderr
