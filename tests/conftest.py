@@ -28,7 +28,8 @@ def pytest_sessionstart() -> None:
         installed.setdefault(point.group, {})[point.name] = point.value
     if any(installed[group] != points for group, points in declared["entry-points"].items()):
         pytest.exit(
-            "pyproject.toml registers other plug-ins than this environment knows; install it anew:\n"
+            "pyproject.toml registers other plug-ins than this environment knows. Remove *.egg-info here, if there "
+            "is one, and install the project anew:\n"
             f"PYTHONWARNINGS=ignore {sys.executable} -m pip install -q --no-deps --no-build-isolation -e {ROOT}",
             returncode=4,
         )
