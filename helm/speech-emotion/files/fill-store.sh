@@ -18,7 +18,7 @@ if [ ! -e "$store/models.config" ]; then
 fi
 for model in $(echo "$models" | tr , ' '); do
   if ! grep -q "name: *\"$model\"" "$store/models.config"; then
-    echo "no model in the store: models.config does not name $model; set modelStore.modelName to one that it names" >&2
+    echo "no model in the store: models.config does not name $model; set modelStore.modelName and moreModels to those that it names" >&2
     exit 1
   fi
   set -- "$store/$model"/[0-9]*/saved_model.pb
