@@ -18,6 +18,7 @@ from speech_emotion.client.calls import (
     Attempts,
     Call,
     Channels,
+    Question,
     predict_call,
     read_answer,
     read_answers,
@@ -65,7 +66,17 @@ class AsyncClient:
         traceparent: str | None = None,
     ) -> Answer:
         """The emotion of a clip: arguments and errors are those of `Client.predict`."""
-        call = await self._prepare([clip], sample_rate, top, timeline, model, channels, track, traceparent)
+        asked = Question(
+            sample_rate=sample_rate,
+            top=top,
+            timeline=timeline,
+            model=model,
+            channels=channels,
+            track=track,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
+        )
+        call = await self._prepare([clip], asked)
         return read_answer(await self._send(call, deadline_s), self._service)
 
     async def predict_many(
@@ -82,7 +93,17 @@ class AsyncClient:
         traceparent: str | None = None,
     ) -> list[Answer | ProblemError]:
         """Several clips in one request: arguments and errors are those of `Client.predict_many`."""
-        call = await self._prepare(clips, sample_rate, top, timeline, model, channels, track, traceparent)
+        asked = Question(
+            sample_rate=sample_rate,
+            top=top,
+            timeline=timeline,
+            model=model,
+            channels=channels,
+            track=track,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
+        )
+        call = await self._prepare(clips, asked)
         return read_answers(await self._send(call, deadline_s), self._service)
 
     async def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
@@ -101,21 +122,9 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _prepare(
-        self,
-        clips: Sequence[ClipSource],
-        sample_rate: int | None,
-        top: int | None,
-        timeline: bool,
-        model: str | None,
-        channels: Channels,
-        track: int | None,
-        traceparent: str | None,
-    ) -> Call:
-        key = self._affinity_key
-        arguments = (clips, self._max_bytes, sample_rate, top, timeline, model, channels, track, key, traceparent)
+    async def _prepare(self, clips: Sequence[ClipSource], asked: Question) -> Call:
         # It reads a file, or encodes samples; a pipe may be silent for as long as it likes.
-        return await anyio.to_thread.run_sync(predict_call, *arguments, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(predict_call, clips, asked, self._max_bytes, abandon_on_cancel=True)
 
     async def _send(self, call: Call, deadline_s: float | None) -> httpx.Response:
         attempts = Attempts(self._deadline_s if deadline_s is None else deadline_s, self._retries)

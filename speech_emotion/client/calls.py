@@ -40,33 +40,36 @@ class Call:
     arguments: dict[str, Any]
 
 
-def predict_call(
-    clips: Sequence[ClipSource],
-    max_bytes: int,
-    sample_rate: int | None,
-    top: int | None,
-    timeline: bool,
-    model: str | None,
-    channels: Channels,
-    track: int | None,
-    affinity_key: str | None,
-    traceparent: str | None,
-) -> Call:
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked about clips, and whose they are; the fields are those of `Client` and its `predict`."""
+
+    sample_rate: int | None
+    top: int | None
+    timeline: bool
+    model: str | None
+    channels: Channels
+    track: int | None
+    affinity_key: str | None
+    traceparent: str | None
+
+
+def predict_call(clips: Sequence[ClipSource], asked: Question, max_bytes: int) -> Call:
     """`POST /predict`, or that of a model by its name.
 
     Raises ClipTooLargeError, OSError or ValueError for a clip that cannot be read.
     """
     if not clips:
         raise ValueError("there is no clip to ask for")
-    files = [("file", read_clip(clip, sample_rate, max_bytes)) for clip in clips]
+    files = [("file", read_clip(clip, asked.sample_rate, max_bytes)) for clip in clips]
     query = {
-        "top": top,
-        "timeline": "true" if timeline else None,
-        "channels": channels if channels != "mix" else None,
-        "track": track,
+        "top": asked.top,
+        "timeline": "true" if asked.timeline else None,
+        "channels": asked.channels if asked.channels != "mix" else None,
+        "track": asked.track,
     }
-    headers = {"X-Affinity-Key": affinity_key, "traceparent": traceparent}
-    path = "predict" if model is None else f"v1/models/{quote(model, safe='')}/predict"
+    headers = {"X-Affinity-Key": asked.affinity_key, "traceparent": asked.traceparent}
+    path = "predict" if asked.model is None else f"v1/models/{quote(asked.model, safe='')}/predict"
     return Call("POST", path, {"files": files, "params": _given(query), "headers": _given(headers)})
 
 

@@ -18,6 +18,7 @@ from speech_emotion.client.calls import (
     Attempts,
     Call,
     Channels,
+    Question,
     predict_call,
     read_answer,
     read_answers,
@@ -86,9 +87,17 @@ class Client:
         Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; ClipTooLargeError, OSError and
         ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """
-        call = predict_call(
-            [clip], self._max_bytes, sample_rate, top, timeline, model, channels, track, self._affinity_key, traceparent
+        asked = Question(
+            sample_rate=sample_rate,
+            top=top,
+            timeline=timeline,
+            model=model,
+            channels=channels,
+            track=track,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
         )
+        call = predict_call([clip], asked, self._max_bytes)
         return read_answer(self._send(call, deadline_s), self._service)
 
     def predict_many(
@@ -110,9 +119,17 @@ class Client:
         `predict`; `sample_rate` and `track` are those of all clips. An error that is raised concerns the request as a
         whole.
         """
-        call = predict_call(
-            clips, self._max_bytes, sample_rate, top, timeline, model, channels, track, self._affinity_key, traceparent
+        asked = Question(
+            sample_rate=sample_rate,
+            top=top,
+            timeline=timeline,
+            model=model,
+            channels=channels,
+            track=track,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
         )
+        call = predict_call(clips, asked, self._max_bytes)
         return read_answers(self._send(call, deadline_s), self._service)
 
     def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
