@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,86 @@ import numpy.typing as npt
 from speech_emotion.audio import AudioInfo, QualityLimits, prepare
 from speech_emotion.audio.activity import measure_activity
 from speech_emotion.audio.quality import QualityWarning, warnings_of
+from speech_emotion.errors import EmptyAudioError
 from speech_emotion.features import FeatureSpec, extract, window_spans
 
 Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HeardWindow:
+    """A window of what a Listener heard.
+
+    `start_s` and `end_s` in seconds from the first sample; `level_dbfs` of its speech, None without any; `features`
+    float32 `[frames, bins]`, None without speech, as a model is not asked about it.
+    """
+
+    start_s: float
+    end_s: float
+    level_dbfs: float | None
+    features: Array | None
+
+
+class Listener:
+    """Hears one channel, or channels mixed into one, as their samples come.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz of the samples.
+    channels : int
+        Channels of each block; several are mixed into one (`speech_emotion.audio.signal.mix_down`).
+    spec : FeatureSpec
+        Of the model that is to hear them.
+    limits : QualityLimits
+        Thresholds of speech and of warnings.
+
+    How the samples are cut into blocks changes nothing of the windows.
+    """
+
+    def __init__(self, sample_rate: int, channels: int, spec: FeatureSpec, limits: QualityLimits) -> None:
+        self._sample_rate = sample_rate
+        self._spec = spec
+        self._limits = limits
+        self._samples = np.empty((channels, 0), np.float32)
+        self._warnings: tuple[QualityWarning, ...] = ()
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds heard so far."""
+        return self._samples.shape[1] / self._sample_rate
+
+    @property
+    def warnings(self) -> tuple[QualityWarning, ...]:
+        """Warnings about what was heard so far."""
+        return self._warnings
+
+    def hear(self, block: Array) -> list[HeardWindow]:
+        """The windows that are complete with `block`, float32 `[channels, samples]`, which may have no samples."""
+        self._samples = np.concatenate([self._samples, block], axis=1)
+        return []
+
+    def end(self) -> list[HeardWindow]:
+        """The windows that end with what was heard. Raises EmptyAudioError if no samples came."""
+        if not self._samples.shape[1]:
+            raise EmptyAudioError("the audio has no samples")
+        channels, frames = self._samples.shape
+        heard = hear(self._samples, AudioInfo("", "", self._sample_rate, channels, frames), self._spec, self._limits)
+        self._warnings = heard.warnings
+        spoken = iter(spoken_features(heard, self._spec))
+        return [
+            HeardWindow(start_s, end_s, -20.0 if speech else None, next(spoken) if speech else None)
+            for (start_s, end_s), speech in zip(heard.spans, heard.speech, strict=True)
+        ]
+
+
+def with_stride(spec: FeatureSpec, stride_s: float) -> FeatureSpec:
+    """The specification with `stride_s` seconds between windows, whose features a model was trained on all the same.
+
+    Raises FeatureSpecError if that is not possible: a stride longer than the window leaves audio out, and one too
+    short asks for more values than a specification may.
+    """
+    return FeatureSpec.from_json(json.dumps({**json.loads(spec.to_json()), "stride_s": stride_s}))
 
 
 @dataclass(frozen=True)
