@@ -8,7 +8,7 @@ RAVDESS_DIR ?= ../shared/data/ravdess
 TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots
+.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots docs fuzz
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,10 @@ node:  ## the tools that check the page (node_modules), where npm is there
 
 screenshots: $(INSTALLED)  ## pictures of the page for docs/page.md (needs Chromium)
 	$(BIN)/python -m tests.browser.screenshots docs/pictures
+
+docs: $(INSTALLED) node  ## the documentation as a site in build/docs; a broken link or anchor is an error
+	$(BIN)/sphinx-build -W --keep-going -q -c docs/site -d build/docs-work . build/docs
+	@echo "open build/docs/index.html"
 
 unit: $(INSTALLED) node  ## the test suite, but for what is slow
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
