@@ -58,8 +58,24 @@ def _fit_whisper(recipe: Recipe) -> Fit:
     return fit
 
 
+def _fit_whisper_base(recipe: Recipe) -> Fit:
+    def fit(x: Array, y: Targets, classes: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+        from training_pipeline.networks.pretrained.base_weights import load_base_weights
+        from training_pipeline.networks.whisper.fit import fit as fit_whisper
+
+        return fit_whisper(x, y, classes, seed, checkpoints, recipe, load_base_weights())
+
+    return fit
+
+
 def _provenance() -> dict[str, str]:
     from training_pipeline.networks.pretrained.weights import PROVENANCE
+
+    return PROVENANCE
+
+
+def _base_provenance() -> dict[str, str]:
+    from training_pipeline.networks.pretrained.base_weights import PROVENANCE
 
     return PROVENANCE
 
@@ -84,6 +100,9 @@ ANN = Network("ann", SEED_SPEC, _fit_ann)
 WHISPER = _whisper("whisper")
 WHISPER_FROZEN = _whisper("whisper-frozen")
 WHISPER_ONE_BLOCK = _whisper("whisper-one-block")
+WHISPER_BASE_FROZEN = Network(
+    "whisper-base-frozen", WHISPER_SPEC, _fit_whisper_base(whisper.RECIPES["whisper-base-frozen"]), _base_provenance
+)
 EDGE = _pretrained(
     "edge", _fit_edge(edge.Student()), {trial: _fit_edge(student) for trial, student in edge.TRIALS.items()}
 )

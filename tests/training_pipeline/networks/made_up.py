@@ -18,20 +18,20 @@ RECIPE = Recipe(
 )
 
 
-def made_up(blocks: int = 2) -> Weights:
+def made_up(blocks: int = 2, width: int = WIDTH) -> Weights:
     random = np.random.default_rng(0)
 
     def array(*shape: int) -> np.ndarray:
         return random.normal(0, 0.02, shape).astype(np.float32)
 
-    weights = {"conv1.weight": array(3, 80, WIDTH), "conv2.weight": array(3, WIDTH, WIDTH)}
-    weights |= {"conv1.bias": array(WIDTH), "conv2.bias": array(WIDTH), "embed_positions.weight": array(400, WIDTH)}
+    weights = {"conv1.weight": array(3, 80, width), "conv2.weight": array(3, width, width)}
+    weights |= {"conv1.bias": array(width), "conv2.bias": array(width), "embed_positions.weight": array(400, width)}
     for number in range(blocks):
-        own = {f"self_attn.{name}_proj.weight": array(WIDTH, WIDTH) for name in ("q", "k", "v", "out")}
-        own |= {f"self_attn.{name}_proj.bias": array(WIDTH) for name in ("q", "v", "out")}
-        own |= {"fc1.weight": array(WIDTH, 4 * WIDTH), "fc1.bias": array(4 * WIDTH)}
-        own |= {"fc2.weight": array(4 * WIDTH, WIDTH), "fc2.bias": array(WIDTH)}
+        own = {f"self_attn.{name}_proj.weight": array(width, width) for name in ("q", "k", "v", "out")}
+        own |= {f"self_attn.{name}_proj.bias": array(width) for name in ("q", "v", "out")}
+        own |= {"fc1.weight": array(width, 4 * width), "fc1.bias": array(4 * width)}
+        own |= {"fc2.weight": array(4 * width, width), "fc2.bias": array(width)}
         for norm in ("self_attn_layer_norm", "final_layer_norm"):
-            own |= {f"{norm}.weight": 1 + array(WIDTH), f"{norm}.bias": array(WIDTH)}
+            own |= {f"{norm}.weight": 1 + array(width), f"{norm}.bias": array(width)}
         weights |= {f"layers.{number}.{name}": value for name, value in own.items()}
     return weights

@@ -12,7 +12,8 @@ from training_pipeline.networks.registry import NETWORKS, find, networks
 
 
 def test_every_network_is_registered_under_its_name() -> None:
-    assert NETWORKS.names() == ("ann", "edge", "mlp", "whisper", "whisper-frozen", "whisper-one-block")
+    whispers = ("whisper", "whisper-base-frozen", "whisper-frozen", "whisper-one-block")
+    assert NETWORKS.names() == ("ann", "edge", "mlp", *whispers)
     assert [network.name for network in networks()] == list(NETWORKS.names())
     assert {NETWORKS.provider(name) for name in NETWORKS.names()} == {"speech-emotion-serving 0.1.0"}
 

@@ -37,7 +37,7 @@ def by_hand(x: np.ndarray, weights: Weights) -> np.ndarray:
     inner = norm(x, "self_attn_layer_norm")
     query, key, value = (dense(inner, f"self_attn.{name}_proj") for name in ("q", "k", "v"))
     mixed = np.empty_like(value)
-    for start in range(0, WIDTH, 64):
+    for start in range(0, x.shape[-1], 64):
         part = slice(start, start + 64)
         scores = np.exp(query[:, part] @ key[:, part].T / 8)
         mixed[:, part] = scores / scores.sum(-1, keepdims=True) @ value[:, part]
@@ -47,10 +47,11 @@ def by_hand(x: np.ndarray, weights: Weights) -> np.ndarray:
     return x + dense(hidden * 0.5 * (1 + erf(hidden / np.sqrt(2))), "fc2")
 
 
-def test_a_block_computes_attention_and_feed_forward_as_written_out(windows) -> None:
-    weights = made_up()
+@pytest.mark.parametrize("width", [WIDTH, 512])
+def test_a_block_computes_attention_and_feed_forward_as_written_out(windows, width: int) -> None:
+    weights = made_up(width=width)
     states = [np.asarray(state) for state in build_encoder(weights, 1)(windows[0][:1])]
-    assert [state.shape for state in states] == [(1, 25, WIDTH)] * 2
+    assert [state.shape for state in states] == [(1, 25, width)] * 2
     np.testing.assert_allclose(states[1][0], by_hand(states[0][0].astype(np.float64), weights), atol=1e-5)
 
 
@@ -168,6 +169,15 @@ def test_a_model_of_one_block_is_the_smaller_one(windows) -> None:
     assert model.count_params() < 0.65 * fit(*windows, 3, 0, None, RECIPE, made_up()).count_params()
     assert model(np.zeros((2, 401, 80), np.float32)).shape == (2, 3)
     assert (RECIPES["whisper-one-block"].blocks, RECIPES["whisper-one-block"].tuning.epochs) == (1, 0)
+
+
+def test_a_head_fits_an_encoder_of_any_width(windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_PRETRAINED_DIR", str(tmp_path / "pretrained"))
+    frozen = replace(RECIPE, tuning=replace(RECIPE.tuning, epochs=0))
+    wide, narrow = (fit(*windows, 3, 0, tmp_path / str(w), frozen, made_up(width=w)) for w in (128, 64))
+    assert wide.count_params() > 2 * narrow.count_params()
+    read = fit(*windows, 3, 0, tmp_path / "128", frozen, made_up(width=128))
+    np.testing.assert_array_equal(np.asarray(read(windows[0])), np.asarray(wide(windows[0])))
 
 
 def test_a_trial_changes_the_recipe_it_is_named_after() -> None:

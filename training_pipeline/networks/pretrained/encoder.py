@@ -15,7 +15,9 @@ from keras import ops
 from training_pipeline.networks.pretrained.weights import Weights
 
 WIDTH = 384
-HEADS = 6
+"""Channels of a state of Whisper-tiny; Whisper-base has 512."""
+HEAD_WIDTH = 64
+"""Channels of one head of attention, in Whisper of any size."""
 EPSILON = 1e-5
 POSITIONS = 400
 """As many as the encoder was cut to: 8 s."""
@@ -36,15 +38,18 @@ MakeDense = Callable[..., keras.Layer]
 
 
 class Stem(keras.layers.Layer):  # type: ignore[misc]
-    """Log-mel `[n, frames, 80]` to states `[n, ceil(frames / 2), WIDTH]` with their positions added.
+    """Log-mel `[n, frames, 80]` to states `[n, ceil(frames / 2), width]` with their positions added.
 
     `longest` is the most positions there can be.
     """
 
-    def __init__(self, conv2: keras.Layer | None = None, longest: int = POSITIONS, **options: Any) -> None:
+    def __init__(
+        self, conv2: keras.Layer | None = None, longest: int = POSITIONS, width: int = WIDTH, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self.conv1 = keras.layers.Conv1D(WIDTH, 3, padding="same")
-        self.conv2 = conv2 or keras.layers.Conv1D(WIDTH, 3, strides=2)
+        self.width = width
+        self.conv1 = keras.layers.Conv1D(width, 3, padding="same")
+        self.conv2 = conv2 or keras.layers.Conv1D(width, 3, strides=2)
         self.pad = keras.layers.ZeroPadding1D(1)  # "same" would pad an even length on the right alone
         self.longest = longest
         self.positions: Any = None
@@ -52,8 +57,8 @@ class Stem(keras.layers.Layer):  # type: ignore[misc]
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the weights for inputs of `shape`."""
         self.conv1.build(shape)
-        self.conv2.build((*shape[:-1], WIDTH))
-        self.positions = self.add_weight(shape=(self.longest, WIDTH), name="positions")
+        self.conv2.build((*shape[:-1], self.width))
+        self.positions = self.add_weight(shape=(self.longest, self.width), name="positions")
 
     def call(self, x: Any) -> Any:
         """States of a batch."""
@@ -75,37 +80,37 @@ class Stem(keras.layers.Layer):  # type: ignore[misc]
 class Block(keras.layers.Layer):  # type: ignore[misc]
     """Self-attention and a feed-forward network, each after a normalisation and beside a shortcut."""
 
-    def __init__(self, dense: MakeDense = keras.layers.Dense, **options: Any) -> None:
+    def __init__(self, dense: MakeDense = keras.layers.Dense, width: int = WIDTH, **options: Any) -> None:
         super().__init__(**options)
+        self.width = width
         self.norm1 = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm1")
         self.norm2 = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm2")
-        self.query = dense(WIDTH, name="query")
-        self.key = dense(WIDTH, use_bias=False, name="key")
-        self.value = dense(WIDTH, name="value")
-        self.out = dense(WIDTH, name="out")
-        self.fc1 = dense(4 * WIDTH, name="fc1")
-        self.fc2 = dense(WIDTH, name="fc2")
+        self.query = dense(width, name="query")
+        self.key = dense(width, use_bias=False, name="key")
+        self.value = dense(width, name="value")
+        self.out = dense(width, name="out")
+        self.fc1 = dense(4 * width, name="fc1")
+        self.fc2 = dense(width, name="fc2")
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the weights for inputs of `shape`."""
         for layer in (self.norm1, self.norm2, self.query, self.key, self.value, self.out, self.fc1):
             layer.build(shape)
-        self.fc2.build((*shape[:-1], 4 * WIDTH))
+        self.fc2.build((*shape[:-1], 4 * self.width))
 
     def call(self, x: Any) -> Any:
-        """States of the same shape, `[n, positions, WIDTH]`."""
+        """States of the same shape, `[n, positions, width]`."""
         x = x + self._attend(self.norm1(x))
         return x + self.fc2(ops.gelu(self.fc1(self.norm2(x)), approximate=False))
 
     def _attend(self, x: Any) -> Any:
-        size = WIDTH // HEADS
+        heads = (-1, ops.shape(x)[1], self.width // HEAD_WIDTH, HEAD_WIDTH)
         query, key, value = (
-            ops.transpose(ops.reshape(layer(x), (-1, ops.shape(x)[1], HEADS, size)), (0, 2, 1, 3))
-            for layer in (self.query, self.key, self.value)
+            ops.transpose(ops.reshape(layer(x), heads), (0, 2, 1, 3)) for layer in (self.query, self.key, self.value)
         )
-        weights = ops.softmax(ops.matmul(query / np.float32(size**0.5), ops.transpose(key, (0, 1, 3, 2))))
+        weights = ops.softmax(ops.matmul(query / np.float32(HEAD_WIDTH**0.5), ops.transpose(key, (0, 1, 3, 2))))
         mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        return self.out(ops.reshape(mixed, (-1, ops.shape(x)[1], WIDTH)))
+        return self.out(ops.reshape(mixed, (-1, ops.shape(x)[1], self.width)))
 
     def load(self, weights: Weights, number: int) -> None:
         """Take the weights of the encoder's block `number`."""
@@ -121,10 +126,15 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
             getattr(self, name).set_weights(pretrained)
 
 
+def width_of(weights: Weights) -> int:
+    """Channels of a state of the encoder that has these weights."""
+    return int(weights["conv1.bias"].size)
+
+
 def build_encoder(weights: Weights, blocks: int) -> keras.Model:
-    """Log-mel `[n, frames, 80]` to a list of states `[n, positions, WIDTH]`: the stem's, then each block's."""
-    inputs = keras.Input((None, 80), name="features")
-    stem, layers = Stem(name="stem"), [Block(name=f"block{number}") for number in range(blocks)]
+    """Log-mel `[n, frames, 80]` to a list of states `[n, positions, width]`: the stem's, then each block's."""
+    inputs, width = keras.Input((None, 80), name="features"), width_of(weights)
+    stem, layers = Stem(width=width, name="stem"), [Block(width=width, name=f"block{n}") for n in range(blocks)]
     states = [stem(inputs)]
     for layer in layers:
         states.append(layer(states[-1]))

@@ -83,7 +83,7 @@ def start_head(statistics: Array, lesson: Lesson, recipe: Recipe) -> tuple[keras
     """
     states = moments(statistics)
     inputs = head_inputs(statistics, states)
-    head = build_head(recipe, lesson.classes)
+    head = build_head(recipe, lesson.classes, statistics.shape[-1])
     head.get_layer("standardise").adapt(inputs.mean(axis=0), inputs.std(axis=0))
     targets = np.repeat(soft_targets(lesson.y, lesson.classes, recipe.smoothing), 1 + recipe.copies, axis=0)
     groups = [(recipe.start.rate, head.trainable_variables)]

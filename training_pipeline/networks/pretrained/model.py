@@ -58,11 +58,11 @@ class AttentiveStatistics(keras.layers.Layer):  # type: ignore[misc]
         return ops.concatenate([mean, ops.sqrt(variance + 1e-6)], axis=-1)
 
 
-def build_head(recipe: Recipe, classes: int) -> keras.Model:
-    """Statistics `[n, 2 * WIDTH * (blocks + 1)]` to logits `[n, classes]`."""
+def build_head(recipe: Recipe, classes: int, width: int = WIDTH) -> keras.Model:
+    """Statistics `[n, 2 * width * (blocks + 1)]` to logits `[n, classes]`."""
     return keras.Sequential(
         [
-            keras.Input(((recipe.blocks + 1) * 2 * WIDTH,)),
+            keras.Input(((recipe.blocks + 1) * 2 * width,)),
             Standardise(name="standardise"),
             keras.layers.Dropout(recipe.dropout),
             keras.layers.Dense(recipe.hidden, activation="gelu"),
@@ -74,7 +74,7 @@ def build_head(recipe: Recipe, classes: int) -> keras.Model:
 
 
 def build_model(weights: Weights, head: keras.Model, recipe: Recipe, states: np.ndarray) -> keras.Model:
-    """Log-mel `[n, frames, 80]` to logits; `states` are mean and deviation `[blocks + 1, 2, WIDTH]` of each state.
+    """Log-mel `[n, frames, 80]` to logits; `states` are mean and deviation `[blocks + 1, 2, width]` of each state.
 
     Convolutions and the lowest `frozen_blocks` blocks do not learn.
     """
@@ -96,7 +96,7 @@ def join(encoder: keras.Model, head: keras.Model, attention_width: int, states: 
 
 
 def state_behind(model: keras.Model, blocks: int) -> keras.KerasTensor:
-    """The state `[n, positions, WIDTH]` that a model has behind that many of its blocks."""
+    """The state `[n, positions, width]` that a model has behind that many of its blocks."""
     return model.get_layer(f"block{blocks - 1}" if blocks else "stem").output
 
 

