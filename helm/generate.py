@@ -1,7 +1,7 @@
-"""Make the chart's README.md and values.schema.json from the comments of its values.yaml.
+"""Generate the chart's README.md and values.schema.json from the comments in its values.yaml.
 
-`# -- text` above a key documents it, `# @schema {...}` adds JSON Schema that its default does not tell.
-`python helm/generate.py` writes both files; `--check` fails where they differ from what it would write.
+`# -- text` above a key documents it. `# @schema {...}` adds JSON Schema that the type of the default does not express.
+`python helm/generate.py` writes both files; `--check` fails if they differ from what it would write.
 """
 
 from __future__ import annotations
@@ -90,12 +90,16 @@ def make_readme(values: list[Value]) -> str:
 def _settings_schema() -> dict[str, Any]:
     schema = Settings.model_json_schema()
     properties = {
-        name: {key: part for key, part in field.items() if key not in ("title", "default")}
+        name: {key: _one_line(part) for key, part in field.items() if key not in ("title", "default")}
         for name, field in schema["properties"].items()
         if name not in CHARTS_OWN
     }
     settings = {"type": "object", "additionalProperties": False, "properties": properties}
     return {**schema.get("$defs", {}), "settings": settings}
+
+
+def _one_line(part: Any) -> Any:
+    return " ".join(part.split()) if isinstance(part, str) else part
 
 
 def _closed() -> dict[str, Any]:

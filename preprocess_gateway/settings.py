@@ -24,7 +24,7 @@ Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*
 
 
 class Settings(BaseSettings):
-    """Settings with bounds; a unit stands at the end of a name."""
+    """Settings with bounds. A name ends in its unit."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", use_attribute_docstrings=True, frozen=True)
 
@@ -33,105 +33,115 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65_535)
     """Port of the service."""
     probe_port: int = Field(default=9090, ge=1, le=65_535)
-    """Port of probes and metrics; never routed by an ingress."""
+    """Port of the probes and metrics. No ingress routes it."""
     workers: int = Field(default=1, ge=1, le=64)
-    """Processes; limits on what happens at once count for each. Replicas bring scale more evenly."""
+    """Number of worker processes. Limits on concurrency apply to each of them. Replicas spread load more evenly
+    than workers."""
     max_connections: int = Field(default=512, ge=8, le=4096)
-    """Connections that are read or answered at once; each has a thread, which a slow upload may hold."""
+    """Maximum number of open connections. Each takes a thread, which a slow upload can occupy."""
     concurrency: int = Field(default=2, ge=1, le=256)
-    """Predictions that are computed at once; about one for each core."""
+    """Maximum number of predictions computed at once. About one per core is a good value."""
     queue: int = Field(default=1, ge=0, le=1024)
-    """Requests that may wait for one of these; one more is refused at once."""
+    """Maximum number of requests that wait for a prediction to finish. One more is refused immediately."""
     queue_s: float = Field(default=0.5, ge=0, le=60)
-    """Seconds that a request may wait for it."""
+    """Maximum number of seconds that a request waits in this queue."""
     read_timeout_s: float = Field(default=20.0, gt=0, le=600)
-    """Seconds that a client may take to send a request, headers and body."""
+    """Maximum number of seconds that a client may take to send a request, headers and body together."""
     drain_s: float = Field(default=3.0, ge=0, le=120)
-    """Seconds between readiness going false and the listener closing, on SIGTERM."""
+    """Seconds after SIGTERM in which readiness is false while new connections are still accepted."""
     grace_s: int = Field(default=30, ge=1, le=600)
-    """Seconds that requests in flight may take to finish after that."""
+    """Seconds that requests in flight have to finish once no more connections are accepted."""
     model_server: str = "127.0.0.1:8500"
-    """gRPC target of the model server: host:port, or any target that gRPC resolves."""
+    """gRPC target of the model server: host:port, or any other target that gRPC can resolve."""
     model_server_ca_file: Path | None = None
-    """Certificates (PEM) that the model server's is checked against; without it the connection is plain."""
+    """PEM file of the certificates that the model server's certificate is checked against. If it is not set, the
+    connection is not encrypted."""
     model_server_client_cert_file: Path | None = None
-    """The gateway's own certificate (PEM), where the model server asks for one."""
+    """PEM file of the gateway's own certificate, for a model server that requires one."""
     model_server_client_key_file: Path | None = None
-    """Key (PEM) of that certificate."""
+    """PEM file of the private key for the gateway's own certificate."""
     model_name: str = "speech_emotion"
-    """Model asked for, where GATEWAY_MODEL_NAMES names none."""
+    """Name of the model that answers if GATEWAY_MODEL_NAMES is empty."""
     model_names: Annotated[tuple[ModelName, ...], NoDecode] = ()
-    """Models of the store that answer, separated by commas; `/predict` asks the first."""
+    """Names of the models that answer, separated by commas. The first answers `/predict`."""
     model_label: str = "stable"
-    """Version label asked for."""
+    """Label of the version that answers."""
     canary_label: str = "canary"
-    """Version label of the canary; no version needs to have it."""
+    """Label of the canary version. It is fine if no version has it."""
     canary_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of clients that the canary answers while there is one; a client always gets the same label."""
+    """Share of clients that the canary answers while there is one. A client always gets the same label."""
     shadow_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of answered clips that the other label hears too, for the metrics only."""
+    """Share of answered clips that the other label processes as well, for the metrics only."""
     observer_threads: int = Field(default=1, ge=1, le=64)
-    """Answered clips that observers, such as the comparison with the other label, work on at once."""
+    """Number of answered clips that observers, such as the comparison with the other label, process at once."""
     observer_held_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, le=64 * 1024**3)
-    """Bytes of samples and features that observers hold in memory together; a clip beyond them is not observed."""
+    """Maximum number of bytes of samples and features that all observers together hold in memory. A clip that does
+    not fit is not observed."""
     resolve_interval_s: float = Field(default=1.0, ge=0.1, le=60)
-    """Seconds between resolutions of the labels."""
+    """Seconds between two checks of which version each label points at."""
     deadline_s: float = Field(default=10.0, gt=0, le=300)
-    """Seconds that an answer may take once the request is read; what is left of them goes to the model server."""
+    """Maximum number of seconds from the end of the upload to the answer. The model server gets what remains of
+    them as its deadline."""
     retry_ratio: float = Field(default=0.1, ge=0, le=1)
-    """Retries of unanswered calls to the model server, as a share of all requests."""
+    """Maximum number of retried calls to the model server, as a share of all requests."""
     max_batch: int = Field(default=32, ge=1, le=1024)
-    """Windows sent to the model server at once."""
+    """Maximum number of windows in one call to the model server."""
     max_body_bytes: int = Field(default=MAX_CLIP_BYTES, ge=1024, le=1024**3)
-    """Size of a request's body."""
+    """Maximum size of a request's body."""
     max_held_bytes: int = Field(default=128 * 1024 * 1024, ge=1024, le=64 * 1024**3)
-    """Bytes that the clips of all requests take in memory together, from their arrival to their answer."""
+    """Maximum number of bytes that the clips of all requests together take in memory, from their arrival to their
+    answer."""
     max_form_parts: int = Field(default=10, ge=1, le=1000)
-    """Parts of a multipart form, files and other fields together."""
+    """Maximum number of parts in a multipart form, files and other fields together."""
     max_files: int = Field(default=8, ge=1, le=1000)
-    """Files in a form, each of which is answered; all of them together have the time of one request."""
+    """Maximum number of files in a form. Each gets an answer; all of them together have the time of one request."""
     max_form_field_bytes: int = Field(default=500_000, ge=131_072, le=16 * 1024 * 1024)
-    """Size of a text field of a form."""
+    """Maximum size of a text field in a form."""
     max_duration_s: float = Field(default=Limits.max_duration_s, gt=0, le=3600)
-    """Length of a clip in seconds; 0.1 s more is taken (at 8 kHz up to 0.4 s), because codecs pad what they encode."""
+    """Maximum length of a clip in seconds. Up to 0.1 s more is accepted (0.4 s at 8 kHz), because codecs pad what
+    they encode."""
     min_sample_rate: int = Field(default=Limits.min_sample_rate, ge=1, le=384_000)
-    """Lowest sample rate in Hz."""
+    """Minimum sample rate in Hz."""
     max_sample_rate: int = Field(default=Limits.max_sample_rate, ge=1, le=768_000)
-    """Highest sample rate in Hz."""
+    """Maximum sample rate in Hz."""
     max_channels: int = Field(default=Limits.max_channels, ge=1, le=64)
-    """Channels of a clip."""
+    """Maximum number of channels in a clip."""
     max_decoded_samples: int = Field(default=Limits.max_decoded_samples, ge=1_000, le=2**30)
-    """Samples of a clip in all its channels together: four bytes of memory each, whatever the file's size."""
+    """Maximum number of samples in a clip, all channels together. Each takes four bytes of memory, whatever the
+    size of the file."""
     decoders: int = Field(default=2, ge=1, le=64)
-    """Processes that decode clips (all but 16-bit PCM in WAV); 50 MB each, half of them shared."""
+    """Number of processes that decode clips (all formats except 16-bit PCM in WAV). Each takes 50 MB, half of which
+    is shared."""
     decoder_cpu_s: int = Field(default=DecoderOptions.cpu_s, ge=1, le=300)
-    """CPU seconds that decoding a clip may take before its process is ended."""
+    """Maximum CPU time in seconds for decoding a clip, after which the decoder process is killed."""
     decoder_memory_bytes: int = Field(default=DecoderOptions.memory_bytes, ge=32 * 1024 * 1024, le=2**34)
-    """Memory that a decoder may take for a clip, the clip's own bytes twice included."""
+    """Maximum memory that a decoder may take for a clip, including two copies of the file."""
     min_confidence: float = Field(default=0.5, ge=0, le=1)
-    """Confidence under which an answer is `uncertain`; under the default it is more likely wrong than right."""
+    """Confidence below which an answer is `uncertain`. An answer below the default is more likely wrong than right."""
     silence_dbfs: float = Field(default=QualityLimits.silence_dbfs, ge=-130, le=-10)
-    """Level (200 to 4000 Hz) in dBFS under which nothing counts as speech."""
+    """Level in dBFS (200 to 4000 Hz) below which nothing counts as speech."""
     min_speech_s: float = Field(default=QualityLimits.min_speech_s, ge=0.03, le=10)
-    """Seconds of sound that speech takes at least, in a window."""
+    """Minimum number of seconds of sound in a window for it to count as speech."""
     min_level_range_db: float = Field(default=QualityLimits.min_level_range_db, ge=0, le=20)
-    """Spread of levels under which a second or more is a steady sound and no speech; 0 takes any sound for speech."""
+    """Spread of levels in dB below which a sound of a second or more is steady and does not count as speech. With
+    0, any sound counts as speech."""
     very_quiet_dbfs: float = Field(default=QualityLimits.very_quiet_dbfs, ge=-130, le=0)
-    """Loudest level of the speech (200 to 4000 Hz) in dBFS under which a clip gets the warning `very_quiet`."""
+    """Peak level of the speech in dBFS (200 to 4000 Hz) below which a clip gets the warning `very_quiet`."""
     clipped_ratio: float = Field(default=QualityLimits.clipped_ratio, gt=0, le=1)
     """Share of samples at full scale above which a clip gets the warning `clipped`."""
     log_format: Literal["json", "text"] = "json"
-    """How log lines look."""
+    """Format of the log lines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Least severe lines that are written; INFO has one for each request."""
+    """Minimum severity of the log lines that are written. INFO includes one line per request."""
     metrics_dir: Path | None = None
-    """Folder through which workers share their metrics, emptied at start; default: a new temporary one."""
+    """Folder through which the workers share their metrics. It is emptied at start. Default: a new temporary folder."""
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
-    """Origins whose pages may ask this service, separated by commas, such as https://example.org; * means any."""
+    """Origins whose pages may call this service, separated by commas, such as https://example.org. * allows any
+    origin."""
     page: bool = True
-    """Whether `/` answers with the page for people."""
+    """Serve the page for people at `/`."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
-    """What a 503 tells clients to wait."""
+    """Seconds that a 503 asks clients to wait before they retry."""
 
     @field_validator("model_names", "cors_origins", mode="before")
     @classmethod

@@ -9,13 +9,19 @@ from preprocess_gateway.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
+TITLE = "# Configuration of the gateway"
+INTRODUCTION = (
+    "The gateway reads its settings from environment variables and refuses a value out of bounds when it starts. "
+    "In the chart they are `gateway.settings`, in lower case and without `GATEWAY_`."
+)
 
 
 def configuration_page() -> str:
     """docs/configuration.md, made from the settings themselves."""
-    rows = ["# Configuration of the gateway", "", "| variable | default | what |", "|---|---|---|"]
+    rows = [TITLE, "", INTRODUCTION, "", "| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        rows.append(f"| `GATEWAY_{name.upper()}` | `{field.default}` | {field.description} |")
+        text = " ".join((field.description or "").split())
+        rows.append(f"| `GATEWAY_{name.upper()}` | `{field.default}` | {text} |")
     return "\n".join(rows) + "\n"
 
 
