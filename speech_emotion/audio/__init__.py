@@ -3,6 +3,7 @@
 Must not know: features, models, HTTP.
 """
 
+from speech_emotion.audio.blocks import BlockSource, open_blocks
 from speech_emotion.audio.decode import decode, load, probe
 from speech_emotion.audio.decoder import DecoderOptions
 from speech_emotion.audio.hints import MAX_TRACKS, NO_HINTS, Hints, Raw, raw_of
@@ -16,6 +17,7 @@ __all__ = [
     "MAX_TRACKS",
     "NO_HINTS",
     "AudioInfo",
+    "BlockSource",
     "DecoderOptions",
     "DecoderPool",
     "Hints",
@@ -24,6 +26,7 @@ __all__ = [
     "Raw",
     "decode",
     "load",
+    "open_blocks",
     "prepare",
     "probe",
     "raw_of",

@@ -1,4 +1,6 @@
-"""A decoder process gives up what it does not need: a stranger who takes it over has its memory and one socket.
+"""A decoder process gives up what it does not need.
+
+A stranger who takes it over has its memory, one socket, and the recording, where that is a file.
 
 The kernel refuses every system call but those listed here (seccomp, through libseccomp), and no file, socket or program
 can be opened by those. Landlock would add nothing to that; this works on every kernel since 3.17.
@@ -12,7 +14,8 @@ import os
 from pathlib import Path
 
 CALLS = (
-    *("read", "readv", "write", "writev", "recvfrom", "sendto", "poll", "ppoll", "select", "pselect6"),  # what is open
+    *("read", "readv", "pread64", "write", "writev", "recvfrom", "sendto"),  # what is open
+    *("recvmsg", "poll", "ppoll", "select", "pselect6"),
     *("close", "fstat", "lseek", "fcntl", "dup"),
     *("brk", "munmap", "mremap", "madvise", "membarrier"),
     *("futex", "futex_waitv", "sched_yield", "sched_getaffinity", "set_robust_list", "rseq", "getcpu"),

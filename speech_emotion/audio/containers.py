@@ -1,12 +1,12 @@
 """Every container that is read here, through PyAV (FFmpeg); an optional library.
 
 FFmpeg opened by probing follows a playlist to other files and hosts. So the demuxer is named, never guessed; the
-only input is memory; whatever it wants to open besides is refused, by name of protocol and by callback.
+only input is memory, or a file that is open already; whatever it wants to open besides is refused, by name of protocol
+and by callback.
 """
 
 from __future__ import annotations
 
-import io
 from contextlib import ExitStack
 from typing import Any, NoReturn
 
@@ -32,13 +32,15 @@ OPTIONS = {
 }
 SILENT = 10 ** (-70 / 20)
 """A track with no sample above -70 dBFS is silent: a muted microphone, a second language that is not there."""
+LISTENED_S = 60.0
+"""How long a track is listened to before it is taken for a silent one."""
 
 
 def open_container(content: Content, hints: Hints, limits: Limits, stack: ExitStack) -> Track:
     """The audio track that is meant, open as long as `stack`, with its first frame decoded.
 
     Without `hints.track` that is the container's default track, or the first; one that is silent, broken or in a
-    codec that is not read gives way to the next that is not.
+    codec that is not read gives way to the next that is not. A track is listened to for `LISTENED_S` seconds.
 
     Raises UnsupportedFormatError without PyAV, without an audio track or with a codec not in `CODECS`; TrackError
     for a track that is not there; CorruptAudioError or EmptyAudioError where nothing decodes.
@@ -63,12 +65,12 @@ def _open(content: Content, hints: Hints, stack: ExitStack) -> Any:
     if hints.raw and hints.raw.kind is content.kind:
         options = options | {"sample_rate": str(hints.raw.sample_rate), "ch_layout": f"{hints.raw.channels}C"}
     try:
-        file = io.BytesIO(content.data)
+        file = content.data.file()
         return stack.enter_context(
             av.open(file, format=content.kind.value, options=options, io_open=_refuse, metadata_errors="ignore")
         )
     except BROKEN as error:
-        unfinished = content.kind is Kind.MP4 and b"moov" not in content.data
+        unfinished = content.kind is Kind.MP4 and content.data.find(b"moov") < 0
         why = ": it has no index (`moov`), which is written when a recording ends" if unfinished else ""
         raise CorruptAudioError(f"the {content.kind.name} file is broken{why}") from error
 
@@ -103,6 +105,8 @@ def _is_audible(content: Content, hints: Hints, number: int, limits: Limits, sta
             if np.abs(block).max() > SILENT:
                 return True
             limits.check_length(frames, track.info)
+            if frames > LISTENED_S * track.info.sample_rate:
+                break
     except AudioError:
         pass
     return False

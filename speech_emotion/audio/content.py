@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.kinds import Kind, by_header, locate
+from speech_emotion.audio.view import View
 
 _ID3V1_BYTES, _APE_FOOTER_BYTES = 128, 32
 _TAGGED = {Kind.FLAC, Kind.MP3, Kind.ADTS}
@@ -24,26 +25,30 @@ class Content:
     """What the bytes are, and the bytes from the container's first to its last."""
 
     kind: Kind
-    data: bytes
+    data: View
 
 
-def content_of(data: bytes, hints: Hints) -> Content:
-    """What `data` holds; its first bytes decide, and only samples without a header are what a content type says.
+def content_of(source: bytes | BinaryIO | View, hints: Hints) -> Content:
+    """What bytes or an open file hold.
+
+    The first bytes decide, and only samples without a header are what a content type says.
 
     Raises EmptyAudioError or UnsupportedFormatError.
     """
-    if data and hints.raw and by_header(data[:16]) is None:
+    data = source if isinstance(source, View) else View.of(source)
+    if len(data) and hints.raw and by_header(data[:16]) is None:
         return Content(hints.raw.kind, data)
     kind, begin = locate(data)
     end = _before_tags(data) if kind in _TAGGED else len(data)
-    return Content(kind, _MENDERS.get(kind, bytes)(data[begin:end]))
+    whole = data.part(begin, end)
+    return Content(kind, _MENDERS[kind](whole) if kind in _MENDERS else whole)
 
 
-def _before_tags(data: bytes) -> int:
+def _before_tags(data: View) -> int:
     """Where an ID3v1 tag and an APE tag before it begin, at the end of a file."""
     end = len(data)
-    if data[-_ID3V1_BYTES:][:3] == b"TAG":
-        end -= _ID3V1_BYTES
+    if data[max(0, end - _ID3V1_BYTES) : end].startswith(b"TAG"):
+        end = max(0, end - _ID3V1_BYTES)
     footer = data[max(0, end - _APE_FOOTER_BYTES) : end]
     if footer.startswith(b"APETAGEX"):
         header = _APE_FOOTER_BYTES if footer[23] & 0x80 else 0
@@ -66,7 +71,7 @@ class _Chunks:
     def header(self) -> int:
         return self.id_bytes + self.size_bytes
 
-    def size(self, data: bytes, at: int) -> int:
+    def size(self, data: View, at: int) -> int:
         """Bytes of content that the chunk at `at` promises; negative lengths count as none."""
         field = int.from_bytes(data[at + self.id_bytes : at + self.header], self.order)
         return max(0, field - self.header) if self.whole else field
@@ -81,7 +86,7 @@ class _Chunks:
         number = size + self.header if self.whole else size
         return min(number, (1 << 8 * self.size_bytes) - 1).to_bytes(self.size_bytes, self.order)
 
-    def find(self, data: bytes, name: bytes) -> int | None:
+    def find(self, data: View, name: bytes) -> int | None:
         """Where the first chunk of this name begins."""
         at = self.first
         for _ in range(_MOST_CHUNKS):
@@ -92,7 +97,7 @@ class _Chunks:
             at = self.after(at, self.size(data, at))
         return None
 
-    def held(self, data: bytes, at: int, promised: int) -> int:
+    def held(self, data: View, at: int, promised: int) -> int:
         """Bytes of content that the chunk at `at` has, which is what it promises if that can be true."""
         begin = at + self.header
         there = len(data) - begin
@@ -101,9 +106,9 @@ class _Chunks:
         ends = {begin + promised, self.after(at, promised)}
         if any(self._is_chunk(data, end) for end in ends):
             return promised
-        return promised if promised and not data[begin + promised :].strip(b"\0") else there
+        return promised if promised and data.zeros(begin + promised) == len(data) else there
 
-    def _is_chunk(self, data: bytes, at: int) -> bool:
+    def _is_chunk(self, data: View, at: int) -> bool:
         """Whether a chunk may begin here, or too little is left for one."""
         left = len(data) - at - self.header
         name = data[at : at + 4]
@@ -116,21 +121,17 @@ _W64 = _Chunks(40, 16, 8, "little", 8, whole=True)
 _CAF = _Chunks(8, 4, 8, "big", 1)
 
 
-def _put(data: bytes, at: int, field: bytes) -> bytes:
-    return data if data[at : at + len(field)] == field else b"".join((data[:at], field, data[at + len(field) :]))
-
-
-def _mend_data(data: bytes, chunks: _Chunks, name: bytes) -> bytes:
+def _mend_data(data: View, chunks: _Chunks, name: bytes) -> View:
     at = chunks.find(data, name)
     if at is None:
         return data
     size = chunks.held(data, at, chunks.size(data, at))
     if size == 0:
-        return data[: at + chunks.header]  # a length of 0 means the rest of the file to FFmpeg
-    return _put(data, at + chunks.id_bytes, chunks.field(size))
+        return data.part(0, at + chunks.header)  # a length of 0 means the rest of the file to FFmpeg
+    return data.put(at + chunks.id_bytes, chunks.field(size))
 
 
-def _mend_wav(data: bytes) -> bytes:
+def _mend_wav(data: View) -> View:
     """RF64 and BW64 keep the length of the samples in a chunk before them, `ds64` (EBU Tech 3306)."""
     if data[:4] == b"RIFX":
         return _mend_data(data, _RIFX, b"data")
@@ -142,26 +143,26 @@ def _mend_wav(data: bytes) -> bytes:
     field = sizes + _RIFF.header
     promised = int.from_bytes(data[field + 8 : field + 16], "little")
     true = (len(data) - 8, _RIFF.held(data, samples, promised), 0)  # of all, of the samples, their number: unknown
-    return _put(data, field, b"".join(size.to_bytes(8, "little") for size in true))
+    return data.put(field, b"".join(size.to_bytes(8, "little") for size in true))
 
 
-def _mend_w64(data: bytes) -> bytes:
-    return _mend_data(_put(data, 16, len(data).to_bytes(8, "little")), _W64, b"data")
+def _mend_w64(data: View) -> View:
+    return _mend_data(data.put(16, len(data).to_bytes(8, "little")), _W64, b"data")
 
 
-def _mend_aiff(data: bytes) -> bytes:
+def _mend_aiff(data: View) -> View:
     """The samples begin after an offset and a block size; COMM says their number once more, which nobody needs."""
-    data = _mend_data(_put(data, 4, _RIFX.field(len(data) - 8)), _RIFX, b"SSND")
+    data = _mend_data(data.put(4, _RIFX.field(len(data) - 8)), _RIFX, b"SSND")
     common = _RIFX.find(data, b"COMM")
-    return data if common is None else _put(data, common + _RIFX.header + 2, bytes(4))
+    return data if common is None else data.put(common + _RIFX.header + 2, bytes(4))
 
 
-def _mend_au(data: bytes) -> bytes:
+def _mend_au(data: View) -> View:
     """All ones mean an unknown length, by the format's own definition: it is always read to the end of the file."""
-    return _put(data, 8, b"\xff\xff\xff\xff")
+    return data.put(8, b"\xff\xff\xff\xff")
 
 
-_MENDERS: dict[Kind, Callable[[bytes], bytes]] = {
+_MENDERS: dict[Kind, Callable[[View], View]] = {
     Kind.WAV: _mend_wav,
     Kind.W64: _mend_w64,
     Kind.AIFF: _mend_aiff,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from os import PathLike
 
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.audio.blocks import gather, open_blocks
 from speech_emotion.audio.content import content_of
-from speech_emotion.audio.gather import Gathered
 from speech_emotion.audio.hints import NO_HINTS, Hints
 from speech_emotion.audio.limits import Limits
-from speech_emotion.audio.plain import decode_plain
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.audio.signal import prepare
 from speech_emotion.audio.source import open_source
@@ -39,17 +37,8 @@ def decode(data: bytes, limits: Limits, hints: Hints = NO_HINTS) -> tuple[Sample
 
     Raises EmptyAudioError, UnsupportedFormatError, CorruptAudioError, TrackError, NonFiniteAudioError, or a LimitError.
     """
-    content = content_of(data, hints)
-    if plain := decode_plain(content, hints, limits):
-        return plain
-    with ExitStack() as stack:
-        source = open_source(content, hints, limits, stack)
-        limits.check(source.info)
-        gathered = Gathered(source.info, limits)
-        for block in source.blocks:
-            gathered.add(block)
-    samples = gathered.finish()
-    return samples, replace(source.info, frames=samples.shape[1], damaged=source.damaged)
+    with open_blocks(data, limits, hints) as blocks:
+        return gather(blocks, limits)
 
 
 def load(source: str | PathLike[str] | bytes, target_rate: int, limits: Limits | None = None) -> Samples:

@@ -11,18 +11,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from speech_emotion.audio import wire
-from speech_emotion.audio.gather import Gathered
 from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.probe import AudioInfo
-from speech_emotion.errors import DecoderDeadlineError, DecoderFailedError, LimitError
+from speech_emotion.errors import DecoderDeadlineError, DecoderFailedError
 
 log = logging.getLogger(__name__)
 # What Python needs to find itself and its libraries, and how it reads text. All else stays with the gateway: a variable
@@ -39,16 +40,24 @@ DYING_S = 1.0  # between a process closing its socket and its exit code
 
 @dataclass(frozen=True)
 class DecoderOptions:
-    """What a decoder may take for one clip: the clip's own limits, CPU seconds, bytes of memory."""
+    """What a decoder may take for one clip: the clip's own limits, CPU seconds for each minute of it, bytes of memory.
+
+    `niceness`: how far it stands back for other processes.
+    """
 
     limits: Limits
     cpu_s: int = 5
     memory_bytes: int = 128 * 1024 * 1024
+    niceness: int = 0
     module: str = "speech_emotion.audio.worker"
 
 
+Deadline = Callable[[], float]
+"""When, on the clock of `time.monotonic`, what is now waited for must be here; asked for each block anew."""
+
+
 class Decoder:
-    """A process that decodes one clip at a time; for one thread at a time."""
+    """A process that decodes one clip at a time; for one thread at a time, `end` aside."""
 
     def __init__(self, options: DecoderOptions, on_restart: Callable[[], object]) -> None:
         """`on_restart` is called with each process that takes the place of one that ended or was ended."""
@@ -56,6 +65,8 @@ class Decoder:
         self._on_restart = on_restart
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
+        self._missed = False  # whether a process ended that was to stay
+        self._ended = False
 
     @property
     def pid(self) -> int | None:
@@ -65,14 +76,11 @@ class Decoder:
     def start(self) -> None:
         """Start the process, which is ready a little later. Raises OSError."""
         ours, theirs = socket.socketpair()
-        options = {
-            "limits": asdict(self._options.limits),
-            "cpu_s": self._options.cpu_s,
-            "memory_bytes": self._options.memory_bytes,
-        }
+        options = asdict(self._options)
+        module = options.pop("module")
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", self._options.module, str(theirs.fileno()), json.dumps(options)],
+                [sys.executable, "-m", module, str(theirs.fileno()), json.dumps(options)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -97,13 +105,29 @@ class Decoder:
         process.kill()
         return process.wait()
 
+    def end(self) -> None:
+        """Kill the process whatever it does, from any thread; there is no other after it."""
+        self._ended = True
+        if process := self._process:
+            process.kill()
+            process.wait()
+
     def _restart(self) -> None:
         self.stop()
+        missed, self._missed = self._missed, True
         self.start()
-        self._on_restart()
+        self._missed = False
+        if self._ended:
+            self.stop()
+            raise OSError("the pool was closed")
+        if missed:
+            self._on_restart()
 
     def _renew(self) -> None:
         """A new process at once, so that the next clip finds it ready."""
+        self._missed = True
+        if self._ended:
+            return
         try:
             self._restart()
         except OSError:
@@ -121,16 +145,32 @@ class Decoder:
             return f"the clip takes more than {self._options.cpu_s} s of CPU time to decode"
         return "the decoder crashed on the clip"
 
-    def decode(self, data: bytes, hints: Hints, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
-        """As `audio.decode`, before `deadline` (of `time.monotonic`).
+    @contextmanager
+    def open(self, source: bytes | BinaryIO, hints: Hints, deadline: Deadline) -> Iterator[Decoding]:
+        """The clip's header, and blocks that are decoded as they are read; left early, the process is killed.
 
-        Raises AudioError, DecoderFailedError among them, or DecoderDeadlineError; after the latter two the
-        process is a new one.
+        Raises AudioError, DecoderFailedError among them, or DecoderDeadlineError, as reading the blocks does; after
+        the latter two the process is a new one.
         """
+        decoding: Decoding | None = None
         try:
-            if self._process is None or self._process.poll() is not None:
-                self._restart()
-            return self._ask(data, hints, deadline)
+            with self.watched():
+                if self._process is None or self._process.poll() is not None:
+                    self._missed |= self._process is not None
+                    self._restart()
+                assert self._sock is not None  # noqa: S101
+                decoding = Decoding(self, self._sock, self._options.limits, deadline)
+                decoding.ask(source, hints)
+            yield decoding
+        finally:
+            if decoding is not None and decoding.at_work and decoding.sock is self._sock:
+                self.stop()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Whatever goes wrong between the two processes becomes an error of the clip, and the process a new one."""
+        try:
+            yield
         except TimeoutError:
             self._renew()
             raise DecoderDeadlineError("the clip was not decoded in time") from None
@@ -140,55 +180,81 @@ class Decoder:
             self._renew()
             raise
 
-    def _ask(self, data: bytes, hints: Hints, deadline: float) -> tuple[npt.NDArray[np.float32], AudioInfo]:
-        sock, limits = self._sock, self._options.limits
-        assert sock is not None  # noqa: S101
 
-        def wait() -> None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            sock.settimeout(left)
+class Decoding:
+    """A clip in a decoder process, as `source.Source` describes it."""
 
-        wait()
-        wire.send(sock, wire.HINTS, wire.pack_hints(hints))
-        wire.send(sock, wire.CLIP, data)
-        gathered: Gathered | None = None
-        while True:
-            kind, length = wire.receive_header(sock, wait)
-            if kind == wire.BLOCK and gathered and length % (4 * gathered.info.channels) == 0:
-                wire.receive_into(sock, _room(gathered, length // 4), wait)
-            elif kind == wire.END and gathered:
-                info = _checked(wire.unpack_info(_text(sock, length, wait)), gathered)
-                return gathered.finish(), info
-            elif kind == wire.INFO and not gathered:
-                gathered = Gathered(wire.unpack_info(_text(sock, length, wait)), limits)
-            elif kind == wire.ERROR:
-                raise wire.unpack_error(_text(sock, length, wait))
-            else:
-                raise ValueError(f"a decoder said {kind!r}, {length} bytes")
+    def __init__(self, decoder: Decoder, sock: socket.socket, limits: Limits, deadline: Deadline) -> None:
+        self._decoder = decoder
+        self.sock = sock
+        self._limits = limits
+        self._deadline = deadline
+        self._until = 0.0
+        self.at_work = False
+        self.damaged = False
+        self.info: AudioInfo
+        self.blocks = self._blocks()
 
+    def ask(self, source: bytes | BinaryIO, hints: Hints) -> None:
+        """Send a clip and wait for its header. Raises as `Decoder.watched` expects it."""
+        self._until = self._deadline()
+        self._wait()
+        self.at_work = True
+        wire.send(self.sock, wire.HINTS, wire.pack_hints(hints))
+        if isinstance(source, bytes):
+            wire.send(self.sock, wire.CLIP, source)
+        else:
+            wire.send_file(self.sock, source.fileno())
+        kind, length = wire.receive_header(self.sock, self._wait)
+        text = self._text(kind, length)
+        if kind != wire.INFO:
+            raise ValueError(f"a decoder said {kind!r}, {length} bytes")
+        self.info = wire.unpack_info(text)
 
-def _checked(info: AudioInfo, gathered: Gathered) -> AudioInfo:
-    """What a decoder says at the end of a clip. Raises ValueError where it sent something else."""
-    if (info.sample_rate, info.channels, info.frames) != (
-        gathered.info.sample_rate, gathered.info.channels, gathered.frames,
-    ):  # fmt: skip
-        raise ValueError("a decoder sent another clip than it says")
-    return info
+    def _blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+        frames = 0
+        while self.at_work:
+            with self._decoder.watched():
+                self._until = self._deadline()
+                block = self._next(frames)
+            frames += len(block)
+            if len(block):
+                yield block
 
+    def _next(self, frames: int) -> npt.NDArray[np.float32]:
+        """The next block `[frames, channels]`, none at the end."""
+        kind, length = wire.receive_header(self.sock, self._wait)
+        channels = self.info.channels
+        if kind == wire.BLOCK and length % (4 * channels) == 0:
+            # A decoder keeps the limits itself, unless it is out of order.
+            if not self._limits.allow(frames + length // (4 * channels), self.info):
+                raise ValueError("a decoder sends more than is allowed")
+            block = np.empty((length // (4 * channels), channels), np.float32)
+            wire.receive_into(self.sock, block.data.cast("B"), self._wait)
+            return block
+        text = self._text(kind, length)
+        if kind != wire.END:
+            raise ValueError(f"a decoder said {kind!r}, {length} bytes")
+        said = wire.unpack_info(text)
+        if (said.sample_rate, said.channels, said.frames) != (self.info.sample_rate, channels, frames):
+            raise ValueError("a decoder sent another clip than it says")
+        self.at_work, self.damaged = False, said.damaged
+        return np.empty((0, channels), np.float32)
 
-def _text(sock: socket.socket, length: int, wait: Callable[[], None]) -> bytes:
-    if length > wire.MAX_JSON_BYTES:
-        raise ValueError(f"a decoder says {length} bytes at once")
-    text = bytearray(length)
-    wire.receive_into(sock, memoryview(text), wait)
-    return bytes(text)
+    def _text(self, kind: bytes, length: int) -> bytes:
+        """What is no block. Raises the error that it is."""
+        if length > wire.MAX_JSON_BYTES:
+            raise ValueError(f"a decoder says {length} bytes at once")
+        text = bytearray(length)
+        wire.receive_into(self.sock, memoryview(text), self._wait)
+        if kind == wire.ERROR:
+            error = wire.unpack_error(bytes(text))
+            self.at_work = False
+            raise error
+        return bytes(text)
 
-
-def _room(gathered: Gathered, count: int) -> memoryview:
-    """Where the next values go. Raises ValueError: a decoder keeps the limits itself, unless it is out of order."""
-    try:
-        return gathered.reserve(count).data.cast("B")
-    except LimitError as error:
-        raise ValueError("a decoder sends more than is allowed") from error
+    def _wait(self) -> None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.sock.settimeout(left)

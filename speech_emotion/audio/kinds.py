@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 
 from speech_emotion.audio import mpeg
+from speech_emotion.audio.view import View
 from speech_emotion.errors import EmptyAudioError, UnsupportedFormatError
 
 
@@ -62,20 +62,19 @@ _FORMS = {
 _MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _MOST_TAGS = 16
 _ID3_HEADER_BYTES, _APE_HEADER_BYTES = 10, 32
-_ZEROS = re.compile(rb"\0*")
 
 
-def kind_of(data: bytes) -> Kind:
+def kind_of(data: View) -> Kind:
     """The container of `data`. Raises EmptyAudioError or UnsupportedFormatError."""
     return locate(data)[0]
 
 
-def locate(data: bytes) -> tuple[Kind, int]:
+def locate(data: View) -> tuple[Kind, int]:
     """The container of `data` and where it begins: tags may stand before it, whatever it is.
 
     Raises EmptyAudioError or UnsupportedFormatError.
     """
-    if not data:
+    if not len(data):
         raise EmptyAudioError("the file is empty")
     begin = _after_tags(data)
     if kind := by_header(data[begin : begin + 16]):
@@ -95,7 +94,7 @@ def by_header(start: bytes) -> Kind | None:
     return next((kind for magic, kind in _STARTS.items() if start.startswith(magic)), None)
 
 
-def _after_tags(data: bytes) -> int:
+def _after_tags(data: View) -> int:
     """Where the ID3v2 and APE tags and the zeros behind them end; 0 without any. A tag that says it is longer than the
     file is passed over by its header alone."""
     at = 0
@@ -108,8 +107,7 @@ def _after_tags(data: bytes) -> int:
             break
         end = at + header + content
         at = end if end < len(data) else at + header
-    zeros = _ZEROS.match(data, at) if at else None
-    return zeros.end() if zeros else at
+    return data.zeros(at) if at else at
 
 
 def _id3_bytes(header: bytes) -> int:

@@ -59,6 +59,14 @@ class Limits:
         frames = int((self.max_duration_s + tolerance_s(info)) * info.sample_rate)
         return min(self.max_decoded_samples, frames * info.channels)
 
+    def allow(self, frames: int, info: AudioInfo) -> bool:
+        """Whether such a clip may have this many frames."""
+        try:
+            self.check_length(frames, info)
+        except (DurationError, SamplesError):
+            return False
+        return True
+
     def check_length(self, frames: int, info: AudioInfo) -> None:
         """Raises DurationError or SamplesError if this many frames of such a clip are too many."""
         duration_s, samples = frames / info.sample_rate, frames * info.channels

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from speech_emotion.audio.view import View
+
 SEARCHED_BYTES = 65_536
 """How far the first frame is looked for: a cut file begins in the middle of one."""
 CHAINED = 3
@@ -34,18 +36,19 @@ _HEADER_BYTES = 7
 _LAYER_I = 3
 
 
-def find(data: bytes, begin: int) -> tuple[Layer, int] | None:
+def find(data: View, begin: int) -> tuple[Layer, int] | None:
     """The first frame at or soon after `begin` of a file of frames, whatever lies between."""
-    first = _frame(data[begin : begin + _HEADER_BYTES])
-    at = data.find(b"\xff", begin, begin + SEARCHED_BYTES)
+    searched = data[begin : begin + SEARCHED_BYTES]
+    first = _frame(searched[:_HEADER_BYTES])
+    at = searched.find(b"\xff")
     while at >= 0:
-        if chained := _chain(data, at, whole=at == begin):
-            return chained[0], begin if first and first[:2] == chained else at
-        at = data.find(b"\xff", at + 1, begin + SEARCHED_BYTES)
+        if chained := _chain(data, begin + at, whole=at == 0):
+            return chained[0], begin if first and first[:2] == chained else begin + at
+        at = searched.find(b"\xff", at + 1)
     return (first[0], begin) if first else None  # a damaged file may have no such row
 
 
-def _chain(data: bytes, at: int, *, whole: bool) -> tuple[Layer, int] | None:
+def _chain(data: View, at: int, *, whole: bool) -> tuple[Layer, int] | None:
     """Layer and sample rate, if a row of frames begins here that is long enough; `whole`: or ends with the file."""
     first = _frame(data[at : at + _HEADER_BYTES])
     for _ in range(CHAINED):

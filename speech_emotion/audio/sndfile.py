@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -34,7 +33,7 @@ class Sound:
         """Raises EmptyAudioError or CorruptAudioError."""
         name = content.kind.name
         try:
-            sound = stack.enter_context(_Stream(io.BytesIO(content.data)))
+            sound = stack.enter_context(_Stream(content.data.file()))
         except (soundfile.SoundFileError, TypeError, MemoryError) as error:
             # TypeError: bytes that libsndfile takes for headerless audio
             raise CorruptAudioError(f"the {name} file is broken, or in an encoding that is not read here") from error

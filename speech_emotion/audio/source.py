@@ -37,6 +37,6 @@ def open_source(content: Content, hints: Hints, limits: Limits, stack: ExitStack
     read.
     """
     known = content.kind in sndfile.KINDS and hints.track in (None, 1)
-    if known and (not track.AVAILABLE or content.data.startswith(b"RIFX")):
+    if known and (not track.AVAILABLE or content.data[:4] == b"RIFX"):
         return sndfile.Sound(content, stack)
     return containers.open_container(content, hints, limits, stack)

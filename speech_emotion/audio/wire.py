@@ -1,6 +1,7 @@
 """What a decoder process and its gateway say to each other: a kind, a length, that many bytes. Nothing is pickled.
 
-A clip goes in as HINTS and CLIP; INFO, BLOCKs and END come back, or ERROR at any point.
+A clip goes in as HINTS and CLIP, or as HINTS and FILE: an open file's descriptor, from which alone the other side can
+read it. INFO, BLOCKs and END come back, or ERROR at any point.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from speech_emotion.audio.hints import Hints, Raw
 from speech_emotion.audio.kinds import Kind
 from speech_emotion.audio.probe import AudioInfo
 
-HINTS, CLIP, INFO, BLOCK, END, ERROR = b"H", b"C", b"I", b"B", b"E", b"X"
+HINTS, CLIP, FILE, INFO, BLOCK, END, ERROR = b"H", b"C", b"F", b"I", b"B", b"E", b"X"
 MAX_JSON_BYTES = 64 * 1024
 _HEADER = struct.Struct("!cI")
 
@@ -26,6 +27,27 @@ def send(sock: socket.socket, kind: bytes, payload: bytes | memoryview = b"") ->
     """One message. Raises OSError if the other side is gone, TimeoutError if it does not read."""
     sock.sendall(_HEADER.pack(kind, len(payload)))
     sock.sendall(payload)
+
+
+def send_file(sock: socket.socket, descriptor: int) -> None:
+    """The message FILE. Raises as `send`."""
+    socket.send_fds(sock, [_HEADER.pack(FILE, 0)], [descriptor])
+
+
+def receive_request(sock: socket.socket) -> tuple[bytes, int, int | None]:
+    """Kind and length of the next message, and the descriptor that came with it, which is the caller's to close.
+
+    Raises EOFError or OSError.
+    """
+    header, descriptor = b"", None
+    while len(header) < _HEADER.size:
+        piece, received, _, _ = socket.recv_fds(sock, _HEADER.size - len(header), 1)
+        if not piece:
+            raise EOFError("the other side is gone")
+        header += piece
+        descriptor = received[0] if received else descriptor
+    kind, length = _HEADER.unpack(header)
+    return kind, length, descriptor
 
 
 def receive_header(sock: socket.socket, wait: Callable[[], None]) -> tuple[bytes, int]:

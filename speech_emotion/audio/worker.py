@@ -16,16 +16,17 @@ import struct
 import sys
 import traceback
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from speech_emotion.audio import confine, wire
+from speech_emotion.audio.blocks import BlockSource
 from speech_emotion.audio.content import content_of
 from speech_emotion.audio.decode import decode
 from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.source import open_source
+from speech_emotion.audio.view import View
 from speech_emotion.errors import AudioError, DecoderFailedError
 
 
@@ -36,11 +37,12 @@ def main() -> None:
     log = _own_stderr()
     _load_everything(limits)
     _bound_memory(options["memory_bytes"])
+    os.nice(options["niceness"])
     _confine(log)
     while (clip := _next_clip(sock)) is not None:
-        _bound_cpu(options["cpu_s"])
+        cpu = _CpuBudget(options["cpu_s"])
         try:
-            answer(sock, *clip, limits)
+            answer(sock, *clip, limits, cpu)
         except AudioError as error:
             wire.send(sock, wire.ERROR, wire.pack_error(error))
         except MemoryError:
@@ -52,30 +54,36 @@ def main() -> None:
             _fail(sock, "the decoder failed on the clip")
 
 
-def answer(sock: socket.socket, hints: Hints, data: bytes, limits: Limits) -> None:
-    """Send a clip's header and blocks as they are decoded. Raises AudioError."""
+def answer(sock: socket.socket, hints: Hints, clip: bytes | int, limits: Limits, cpu: _CpuBudget) -> None:
+    """Send the header and blocks of a clip, or of a file by its descriptor, as they are decoded. Raises AudioError.
+
+    A reader that takes its time holds up the decoder: the socket holds little more than a block.
+    """
     with ExitStack() as stack:
-        source = open_source(content_of(data, hints), hints, limits, stack)
-        limits.check(source.info)
-        wire.send(sock, wire.INFO, wire.pack_info(source.info))
+        if isinstance(clip, int):
+            stack.callback(os.close, clip)
+        data = View.of_descriptor(clip) if isinstance(clip, int) else View.of(clip)
+        blocks = BlockSource(open_source(content_of(data, hints), hints, limits, stack), limits)
+        wire.send(sock, wire.INFO, wire.pack_info(blocks.info))
         frames = 0
-        for block in source.blocks:
-            frames += block.shape[0]
-            limits.check_length(frames, source.info)
-            wire.send(sock, wire.BLOCK, block.data.cast("B"))
-    wire.send(sock, wire.END, wire.pack_info(replace(source.info, frames=frames, damaged=source.damaged)))
+        for block in blocks:
+            frames += block.shape[1]
+            cpu.grant(frames / blocks.info.sample_rate)
+            wire.send(sock, wire.BLOCK, block.T.data.cast("B"))
+    wire.send(sock, wire.END, wire.pack_info(blocks.info))
 
 
-def _next_clip(sock: socket.socket) -> tuple[Hints, bytes] | None:
+def _next_clip(sock: socket.socket) -> tuple[Hints, bytes | int] | None:
     try:
-        hints = wire.unpack_hints(_next_message(sock))
-        return hints, _next_message(sock)
+        _, length, _ = wire.receive_request(sock)
+        hints = wire.unpack_hints(_content(sock, length))
+        _, length, descriptor = wire.receive_request(sock)
+        return hints, _content(sock, length) if descriptor is None else descriptor
     except (EOFError, OSError):
         return None
 
 
-def _next_message(sock: socket.socket) -> bytes:
-    _, length = wire.receive_header(sock, lambda: None)
+def _content(sock: socket.socket, length: int) -> bytes:
     message = bytearray(length)
     wire.receive_into(sock, memoryview(message), lambda: None)
     return bytes(message)
@@ -91,6 +99,11 @@ def _load_everything(limits: Limits) -> None:
     for data in (silence, silence[:20], b"fLaC"):
         with contextlib.suppress(AudioError):
             decode(data, limits)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire.send_file(ours, theirs.fileno())
+        if received := wire.receive_request(theirs)[2]:
+            os.close(received)
     traceback.format_exc()
 
 
@@ -122,11 +135,23 @@ def _bound_memory(more_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + more_bytes, now + more_bytes))
 
 
-def _bound_cpu(seconds: int) -> None:
-    """Die by SIGXCPU when the next clip takes longer; the kernel counts whole seconds."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime) + seconds, hard))
+class _CpuBudget:
+    """Die by SIGXCPU when a clip takes more than so many seconds for each minute; the kernel counts whole seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        """The first minute begins."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._begun = math.ceil(usage.ru_utime + usage.ru_stime)
+        self._seconds, self._minutes = seconds, 0
+        self.grant(0)
+
+    def grant(self, decoded_s: float) -> None:
+        """So much is decoded: the next minute may be one that begins."""
+        minutes = int(decoded_s // 60) + 1
+        if minutes > self._minutes:
+            self._minutes = minutes
+            _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+            resource.setrlimit(resource.RLIMIT_CPU, (self._begun + minutes * self._seconds, hard))
 
 
 if __name__ == "__main__":

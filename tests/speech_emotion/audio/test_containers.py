@@ -18,6 +18,7 @@ from speech_emotion import errors
 from speech_emotion.audio import AudioInfo, Hints, Limits, containers, decode
 from speech_emotion.audio.content import Content
 from speech_emotion.audio.kinds import Kind
+from speech_emotion.audio.view import View
 from tests.support import clips, sent
 from tests.support.watched import watched
 
@@ -180,5 +181,5 @@ def test_a_demuxer_that_wants_another_file_is_refused(
     chosen = cast(Kind, SimpleNamespace(name=demuxer, value=demuxer))
     with watched(canary.parent) as watch:
         with pytest.raises(errors.AudioError), ExitStack() as stack:
-            containers.open_container(Content(chosen, playlists(canary)[name]), Hints(), Limits(), stack)
+            containers.open_container(Content(chosen, View.of(playlists(canary)[name])), Hints(), Limits(), stack)
         assert not watch.opened()

@@ -10,7 +10,7 @@ import soundfile
 from speech_emotion import errors
 from speech_emotion.audio import Hints, Limits, decode, load, prepare, probe
 from speech_emotion.audio.content import content_of
-from speech_emotion.audio.plain import decode_plain
+from speech_emotion.audio.plain import open_plain
 from speech_emotion.audio.source import open_source
 from tests.support.clips import RATE, encode
 from tests.support.hostile import without_length
@@ -103,13 +103,14 @@ def test_load_takes_bytes_and_paths(tmp_path) -> None:
 def test_plain_wav_is_read_by_python_alone_and_gives_the_numbers_of_the_decoders(channels: int) -> None:
     clip = encode(np.random.default_rng(0).uniform(-1, 1, (1000, channels)))
     content = content_of(clip, Hints())
-    plain = decode_plain(content, Hints(), Limits())
+    plain = open_plain(content, Hints(), Limits())
     assert plain
-    np.testing.assert_array_equal(plain[0], soundfile.read(io.BytesIO(clip), dtype="float32", always_2d=True)[0].T)
-    assert plain[1] == probe(clip)
+    samples = np.concatenate(list(plain.blocks)).T
+    np.testing.assert_array_equal(samples, soundfile.read(io.BytesIO(clip), dtype="float32", always_2d=True)[0].T)
+    assert plain.info == probe(clip)
     with ExitStack() as stack:
         source = open_source(content, Hints(), Limits(), stack)
-        np.testing.assert_array_equal(plain[0], np.concatenate(list(source.blocks)).T)
+        np.testing.assert_array_equal(samples, np.concatenate(list(source.blocks)).T)
 
 
 @pytest.mark.parametrize("promised", [0x7FFFFFF0, 0xFFFFFFFF])
