@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from speech_emotion.errors import SpeechEmotionError
 
-ShedReason = Literal["queue_full", "queue_timeout", "memory", "decoders", "model_server"]
+ShedReason = Literal["queue_full", "queue_timeout", "memory", "decoders", "recordings", "model_server"]
 
 
 class GatewayError(SpeechEmotionError):
@@ -92,6 +92,18 @@ class OverloadedError(GatewayError):
     def __init__(self, message: str, *, reason: ShedReason) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class VersionChangedError(GatewayError):
+    """Another version of the model took over in the middle of a recording or stream, and hears in another way."""
+
+    code, status = "version_changed", 503
+
+
+class ShuttingDownError(GatewayError):
+    """This gateway is being stopped: another one, or the next one, answers."""
+
+    code, status = "shutting_down", 503
 
 
 class DeadlineError(GatewayError):

@@ -142,6 +142,14 @@ class Settings(BaseSettings):
     """Serve the page for people at `/`."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """Seconds that a 503 asks clients to wait before they retry."""
+    window_deadline_s: float = Field(default=10.0, gt=0, le=300)
+    """Maximum number of seconds that the windows of a recording or stream wait for the model server. A server that is
+    away or full is asked again until then."""
+    lane_share: float = Field(default=0.25, gt=0, le=1)
+    """Share of the time that recordings and streams get while requests to `/predict` are being answered. They get all
+    of it otherwise."""
+    lane_batch: int = Field(default=4, ge=1, le=1024)
+    """Number of windows of a recording in one call to the model server."""
 
     @field_validator("model_names", "cors_origins", mode="before")
     @classmethod

@@ -86,6 +86,15 @@ class Window(Verdict):
     """End in the clip, in seconds: never after the clip's own end."""
 
 
+class LongWindow(Window):
+    """One window of a recording or of a live stream."""
+
+    channel: int | SkipJsonSchema[None] = Field(default=None, ge=1)
+    """Which channel it is of, counted from 1; only there with `channels=separate`."""
+    uncertain: bool
+    """Whether `confidence` is below GATEWAY_MIN_CONFIDENCE; false where `emotion` is null."""
+
+
 class WholeVerdict(Verdict):
     """The emotion of audio from its start to its end."""
 
@@ -159,7 +168,7 @@ def _separate(heard: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Fields of an Answer that says nothing for the clip: who does not know `channels` must not be misled."""
     warned = {code for part in heard for code in part["warnings"]}
     return {
-        **_verdict(None, (), None, "separate_channels"),
+        **verdict(None, (), None, "separate_channels"),
         "uncertain": False,
         "warnings": tuple(code for code in QUALITY_WARNINGS if code in warned),
         "channels": tuple(Channel(channel=number, **part) for number, part in enumerate(heard, 1)),
@@ -174,11 +183,11 @@ def _heard(
     min_confidence: float,
 ) -> dict[str, Any]:
     """Fields of a WholeVerdict."""
-    verdict = _verdict(clip_row(rows) if len(rows) else None, emotions, options.top)
-    confidence = verdict["confidence"]
+    said = verdict(clip_row(rows) if len(rows) else None, emotions, options.top)
+    confidence = said["confidence"]
     timeline = {"timeline": tuple(_windows(rows, emotions, heard, options.top))} if options.timeline else {}
     uncertain = confidence is not None and confidence < min_confidence
-    return {**verdict, **timeline, "uncertain": uncertain, "warnings": heard.warnings}
+    return {**said, **timeline, "uncertain": uncertain, "warnings": heard.warnings}
 
 
 def _windows(
@@ -186,11 +195,11 @@ def _windows(
 ) -> Iterator[Window]:
     answered = iter(rows)
     for (start_s, end_s), speech in zip(heard.spans, heard.speech, strict=True):
-        verdict = _verdict(next(answered) if speech else None, emotions, top)
-        yield Window(start_s=round(start_s, 3), end_s=round(end_s, 3), **verdict)
+        said = verdict(next(answered) if speech else None, emotions, top)
+        yield Window(start_s=round(start_s, 3), end_s=round(end_s, 3), **said)
 
 
-def _verdict(
+def verdict(
     row: npt.NDArray[np.floating[Any]] | None, emotions: tuple[str, ...], top: int | None, reason: Reason = "no_speech"
 ) -> dict[str, Any]:
     """Fields of a Verdict; of equally probable emotions the model's first comes first."""

@@ -11,6 +11,8 @@ from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.answer import Answer, Model, PredictOptions, build_answer
 from preprocess_gateway.core.attempts import asked_again, with_fallback
+from preprocess_gateway.core.draining import Draining
+from preprocess_gateway.core.lane import Lanes
 from preprocess_gateway.core.observers.dispatch import Observers
 from preprocess_gateway.core.observers.installed import start_observers
 from preprocess_gateway.core.observers.observer import Clip, Observation
@@ -38,6 +40,10 @@ class Predictor:
     ) -> None:
         """Without `decoders` clips are decoded in this process; without `observers` nobody listens."""
         self.models = models
+        self.lanes = Lanes(settings.lane_share)
+        """Where recordings and streams wait, so that clips keep their place."""
+        self.draining = Draining()
+        """Whether this worker is being stopped."""
         self._settings = settings
         self._metrics = metrics
         self._decoders = decoders
@@ -76,6 +82,10 @@ class Predictor:
 
         Raises AudioError for the clip, GatewayError for capacity, dependency or time, ContractError for the model.
         """
+        with self.lanes.short_request():
+            return self._predict(model, data, options, context)
+
+    def _predict(self, model: ServedModel, data: bytes, options: PredictOptions, context: RequestContext) -> Answer:
         chosen = model.choose(context.affinity_key)
         with self._metrics.stage("decode"):
             clip = self._decode(data, options.hints, context)

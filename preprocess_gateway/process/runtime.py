@@ -24,6 +24,8 @@ class Runtime:
     predictor: Predictor
     probes: ProbeServer
     reading: ReadDeadlines
+    drains_s: float
+    """Seconds between the beginning of a drain and the end of the last request."""
 
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics) -> Self:
@@ -33,11 +35,12 @@ class Runtime:
         probes.start()
         reading = ReadDeadlines(settings.read_timeout_s)
         reading.start()
-        return cls(predictor, probes, reading)
+        return cls(predictor, probes, reading, settings.drain_s + settings.grace_s)
 
     def drain(self) -> None:
-        """Readiness goes false; requests are still answered."""
+        """Readiness goes false; requests are still answered, long ones until shortly before the worker ends."""
         self.probes.draining = True
+        self.predictor.draining.begin(self.drains_s)
 
     def close(self) -> None:
         """End every thread and the channel."""

@@ -1,0 +1,87 @@
+"""The lane of long work, recordings and live streams: short requests keep their place before it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from heapq import heappop, heappush
+from itertools import count
+
+
+class Lane:
+    """Admits the steps of long work to one resource, one at a time: live work first, then in order of arrival.
+
+    While a short request is at work, steps take `share` of the time at most: after a step of `d` seconds the next one
+    begins `d * (1 / share - 1)` seconds later, or as soon as no short request is at work. So a short request never
+    waits for long work, at most shares the resource with one step; and long work goes on under any load.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._pause = 1 / share - 1  # for each second of a step
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[bool, int]] = []
+        self._numbers = count()
+        self._busy = False
+        self._short = 0
+        self._next_at = 0.0
+
+    @contextmanager
+    def short_request(self) -> Iterator[None]:
+        """A short request is at work while the block runs."""
+        with self._changed:
+            self._short += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._short -= 1
+                if not self._short:
+                    self._changed.notify_all()
+
+    @contextmanager
+    def step(self, *, live: bool = False) -> Iterator[None]:
+        """Wait for the turn of one step, and hold the lane while the block runs, which should be well under 0.1 s."""
+        self._enter((not live, next(self._numbers)))
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            ended = time.monotonic()
+            with self._changed:
+                self._busy = False
+                self._next_at = ended + (ended - begun) * self._pause
+                self._changed.notify_all()
+
+    @property
+    def contended(self) -> bool:
+        """Whether a short request is at work."""
+        return self._short > 0
+
+    def _enter(self, ticket: tuple[bool, int]) -> None:
+        with self._changed:
+            heappush(self._waiting, ticket)
+            while True:
+                first = self._waiting[0] == ticket and not self._busy
+                pause_s = self._next_at - time.monotonic() if self._short else 0.0
+                if first and pause_s <= 0:
+                    break
+                self._changed.wait(pause_s if first else None)
+            heappop(self._waiting)
+            self._busy = True
+
+
+class Lanes:
+    """The two lanes of a worker: its own CPU, on which blocks are heard, and the model server, which is asked."""
+
+    def __init__(self, share: float) -> None:
+        """`share` of the time that long work has while short requests are at work, in each of the two."""
+        self.hearing = Lane(share)
+        self.asking = Lane(share)
+
+    @contextmanager
+    def short_request(self) -> Iterator[None]:
+        """A short request is at work while the block runs."""
+        with self.hearing.short_request(), self.asking.short_request():
+            yield
