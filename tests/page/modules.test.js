@@ -6,7 +6,9 @@ import { ofChannel } from "../../preprocess_gateway/page/js/channels.js";
 import { Columns } from "../../preprocess_gateway/page/js/columns.js";
 import { Spectrum } from "../../preprocess_gateway/page/js/fft.js";
 import { WORDS, wordsFor } from "../../preprocess_gateway/page/js/problems.js";
-import { makeSample, SAMPLE_RATE } from "../../preprocess_gateway/page/js/sample.js";
+import { makeSample } from "../../preprocess_gateway/page/js/sample.js";
+import { SAMPLE_RATE } from "../../preprocess_gateway/page/js/samples.js";
+import { within } from "../../preprocess_gateway/page/js/waiting.js";
 import { encodeWav, join } from "../../preprocess_gateway/page/js/wav.js";
 import { duration, percent, segments, took, verdict, warning } from "../../preprocess_gateway/page/js/words.js";
 
@@ -129,4 +131,12 @@ test("of separate channels each has its own answer, and the clip's facts", () =>
   assert.equal(verdict(customer).eyebrow, "In channel 2");
   assert.equal(verdict(customer).verdict, "no speech was heard");
   assert.deepEqual(customer.warnings, ["very_quiet"]);
+});
+
+test("a wait ends: with the value, with the error, or with what stands in for it", async () => {
+  const never = new Promise(() => {});
+  assert.equal(await within(Promise.resolve("there"), 1000, () => "late"), "there");
+  assert.equal(await within(never, 1, () => "late"), "late");
+  await assert.rejects(within(Promise.reject(new RangeError("no")), 1000, () => "late"), RangeError);
+  await assert.rejects(within(never, 1, () => { throw new TypeError("too late"); }), TypeError);
 });

@@ -2,11 +2,13 @@
 
 import { ofChannel, showChannels } from "./channels.js";
 import { Player } from "./player.js";
-import { Problem, wordsFor } from "./problems.js";
-import { decode, record } from "./recorder.js";
+import { Problem } from "./problems.js";
+import { record } from "./recorder.js";
 import { element, showResult, showTimeline } from "./result.js";
-import { SAMPLE_RATE, makeSample } from "./sample.js";
+import { makeSample } from "./sample.js";
+import { SAMPLE_RATE, decode } from "./samples.js";
 import { predict } from "./service.js";
+import { say, showProblem } from "./status.js";
 import { encodeWav } from "./wav.js";
 import { duration } from "./words.js";
 
@@ -26,31 +28,6 @@ let again = () => {};
 function limit(name) {
   const value = Number(document.querySelector(`meta[name="${name}"]`)?.getAttribute("content"));
   return value > 0 ? value : Infinity;
-}
-
-/**
- * @param {string} text
- * @param {boolean} [seen] whether it stands on the page already: then only for those who listen
- */
-function say(text, seen = false) {
-  element("status").textContent = text;
-  element("status").classList.toggle("hidden", seen);
-}
-
-/** @param {unknown} error */
-function showProblem(error) {
-  if (error instanceof DOMException && error.name === "AbortError") return; // another clip took its place
-  const problem = error instanceof Problem ? error : new Problem("internal_error", { detail: String(error) });
-  const words = wordsFor(problem.code);
-  const wait = problem.retryAfterS ? ` The service asks to wait ${problem.retryAfterS} s.` : "";
-  say("");
-  element("problem-title").textContent = words.title;
-  element("problem-advice").textContent = words.advice + wait;
-  const detail = problem.detail && `The service said: ${problem.detail}.`;
-  element("problem-detail").textContent = [detail, problem.requestId && `Request ${problem.requestId}`].filter(Boolean).join(" ");
-  element("retry").hidden = !words.again;
-  element("problem").hidden = false;
-  element("problem-title").focus();
 }
 
 /**
@@ -138,18 +115,19 @@ async function startRecording() {
   if (waiting && !waiting.aborted) return; // the browser is asking already
   const signal = begin();
   waiting = signal;
-  say("Waiting for the microphone…");
+  say("Waiting for the microphone… The browser may ask you to allow it.");
   again = () => void startRecording();
   try {
     recording = await record((samples, rate) => {
       if (signal.aborted) return; // the last samples of a recording that was given up
-      player.drawLive(samples, rate);
+      if (samples) player.drawLive(samples, rate);
       watchLength();
     }, signal);
-    player.startLive();
+    player.startLive(recording.drawn);
     document.body.classList.add("recording");
     element("record-label").textContent = "Stop and listen";
-    say(`Recording. At most ${duration(maxSeconds)}.`);
+    const unseen = recording.drawn ? "" : " It cannot be drawn meanwhile, as this machine has no sound output.";
+    say(`Recording. At most ${duration(maxSeconds)}.${unseen}`);
   } catch (error) {
     showProblem(error);
   } finally {

@@ -3,7 +3,7 @@
 import { Columns } from "./columns.js";
 import { Picture } from "./picture.js";
 import { element } from "./result.js";
-import { SAMPLE_RATE } from "./sample.js";
+import { SAMPLE_RATE } from "./samples.js";
 import { duration } from "./words.js";
 
 const LIVE_COLUMNS = 375; // six seconds
@@ -65,15 +65,18 @@ export class Player {
     this.update();
   }
 
-  /** Draw what is being recorded, from now on. */
-  startLive() {
+  /**
+   * Draw what is being recorded, from now on.
+   * @param {boolean} [drawn] whether there will be samples to draw
+   */
+  startLive(drawn = true) {
     this.audio.pause();
     this.seconds = 0;
     this.live = null;
     element("clip-title").textContent = "Recording";
     element("no-picture").hidden = true;
     for (const id of ["transport", "timeline", "now"]) element(id).hidden = true;
-    this.canvas.hidden = false;
+    this.canvas.hidden = !drawn;
     this.canvas.setAttribute("aria-label", "Waveform and spectrogram of what is being recorded");
     element("clip").hidden = false;
   }

@@ -22,6 +22,7 @@ export const WORDS = {
   microphone_failed: { title: "The microphone does not work", advice: "Check that no other program holds it, or choose a file instead.", again: false },
   microphone_insecure: { title: "The microphone needs a secure page", advice: "Browsers lend it only to https pages and to this machine. Open the page by https, or choose a file instead." },
   microphone_missing: { title: "No microphone was found", advice: "Plug one in, or choose a file instead." },
+  microphone_no_answer: { title: "The microphone was not handed over", advice: "Allow it where the browser asks, usually beside the address, and try again. Or choose a file instead.", again: true },
   missing_file: { title: "No file arrived", advice: "Choose the file again.", again: true },
   model_contract: { title: "The model is not usable", advice: WAIT, again: true },
   model_unavailable: { title: "The model is away", advice: WAIT, again: true },

@@ -1,7 +1,8 @@
 /** The bundled sample: a buzz with formants and syllables, made here. It is no recording of anyone. */
 
+import { SAMPLE_RATE } from "./samples.js";
+
 const TAU = 2 * Math.PI;
-export const SAMPLE_RATE = 16000;
 
 /** @typedef {{seconds: number, pitch: number, vibrato: number, syllables: number}} Phrase pitch in Hz, syllables per second */
 
