@@ -67,15 +67,16 @@ def null_sink(tmp_path: Path) -> Iterator[dict[str, str]]:
     """What to add to a program's environment, so that its sound goes nowhere."""
     if PULSEAUDIO is None:
         pytest.skip("no PulseAudio: install Debian's package `pulseaudio`")
-    socket = tmp_path / "pulse"
-    modules = ["--load=module-null-sink", f"--load=module-native-protocol-unix socket={socket} auth-anonymous=1"]
+    socket = tmp_path / "socket"
+    protocol = f"module-native-protocol-unix socket={socket} auth-anonymous=1 auth-cookie-enabled=0"
     # -n: nothing of the machine's own configuration, so no sound card and no bus.
-    command = [PULSEAUDIO, "-n", "--daemonize=no", "--exit-idle-time=-1", *modules]
+    command = [PULSEAUDIO, "-n", "--daemonize=no", "--load=module-null-sink", f"--load={protocol}"]
     environment = {**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 20
         while not socket.exists():
-            assert process.poll() is None and time.monotonic() < deadline, "PulseAudio does not start"
+            assert process.poll() is None, "PulseAudio ended"
+            assert time.monotonic() < deadline, "PulseAudio never listened"
             time.sleep(0.05)
         yield {"PULSE_SERVER": f"unix:{socket}"}
         process.terminate()

@@ -249,6 +249,18 @@ def test_a_microphone_that_is_granted_after_a_file_was_opened_is_let_go(page: Pa
     expect(page.locator("#record-label")).to_have_text("Record")
 
 
+def test_a_microphone_that_never_comes_is_explained_and_let_go_when_it_comes_after_all(page: Page) -> None:
+    page.clock.install()
+    page.evaluate(HELD_MICROPHONE)
+    page.locator("#record").click()
+    expect(page.locator("#status")).to_contain_text("Waiting for the microphone")
+    page.clock.fast_forward(61_000)
+    expect_problem(page, "The microphone was not handed over")
+    page.evaluate(GRANT)
+    page.wait_for_function(GRANTED, arg=1)
+    page.wait_for_function(f"({LIVE_TRACKS})() === 0")
+
+
 @pytest.mark.parametrize("other", ["file", "sample"])
 def test_another_clip_ends_a_recording(page: Page, clip: Path, other: str) -> None:
     page.evaluate(HELD_MICROPHONE)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from websocket import WebSocket, create_connection
+from websockets.sync.client import ClientConnection, connect
 
 FIREFOX = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
 PREFERENCES: Mapping[str, str | int | bool] = {
@@ -39,7 +39,7 @@ PREFERENCES: Mapping[str, str | int | bool] = {
 class FirefoxPage:
     """The one tab of a Firefox."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._ids = itertools.count()
         self.errors: list[str] = []
@@ -51,7 +51,7 @@ class FirefoxPage:
         number = next(self._ids)
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
-            said = json.loads(self._socket.recv())
+            said = json.loads(self._socket.recv(timeout=90))
             if said.get("method") == "log.entryAdded" and said["params"]["level"] == "error":
                 self.errors.append(said["params"]["text"])
             if said.get("id") == number:
@@ -67,9 +67,8 @@ class FirefoxPage:
     def evaluate(self, expression: str) -> Any:
         """The value of an expression, or of its promise; raises RuntimeError if it throws."""
         wrapped = f"(async () => JSON.stringify(await ({expression})) ?? 'null')()"
-        said = self._send(
-            "script.evaluate", expression=wrapped, target={"context": self._context}, awaitPromise=True, userActivation=True
-        )
+        here = {"context": self._context}
+        said = self._send("script.evaluate", expression=wrapped, target=here, awaitPromise=True, userActivation=True)
         if said["type"] == "exception":
             raise RuntimeError(said["exceptionDetails"]["text"])
         return json.loads(said["result"]["value"])
@@ -130,12 +129,8 @@ def firefox(environment: Mapping[str, str] | None = None, **preferences: str | i
                 command, env={**os.environ, "HOME": home, **(environment or {})}, stdout=said, stderr=said
             )
         try:
-            socket = create_connection(f"{_address(log)}/session", timeout=60, suppress_origin=True)
-            try:
-                page = FirefoxPage(socket)
-                yield page
-            finally:
-                socket.close()
+            with connect(f"{_address(log)}/session", max_size=None) as socket:
+                yield FirefoxPage(socket)
         finally:
             process.terminate()
             try:
