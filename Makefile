@@ -54,8 +54,8 @@ slow-test: $(INSTALLED)  ## what the suite leaves out: whole trainings that are 
 evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings of RAVDESS_DIR
 	$(BIN)/ser evaluate --retrain --model ann --model mlp --data $(RAVDESS_DIR) --output reports/evaluation
 
-accuracy: $(INSTALLED)  ## tables and pictures of docs/accuracy.md and README.md anew, from models/evaluation
-	$(BIN)/ser evaluate --pictures docs/pictures --page docs/accuracy.md --page README.md
+accuracy: $(INSTALLED)  ## update the tables and pictures of docs/accuracy.md and its measurements from models/evaluation
+	$(BIN)/ser evaluate --pictures docs/pictures --page docs/accuracy.md --page docs/measurements/accuracy.md
 
 pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store of its own, without servers
 	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) \

@@ -21,7 +21,7 @@ from training_pipeline.reports.kept import COSTS, PREDICTIONS, Kept
 
 ROOT = Path(__file__).parents[3]
 EVALUATION = ROOT / "models" / "evaluation"
-PAGES = [page for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if markdown.MARKED.search(page.read_text())]
+PAGES = [page for page in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")) if markdown.MARKED.search(page.read_text())]
 
 
 @pytest.fixture(scope="module")
