@@ -13,7 +13,7 @@ _RANKS = {"conv2": 96, "query": 48, "key": 48, "value": 64, "out": 64, "fc1": 96
 
 @dataclass(frozen=True)
 class Student:
-    """Widths, rates and epochs were chosen on one split of one fold's training speakers: see docs/measurements/accuracy.md.
+    """Widths, rates and epochs were chosen on one split of one fold's training speakers: see docs/measurements.
 
     Of `head` everything counts that shapes a head and its start; the tuning of both is `tuning`, here.
     """

@@ -23,7 +23,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Fixed before this code ran on a test fold; `sounds` came later, with the detector: see docs/measurements/accuracy.md."""
+    """Fixed before this code ran on a test fold; `sounds` came later, with the detector: see docs/measurements."""
 
     blocks: int = 3
     """Transformer blocks kept, from the first."""
