@@ -140,6 +140,8 @@ class Settings(BaseSettings):
     origin."""
     page: bool = True
     """Serve the page for people at `/`."""
+    samples: bool = True
+    """Serve the recordings that ship at `/samples`. Their licence (CC BY-NC-SA 4.0) excludes commercial use."""
     retry_after_s: int = Field(default=2, ge=1, le=600)
     """Seconds that a 503 asks clients to wait before they retry."""
     window_deadline_s: float = Field(default=10.0, gt=0, le=300)

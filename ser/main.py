@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ser import cache, experiments, models, pipeline
-from ser.output import Commands, fail, output_file, writing
+from ser import cache, experiments, models, pipeline, samples
+from ser.output import Commands, fail, output_file
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
@@ -55,7 +55,7 @@ def serve(
         int, typer.Option(envvar="MODEL_SERVER_PORT", min=1, max=65_535, help="Port of the model server (gRPC).")
     ] = 8500,
     sample: Annotated[
-        Path, typer.Option(callback=output_file, help="Write a clip to try the service with to this file.")
+        Path, typer.Option(callback=output_file, help="Write a recording to try the service with to this file.")
     ] = Path("sample.wav"),
     model: Annotated[
         list[str] | None,
@@ -64,10 +64,9 @@ def serve(
 ) -> None:
     """Run a model server and a gateway on this machine until Ctrl-C."""
     from ser import serve as serving
-    from training_pipeline.data.synthetic import write_sample
+    from ser.samples import write_recording
 
-    with writing(sample):
-        write_sample(sample)
+    write_recording(None, sample)
     try:
         serving.serve(
             store,
@@ -165,13 +164,37 @@ def predict(
 
 @app.command()
 def sample(
-    path: Annotated[Path, typer.Argument(callback=output_file, help="The WAV file to write.")] = Path("sample.wav"),
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the recording, as --list prints it (default: the first).")
+    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=samples.clip_file,
+            help="The file to write: FLAC if its name ends in .flac, otherwise WAV; - is standard output.",
+        ),
+    ] = samples.PLAIN,
+    listed: Annotated[bool, typer.Option("--list", help="List the recordings and their licence.")] = False,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Write a synthetic buzz as WAV, which is no speech.")
+    ] = False,
 ) -> None:
-    """Write a synthetic clip to try the service with."""
-    from training_pipeline.data.synthetic import write_sample
+    """Write a recording of a person to try the service with."""
+    from speech_emotion.samples import UnknownSampleError
 
-    with writing(path):
-        write_sample(path)
+    if listed + synthetic + (name is not None) > 1:
+        raise typer.BadParameter("NAME, --list and --synthetic exclude each other")
+    try:
+        if listed:
+            samples.list_samples()
+        elif synthetic:
+            samples.write_synthetic_clip(output)
+        else:
+            samples.write_recording(name, output)
+    except UnknownSampleError as error:
+        raise fail(str(error), 2) from None
 
 
 if __name__ == "__main__":

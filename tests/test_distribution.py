@@ -41,8 +41,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("samples", *PACKAGES):  # links stay links, as in an image's build
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     pip("wheel", "--no-deps", "--no-build-isolation", "-w", folder, source)
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -75,7 +75,18 @@ def test_the_wheel_has_every_file_of_the_packages(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     tracked = subprocess.run(["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert [name for name in tracked.stdout.splitlines() if name not in packed] == []
+    assert [name for name in tracked.stdout.splitlines() if not {name, f"{name}/index.json"} & packed] == []
+
+
+def test_the_samples_and_their_licence_are_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {Path(name).name: archive.read(name) for name in archive.namelist() if "/sample_clips/" in name}
+        (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
+    assert packed == {path.name: path.read_bytes() for path in (ROOT / "samples").iterdir()}
+    assert "License-Expression: Apache-2.0 AND CC-BY-NC-SA-4.0" in metadata
+    assert "License-File: samples/LICENSE" in metadata
+    for name in ("Dockerfile.gateway", "Dockerfile.pipeline"):
+        assert "COPY samples ./samples" in (ROOT / name).read_text()
 
 
 def test_entry_points_are_there_as_the_images_install_it(installed: dict[str, str], tmp_path: Path) -> None:

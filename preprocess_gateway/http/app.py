@@ -8,7 +8,7 @@ import time
 from flask import Flask, Response, g, request
 
 from preprocess_gateway.core.predictor import Predictor
-from preprocess_gateway.http import cors, docs, models, page, predict, problems
+from preprocess_gateway.http import cors, docs, models, page, predict, problems, samples
 from preprocess_gateway.http.admission import Admission
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.uploads import Uploads
@@ -36,6 +36,8 @@ def create_app(
     app.register_blueprint(docs.blueprint(settings))
     if settings.page:
         app.register_blueprint(page.blueprint(settings))
+    if settings.samples:
+        app.register_blueprint(samples.blueprint())
     cors.allow_origins(app, settings.cors_origins)
     problems.register(app, settings.retry_after_s, metrics.shed)
     _observe(app, metrics)

@@ -84,7 +84,7 @@ def test_the_notes_curl_works_as_printed(release: Release, tmp_path: Path, secur
     sample, curl = (
         line.strip()
         for line in notes.splitlines()
-        if line.startswith(("  kubectl -n", "  curl")) and ("sample.wav'" in line or "ADDRESS" in line)
+        if line.startswith(("  kubectl -n", "  curl")) and ("> sample.wav" in line or "ADDRESS" in line)
     )
     assert ("https://" in curl) is secure
     address = release.cluster.secure_address if secure else release.cluster.address

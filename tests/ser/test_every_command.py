@@ -23,7 +23,7 @@ KFP = f"http://127.0.0.1:{free_port()}"
 OUTPUTS = {
     "serve": "--sample FILE",
     "predict": "DATA --url 127.0.0.1:1 --output FILE",
-    "sample": "FILE",
+    "sample": "--output FILE",
     "synthetic": "FOLDER",
     "manifest": "DATA --output FILE",
     "evaluate": "--retrain --data MANIFEST --output FOLDER",
@@ -179,7 +179,7 @@ def test_evaluate_leaves_each_of_three_speakers_out_and_any_name_of_an_emotion_i
     assert (tmp_path / "reports" / "eda" / "clip-calm-x-.png").is_file()
 
 
-@pytest.mark.parametrize("command", ["sample /dev/full", "models list", "--help"])
+@pytest.mark.parametrize("command", ["sample -o /dev/full", "models list", "--help"])
 def test_a_full_disk_is_one_line_and_a_reader_that_leaves_is_none(command: str) -> None:
     # `head` reads one line and goes; the shell says what the command itself ended with.
     ser = f"{sys.executable} -m ser.main {command}"

@@ -30,9 +30,14 @@ def voice(seconds: float, pitch_hz: float, vibrato: float, seed: int, rate: int 
     return np.asarray(0.5 * sound / np.abs(sound).max(), np.float32)
 
 
+def sample_clip() -> bytes:
+    """A WAV file with three seconds of the buzz."""
+    return _wav(voice(3.0, 180.0, 0.04, seed=1))
+
+
 def write_sample(path: Path) -> None:
-    """Write a three-second clip to try the service with. Raises OSError."""
-    _write(path, voice(3.0, 180.0, 0.04, seed=1))
+    """Write `sample_clip` to a file. Raises OSError."""
+    path.write_bytes(sample_clip())
 
 
 def write_synthetic(folder: Path, speakers: int = 6, takes: int = 4, seed: int = 0) -> Path:
@@ -45,15 +50,15 @@ def write_synthetic(folder: Path, speakers: int = 6, takes: int = 4, seed: int =
                 path = folder / f"{speaker:02d}-{emotion}-{take}.wav"
                 pitch = (110 if speaker % 2 else 190) * (1 + 0.35 * index) * (1 + 0.02 * take)
                 sound = voice(1.0 + 0.2 * take, pitch, 0.02 + 0.05 * index, seed + take + 100 * speaker)
-                _write(path, sound)
+                path.write_bytes(_wav(sound))
                 clips.append(Clip(path, emotion, f"{speaker:02d}", "male" if speaker % 2 else "female"))
     manifest = folder / "manifest.csv"
     write_clips(manifest, clips)
     return manifest
 
 
-def _write(path: Path, sound: npt.NDArray[np.float32]) -> None:
-    # Opened here: libsndfile says only "System error" of a file that it cannot write.
+def _wav(sound: npt.NDArray[np.float32]) -> bytes:
+    # In memory: libsndfile says only "System error" of a file that it cannot write.
     buffer = io.BytesIO()
     soundfile.write(buffer, sound, RATE, format="WAV", subtype="PCM_16")
-    path.write_bytes(buffer.getvalue())
+    return buffer.getvalue()

@@ -1,13 +1,14 @@
-"""What `helm test` runs: our client posts a generated clip. Arguments: URL, and the host's name where it is another."""
+"""What `helm test` runs: our client posts a recording that ships, and needs to get an emotion for it.
+
+Arguments: URL, and the host's name where it is another.
+"""
 
 import sys
-import tempfile
-from pathlib import Path
 
 import httpx
 
 from speech_emotion.client import Client
-from training_pipeline.data.synthetic import write_sample
+from speech_emotion.samples import samples
 
 url, names = sys.argv[1], sys.argv[2:]
 
@@ -21,7 +22,8 @@ class ToHost(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-with tempfile.TemporaryDirectory() as folder, Client(url, transport=ToHost() if names else None) as client:
-    sample = Path(folder) / "sample.wav"
-    write_sample(sample)
-    sys.stdout.write(f"{client.predict(sample)}\n")
+with Client(url, transport=ToHost() if names else None) as client:
+    answer = client.predict(samples()[0].read())
+    sys.stdout.write(f"{answer}\n")
+    if answer.emotion is None:
+        sys.exit(f"The recording was answered without an emotion: {answer.reason}.")
