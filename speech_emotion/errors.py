@@ -136,6 +136,12 @@ class FeatureSpecError(ContractError):
     code = "feature_spec"
 
 
+class StrideError(SpeechEmotionError):
+    """A model's windows cannot lie so far apart, or so close together."""
+
+    code = "invalid_stride"
+
+
 class StoreError(SpeechEmotionError):
     """The model store is not in a state that allows what was asked."""
 

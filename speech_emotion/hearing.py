@@ -1,18 +1,20 @@
-"""What a clip's samples hold: windows, whether there is speech in each, and warnings about the recording."""
+"""What samples hold as they come: windows, whether there is speech in each, and warnings about the recording."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
-from speech_emotion.audio import AudioInfo, QualityLimits, prepare
-from speech_emotion.audio.activity import measure_activity
-from speech_emotion.audio.quality import QualityWarning, warnings_of
-from speech_emotion.errors import EmptyAudioError
-from speech_emotion.features import FeatureSpec, extract, window_spans
+from speech_emotion.audio import AudioInfo, QualityLimits
+from speech_emotion.audio.activity import Activity
+from speech_emotion.audio.quality import QualityWarning, at_full_scale, warnings_of
+from speech_emotion.audio.signal import Preparer
+from speech_emotion.errors import EmptyAudioError, StrideError
+from speech_emotion.features import FeatureSpec, Window, Windows
 
 Array = npt.NDArray[np.float32]
 
@@ -39,100 +41,112 @@ class Listener:
     sample_rate : int
         Hz of the samples.
     channels : int
-        Channels of each block; several are mixed into one (`speech_emotion.audio.signal.mix_down`).
+        Channels of each block; several are mixed into one (`speech_emotion.audio.signal.Mixer`).
     spec : FeatureSpec
-        Of the model that is to hear them.
+        Of the model that is to hear them: sample rate, resampler, windows, features.
     limits : QualityLimits
         Thresholds of speech and of warnings.
 
-    How the samples are cut into blocks changes nothing of the windows.
+    How the samples are cut into blocks changes nothing of the windows. A window is given once half a transform of the
+    spec beyond its end is heard; what comes later says nothing about it (`speech_emotion.audio.activity`). Before that,
+    the resampler holds back up to 0.1 s, and the mixture of several channels half a second. Memory is bounded by the
+    spec's window and by the longest block.
     """
 
     def __init__(self, sample_rate: int, channels: int, spec: FeatureSpec, limits: QualityLimits) -> None:
         self._sample_rate = sample_rate
         self._spec = spec
         self._limits = limits
-        self._samples = np.empty((channels, 0), np.float32)
-        self._warnings: tuple[QualityWarning, ...] = ()
+        self._channels = channels
+        self._samples = self._full_scale = 0
+        self._preparer = Preparer(sample_rate, channels, spec.sample_rate, spec.resampler)
+        self._activity = Activity(spec.sample_rate, limits)
+        self._windows = Windows(spec)
+        self._loudest_speech: float | None = None
 
     @property
     def heard_s(self) -> float:
         """Seconds heard so far."""
-        return self._samples.shape[1] / self._sample_rate
+        return self._samples / self._sample_rate
 
     @property
     def warnings(self) -> tuple[QualityWarning, ...]:
-        """Warnings about what was heard so far."""
-        return self._warnings
+        """Warnings about what was heard so far; those about speech are of the windows that were given."""
+        if not self._samples:
+            return ()
+        loudest = self._activity.loudest_dbfs if self._loudest_speech is None else self._loudest_speech
+        full_scale = self._full_scale / (self._channels * self._samples)
+        return warnings_of(full_scale, self._sample_rate, self._spec.sample_rate, loudest, self._limits)
 
     def hear(self, block: Array) -> list[HeardWindow]:
-        """The windows that are complete with `block`, float32 `[channels, samples]`, which may have no samples."""
-        self._samples = np.concatenate([self._samples, block], axis=1)
-        return []
+        """The windows that are known with `block`, float32 `[channels, samples]`, which may have no samples."""
+        self._samples += block.shape[1]
+        self._full_scale += at_full_scale(block)
+        mono = self._preparer.add(block)
+        self._activity.add(mono)
+        return self._heard(self._windows.add(mono))
 
     def end(self) -> list[HeardWindow]:
-        """The windows that end with what was heard. Raises EmptyAudioError if no samples came."""
-        if not self._samples.shape[1]:
+        """The windows that are left, of which the last ends with what was heard.
+
+        Raises EmptyAudioError if no samples came. Nothing can be heard after that.
+        """
+        if not self._samples:
             raise EmptyAudioError("the audio has no samples")
-        channels, frames = self._samples.shape
-        heard = hear(self._samples, AudioInfo("", "", self._sample_rate, channels, frames), self._spec, self._limits)
-        self._warnings = heard.warnings
-        spoken = iter(spoken_features(heard, self._spec))
-        return [
-            HeardWindow(start_s, end_s, -20.0 if speech else None, next(spoken) if speech else None)
-            for (start_s, end_s), speech in zip(heard.spans, heard.speech, strict=True)
-        ]
+        mono = self._preparer.end()
+        self._activity.add(mono)
+        self._activity.end()
+        heard = self._heard(self._windows.add(mono))
+        return heard + self._heard(self._windows.end())
 
-
-def with_stride(spec: FeatureSpec, stride_s: float) -> FeatureSpec:
-    """The specification with `stride_s` seconds between windows, whose features a model was trained on all the same.
-
-    Raises FeatureSpecError if that is not possible: a stride longer than the window leaves audio out, and one too
-    short asks for more values than a specification may.
-    """
-    return FeatureSpec.from_json(json.dumps({**json.loads(spec.to_json()), "stride_s": stride_s}))
+    def _heard(self, windows: Sequence[Window]) -> list[HeardWindow]:
+        heard = []
+        for window in windows:
+            level = self._activity.speech_level(window.start_s, window.end_s)
+            features = None
+            if level is not None:
+                features = self._windows.features(window)
+                self._loudest_speech = max(level, level if self._loudest_speech is None else self._loudest_speech)
+            heard.append(HeardWindow(window.start_s, window.end_s, level, features))
+            self._activity.forget(window.start_s)
+        return heard
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A clip as a model with one FeatureSpec hears it.
-
-    `mono` float32 `[samples]` at the spec's rate; `spans` (start and end in seconds) and `speech` (whether there is
-    any) of each window, in `extract`'s order.
-    """
+    """A whole clip as a model with one FeatureSpec hears it: its windows in order, and warnings about it."""
 
     info: AudioInfo
-    mono: Array
-    spans: tuple[tuple[float, float], ...]
-    speech: npt.NDArray[np.bool_]
+    windows: tuple[HeardWindow, ...]
     warnings: tuple[QualityWarning, ...]
+
+    @property
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        """Start and end of each window in seconds."""
+        return tuple((window.start_s, window.end_s) for window in self.windows)
+
+    @property
+    def speech(self) -> npt.NDArray[np.bool_]:
+        """Whether each window holds speech."""
+        return np.array([window.level_dbfs is not None for window in self.windows])
 
 
 def hear(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimits) -> Heard:
-    """Mix down, resample, and look for speech in each window.
+    """All that a Listener hears of a clip.
 
     Parameters
     ----------
     samples : float32 `[channels, samples]` at `info.sample_rate` Hz, full scale 1
     info : AudioInfo
         What was decoded.
-    spec : FeatureSpec
-        Of the model that is to hear it: sample rate, resampler, windows.
-    limits : QualityLimits
-        Thresholds of speech and of warnings.
+    spec, limits
+        As a Listener takes them.
 
-    Whether a window holds speech depends on nothing after its end (`speech_emotion.audio.activity`).
+    Raises EmptyAudioError if there are no samples.
     """
-    mono = prepare(samples, info.sample_rate, spec.sample_rate, spec.resampler)
-    activity = measure_activity(mono, spec.sample_rate, limits)
-    spans = tuple(window_spans(mono.size, spec))
-    levels = [activity.speech_level(start, end) for start, end in spans]
-    speech = np.array([level is not None for level in levels])
-    loudest = max((level for level in levels if level is not None), default=activity.loudest_dbfs)
-    warnings = warnings_of(samples, info.sample_rate, spec.sample_rate, loudest, limits)
-    if info.damaged:
-        warnings += ("damaged",)
-    return Heard(info, mono, spans, speech, warnings)
+    listener = Listener(info.sample_rate, len(samples), spec, limits)
+    windows = (*listener.hear(samples), *listener.end())
+    return Heard(info, windows, listener.warnings + (("damaged",) if info.damaged else ()))
 
 
 def hear_channels(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: QualityLimits) -> list[Heard]:
@@ -142,6 +156,18 @@ def hear_channels(samples: Array, info: AudioInfo, spec: FeatureSpec, limits: Qu
 
 def spoken_features(heard: Heard, spec: FeatureSpec) -> Array:
     """Features of the windows with speech, `[windows, frames, bins]`: all that a model is asked about."""
-    if not heard.speech.any():
-        return np.empty((0, spec.frames, spec.bins), np.float32)
-    return extract(heard.mono, spec)[heard.speech]
+    features = [window.features for window in heard.windows if window.features is not None]
+    return np.stack(features) if features else np.empty((0, spec.frames, spec.bins), np.float32)
+
+
+def with_stride(spec: FeatureSpec, stride_s: float) -> FeatureSpec:
+    """The specification with `stride_s` seconds between the starts of windows: each has the features that it had.
+
+    Raises StrideError where the specification's bounds do not allow that: a stride longer than the window would leave
+    audio out, and a short one asks for more values than a second of audio may become.
+    """
+    try:
+        return FeatureSpec.model_validate({**spec.model_dump(), "stride_s": stride_s})
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise StrideError(f"windows cannot start every {stride_s:g} s: {reason}") from error

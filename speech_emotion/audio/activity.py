@@ -1,7 +1,6 @@
 """Where a recording holds something like speech: levels only, no model, and nothing that comes later.
 
-Levels are band-limited: the power between 200 and 4000 Hz, where speech has its harmonics and formants,
-and mains hum, rumble and an offset have little; a full-scale sine in the band has -3 dBFS.
+Levels are those of speech's own band (`speech_emotion.audio.levels`).
 A window is judged by what is heard up to its end: audio that follows never changes the decision, so a stream can ask
 the same question as a clip (`speech_level`).
 """
@@ -12,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from speech_emotion.audio.levels import FLOOR_DBFS, Decibels, Levels, frame_samples, whole_frames
 from speech_emotion.audio.quality import QualityLimits
 
-Levels = npt.NDArray[np.float64]
 Hops = npt.NDArray[np.bool_]
 
-BAND_HZ = (200.0, 4_000.0)
-FRAME_S, HOP_S = 0.064, 0.032
 SUSTAINED_FRAMES = 3
 """A level counts if three frames (0.13 s) hold it: syllables do, clicks do not."""
 RANGE_DB = 30.0
@@ -34,53 +31,87 @@ PAST_FRAMES = 8
 STEADY_S = 1.0
 """Shorter sounds are not called steady: half a second of speech may be one vowel."""
 STEADY_PERCENTILE = 25
-_FLOOR_DBFS = -140.0
-_BLOCK_FRAMES = 256
 
 
 class Activity:
-    """Where in a clip something like speech is heard.
+    """Where in a recording something like speech is heard, as its samples come.
 
-    `levels`: dBFS of each frame, `[frames]`, as `frame_levels` gives them at `rate` Hz.
+    Parameters
+    ----------
+    rate : int
+        Hz of the samples.
+    limits : QualityLimits
+        Thresholds of speech.
+
+    What is asked about must have come, and must not be forgotten; what comes after it changes no answer.
     """
 
-    def __init__(self, levels: Levels, rate: int, limits: QualityLimits) -> None:
-        self._levels = levels
+    def __init__(self, rate: int, limits: QualityLimits) -> None:
         self._rate = rate
         self._limits = limits
-        self._size, self._hop = _frame_samples(rate)
+        self._hop = frame_samples(rate)[1]
+        self._levels = Levels(rate)
+        self._looked_at = 0
+        self._loudest = FLOOR_DBFS
+
+    def add(self, samples: npt.NDArray[np.float32]) -> None:
+        """Hear the next samples, mono `[samples]`."""
+        self._levels.add(samples)
+
+    def end(self) -> None:
+        """No samples follow: those fewer than a frame have a level now."""
+        self._levels.end()
 
     @property
     def loudest_dbfs(self) -> float:
-        """The clip's loudest sustained level, whatever it is a level of."""
-        return float(sustained(self._levels, SUSTAINED_FRAMES).max())
+        """The loudest sustained level so far, whatever it is a level of."""
+        known = self._levels.known()
+        if known < SUSTAINED_FRAMES:
+            return float(sustained(self._levels[0:known], SUSTAINED_FRAMES).max(initial=FLOOR_DBFS))
+        recent = self._levels[max(0, self._looked_at - SUSTAINED_FRAMES + 1) : known]
+        if recent.size >= SUSTAINED_FRAMES:
+            self._loudest = max(self._loudest, float(sustained(recent, SUSTAINED_FRAMES).max()))
+        self._looked_at = known
+        return self._loudest
 
     def speech_level(self, start_s: float, end_s: float) -> float | None:
-        """The level of the speech in this part of the clip in dBFS, None without any: see `speech_level`.
+        """The level of the speech in this part of the recording in dBFS, None without any: see `speech_level`.
 
-        Frames that reach past `end_s` are not looked at, so a clip cut at `end_s` has the same answer.
+        Frames that reach past `end_s` are not looked at, so a recording cut at `end_s` has the same answer.
         """
         start = round(start_s * self._rate / self._hop)
-        end = max(1, (round(end_s * self._rate) - self._size) // self._hop + 1)
-        past = max(0, start - round(PAST_S * self._rate / self._hop))
+        end = max(1, whole_frames(round(end_s * self._rate), self._rate))
+        past = max(0, start - self._past)
         return speech_level(self._levels[past:end], start - past, self._hop / self._rate, self._limits)
 
     def has_speech(self, start_s: float, end_s: float) -> bool:
         """Whether `speech_level` finds any."""
         return self.speech_level(start_s, end_s) is not None
 
+    def forget(self, before_s: float) -> None:
+        """Nothing that starts before these seconds will be asked about."""
+        _ = self.loudest_dbfs  # of what is forgotten, too
+        self._levels.forget(round(before_s * self._rate / self._hop) - self._past)
+
+    @property
+    def _past(self) -> int:
+        return round(PAST_S * self._rate / self._hop)
+
 
 def measure_activity(samples: npt.NDArray[np.float32], rate: int, limits: QualityLimits) -> Activity:
-    """The activity of mono `[samples]` at `rate` Hz."""
-    return Activity(frame_levels(samples, rate), rate, limits)
+    """The activity of mono `[samples]` at `rate` Hz, all of it."""
+    activity = Activity(rate, limits)
+    activity.add(samples)
+    activity.end()
+    return activity
 
 
-def speech_level(levels: Levels, start: int, hop_s: float, limits: QualityLimits) -> float | None:
+def speech_level(levels: Decibels, start: int, hop_s: float, limits: QualityLimits) -> float | None:
     """The loudest level of a window's speech, or None: loud enough, long enough, and not steady.
 
     Parameters
     ----------
-    levels : float64 `[frames]`, dBFS, as `frame_levels` gives them
+    levels : float64 `[frames]`, dBFS, as `speech_emotion.audio.levels` has them
         The window's frames, and before them those of the `PAST_S` seconds before it (fewer, if there are fewer).
     start : int >= 0
         Index of the window's first frame.
@@ -114,7 +145,7 @@ def speech_level(levels: Levels, start: int, hop_s: float, limits: QualityLimits
 
 
 def _varying_level(
-    held: Levels, left: Hops, threshold: float, hop_s: float, limits: QualityLimits, short: float = 0.0
+    held: Decibels, left: Hops, threshold: float, hop_s: float, limits: QualityLimits, short: float = 0.0
 ) -> float | None:
     """The loudest level of the loudest sound that lasts and varies, or None; the first may do without if `short`."""
     while left.any() and (loudest := float(held[left].max())) > threshold:
@@ -138,12 +169,12 @@ def _leading(sound: Hops, alike: Hops) -> int:
     return first - (int(others[-1]) + 1 if others.size else 0)
 
 
-def _no_tail(held: Levels, sound: Hops, hop_s: float) -> Hops:
+def _no_tail(held: Decibels, sound: Hops, hop_s: float) -> Hops:
     """Whether each hop is louder than what is left of `sound`."""
-    return held > faded(np.where(sound, held, _FLOOR_DBFS), FADE_DB_PER_S * hop_s)
+    return held > faded(np.where(sound, held, FLOOR_DBFS), FADE_DB_PER_S * hop_s)
 
 
-def sustained(levels: Levels, frames: int) -> Levels:
+def sustained(levels: Decibels, frames: int) -> Decibels:
     """What levels `[hops]` hold for `frames` hops: `max` over the runs that a hop is in, of the `min` over the run.
 
     This is a morphological opening (Serra 1982, Image Analysis and Mathematical Morphology): peaks narrower than
@@ -151,13 +182,13 @@ def sustained(levels: Levels, frames: int) -> Levels:
     """
     if not levels.size:
         return levels
-    edge = np.full(frames - 1, _FLOOR_DBFS)
+    edge = np.full(frames - 1, FLOOR_DBFS)
     runs = sliding_window_view(np.pad(levels, (0, max(0, frames - levels.size)), "edge"), frames)
     lowest = np.concatenate([edge, runs.min(axis=1), edge])
     return np.asarray(sliding_window_view(lowest, frames).max(axis=1))[: levels.size]
 
 
-def faded(levels: Levels, step_db: float) -> Levels:
+def faded(levels: Decibels, step_db: float) -> Decibels:
     """What is left of the loudest level so far if it falls by `step_db` each hop, `[hops]`.
 
     `faded[t] = max(levels[t], faded[t - 1] - step_db)`: a peak follower with no attack time.
@@ -166,49 +197,9 @@ def faded(levels: Levels, step_db: float) -> Levels:
     return np.asarray(np.maximum.accumulate(levels + fall) - fall)
 
 
-def frame_levels(samples: npt.NDArray[np.float32], rate: int) -> Levels:
-    """Level of each whole frame of a signal in the band of speech.
-
-    Parameters
-    ----------
-    samples : float32 `[samples]`
-        One channel, full scale 1; fewer than a frame are filled up with zeros.
-    rate : int
-        Hz, more than `2 * BAND_HZ[0]`.
-
-    Returns
-    -------
-    float64 `[1 + (samples - round(FRAME_S * rate)) // round(HOP_S * rate)]`, dBFS
-        `10 log10(sum over the band of 2 |X[k]|^2 / (N sum w^2))` of N samples under a Hann window w: one-sided power
-        by Parseval's theorem. Nothing is under -140.
-    """
-    return np.concatenate([_power_db(frames, rate) for frames in _blocks(samples, rate)])
-
-
-def _blocks(samples: npt.NDArray[np.float32], rate: int) -> list[npt.NDArray[np.float32]]:
-    """Views `[frames, N]`, at most `_BLOCK_FRAMES` each, so that their spectra take bounded memory."""
-    size, hop = _frame_samples(rate)
-    frames = sliding_window_view(np.pad(samples, (0, max(0, size - samples.size))), size)[::hop]
-    return [frames[start : start + _BLOCK_FRAMES] for start in range(0, len(frames), _BLOCK_FRAMES)]
-
-
-def _power_db(frames: npt.NDArray[np.float32], rate: int) -> Levels:
-    size = frames.shape[1]
-    window = np.hanning(size + 1)[:-1]
-    frequencies = np.fft.rfftfreq(size, 1 / rate)
-    band = (frequencies >= BAND_HZ[0]) & (frequencies <= BAND_HZ[1])
-    spectrum = np.fft.rfft(frames * window)[:, band]
-    power = 2 * np.square(np.abs(spectrum)).sum(axis=1) / (size * np.square(window).sum())
-    return np.asarray(10 * np.log10(power + 10 ** (_FLOOR_DBFS / 10)))
-
-
 def _with_neighbours(hops: Hops) -> Hops:
     """With the hops beside them, whose frames overlap with theirs."""
     wide = hops.copy()
     wide[1:] |= hops[:-1]
     wide[:-1] |= hops[1:]
     return wide
-
-
-def _frame_samples(rate: int) -> tuple[int, int]:
-    return round(FRAME_S * rate), round(HOP_S * rate)

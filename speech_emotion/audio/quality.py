@@ -26,14 +26,20 @@ class QualityLimits:
     clipped_ratio: float = 0.001
 
 
+def at_full_scale(samples: npt.NDArray[np.float32]) -> int:
+    """How many `samples` of any shape are at full scale, or beyond it."""
+    return int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
+
+
 def warnings_of(
-    samples: npt.NDArray[np.float32], sample_rate: int, heard_rate: int, loudest_dbfs: float, limits: QualityLimits
+    full_scale: float, sample_rate: int, heard_rate: int, loudest_dbfs: float, limits: QualityLimits
 ) -> tuple[QualityWarning, ...]:
-    """Warnings about a clip.
+    """Warnings about a recording.
 
     Parameters
     ----------
-    samples : float32 `[channels, samples]`, full scale 1
+    full_scale : float
+        The share of its samples that is at full scale.
     sample_rate : int
         Hz of the samples.
     heard_rate : int
@@ -49,8 +55,7 @@ def warnings_of(
     `very_quiet_dbfs`. `low_sample_rate`: what the model was trained to hear is not in the recording.
     """
     found: list[QualityWarning] = []
-    clipped = sum(np.count_nonzero(np.abs(channel) >= FULL_SCALE) for channel in samples)
-    if clipped > limits.clipped_ratio * samples.size:
+    if full_scale > limits.clipped_ratio:
         found.append("clipped")
     if loudest_dbfs < limits.very_quiet_dbfs:
         found.append("very_quiet")

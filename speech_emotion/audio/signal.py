@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from speech_emotion.audio.activity import BAND_HZ
+from speech_emotion.audio.levels import BAND_HZ
 
 Samples = npt.NDArray[np.float32]
 Resampler = Literal["soxr_hq", "soxr_vhq"]
@@ -31,63 +31,113 @@ FADE_S = 0.01
 
 
 def prepare(samples: Samples, sample_rate: int, target_rate: int, resampler: Resampler = "soxr_hq") -> Samples:
-    """One channel at one rate.
+    """One channel at one rate: all of what `Preparer` gives for `samples`, float32 `[channels, samples]`."""
+    preparer = Preparer(sample_rate, len(samples), target_rate, resampler)
+    return np.concatenate([preparer.add(samples), preparer.end()])
+
+
+class Preparer:
+    """One channel at one rate, as samples come.
 
     Parameters
     ----------
-    samples : float32 `[channels, samples]`
     sample_rate, target_rate : int
         Hz of the samples, and Hz wanted.
+    channels : int
+        Channels of each block.
     resampler : `soxr_hq` or `soxr_vhq`
         libsoxr's quality: a pass band of 20 or 28 bits, linear phase, no delay; `soxr_hq` is librosa's default.
 
-    Returns
-    -------
-    float32 `[samples * target_rate / sample_rate]`, give or take one
-        What `mix_down` gives, resampled; with equal rates the mixture itself.
+    What `add` and `end` give makes up float32 `[samples * target_rate / sample_rate]`, give or take one: what `Mixer`
+    gives, resampled; with equal rates the mixture itself. No bit of it depends on where the samples were cut.
     """
-    mono = mix_down(samples, sample_rate)
-    if sample_rate == target_rate:
-        return np.ascontiguousarray(mono, np.float32)
-    resampled = soxr.resample(mono, sample_rate, target_rate, quality=_QUALITY[resampler])
-    return np.ascontiguousarray(resampled, np.float32)
+
+    def __init__(self, sample_rate: int, channels: int, target_rate: int, resampler: Resampler = "soxr_hq") -> None:
+        self._mixer = Mixer(sample_rate, channels)
+        quality = _QUALITY[resampler]
+        self._stream = sample_rate != target_rate and soxr.ResampleStream(sample_rate, target_rate, 1, quality=quality)
+
+    def add(self, block: Samples) -> Samples:
+        """What is known once `block`, `[channels, samples]`, is heard; libsoxr is up to 0.1 s behind."""
+        return self._resample(self._mixer.add(block), last=False)
+
+    def end(self) -> Samples:
+        """The rest."""
+        return self._resample(self._mixer.end(), last=True)
+
+    def _resample(self, mono: Samples, last: bool) -> Samples:
+        mono = np.ascontiguousarray(mono, np.float32)
+        return np.asarray(self._stream.resample_chunk(mono, last)) if self._stream else mono
 
 
 def mix_down(samples: Samples, sample_rate: int) -> Samples:
-    """The mean of the channels, or the strongest one where they cancel in the mean.
+    """All of what `Mixer` gives for `samples`, float32 `[channels, samples]`."""
+    mixer = Mixer(sample_rate, len(samples))
+    return np.concatenate([mixer.add(samples), mixer.end()])
+
+
+class Mixer:
+    """The mean of the channels, or the strongest one where they cancel in the mean, as samples come.
 
     Parameters
     ----------
-    samples : float32 `[channels, samples]`
     sample_rate : int
         Hz of the samples.
+    channels : int
+        Channels of each block; a single one is not held back.
 
-    Returns
-    -------
-    float32 `[samples]`
-            `sum(samples[c]) / channels`; where this has lost the speech, by its power between 200 and 4000 Hz, the
-        channel that has the most power there.
+    What `add` and `end` give makes up float32 `[samples]`: `sum(samples[c]) / channels`; where this has lost the
+    speech, by its power between 200 and 4000 Hz, the channel that has the most power there.
 
     Channels cancel where one is the other upside down (a wrong cable, a phone's second microphone), and most of eight
     channels may be silent. Segments of half a second are judged by their own power and what is remembered of that
     before them, so what follows changes nothing. Channels that do not cancel have their mean, bit for bit.
     """
-    if samples.shape[0] == 1:
-        return np.asarray(samples[0])
-    mean = len(samples)
-    mixed: Samples = samples.mean(axis=0, dtype=np.float32)
-    sources = [*samples, mixed.copy()]
-    size, fade = max(1, round(SEGMENT_S * sample_rate)), round(FADE_S * sample_rate)
-    power = np.zeros(mean + 1)
-    chosen = mean
-    for start in range(0, mixed.size, size):
-        power = REMEMBERED * power + _band_energy(samples[:, start : start + size], sample_rate)
-        last, chosen = chosen, _choose(power, chosen)
-        mixed[start : start + size] = sources[chosen][start : start + size]
-        if start and chosen != last:
-            part = slice(start, start + fade)
-            mixed[part] = _crossfade(sources[last][part], sources[chosen][part])
-    return mixed
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._rate = sample_rate
+        self._size = max(1, round(SEGMENT_S * sample_rate))
+        self._waiting: list[Samples] = [np.empty((channels, 0), np.float32)]
+        self._count = 0
+        self._mean = channels
+        self._power = np.zeros(channels + 1)
+        self._chosen: int | None = None
+
+    def add(self, block: Samples) -> Samples:
+        """The mixture of the segments that are whole with `block`, `[channels, samples]`."""
+        if self._mean == 1:
+            return np.asarray(block[0])
+        self._waiting.append(block)
+        self._count += block.shape[1]
+        return self._mix(self._count - self._count % self._size)
+
+    def end(self) -> Samples:
+        """The mixture of what is left."""
+        return self._mix(self._count)
+
+    def _mix(self, samples: int) -> Samples:
+        """The mixture of the next samples, so many, a segment at a time."""
+        if not samples:
+            return np.empty(0, np.float32)
+        waiting = np.concatenate(self._waiting, axis=1)
+        mixed = [self._segment(waiting[:, n : min(n + self._size, samples)]) for n in range(0, samples, self._size)]
+        self._waiting = [waiting[:, samples:].copy()]
+        self._count -= samples
+        return np.concatenate(mixed)
+
+    def _segment(self, segment: Samples) -> Samples:
+        self._power = REMEMBERED * self._power + _band_energy(segment, self._rate)
+        last, self._chosen = self._chosen, _choose(self._power, self._mean if self._chosen is None else self._chosen)
+        mixed = self._source(segment, self._chosen)
+        if last is None or last == self._chosen:
+            return mixed
+        fade = round(FADE_S * self._rate)
+        begun = segment[:, :fade]
+        faded = _crossfade(self._source(begun, last), self._source(begun, self._chosen))
+        return np.concatenate([faded, mixed[fade:]])
+
+    def _source(self, segment: Samples, chosen: int) -> Samples:
+        return np.asarray(segment.mean(axis=0, dtype=np.float32) if chosen == self._mean else segment[chosen])
 
 
 def _choose(power: npt.NDArray[np.float64], chosen: int) -> int:

@@ -5,10 +5,11 @@ Must not know: audio containers, models, HTTP.
 
 from speech_emotion.features.block import Block
 from speech_emotion.features.blocks import Chroma, Mel, Mfcc, WhisperLogMel
-from speech_emotion.features.extract import extract, window_spans
+from speech_emotion.features.extract import extract
 from speech_emotion.features.shipped import SEED_SPEC, WHISPER_SPEC
 from speech_emotion.features.spec import FeatureSpec
 from speech_emotion.features.spectrum import Spectrum
+from speech_emotion.features.windows import Window, Windows, window_spans
 
 __all__ = [
     "SEED_SPEC",
@@ -20,6 +21,8 @@ __all__ = [
     "Mfcc",
     "Spectrum",
     "WhisperLogMel",
+    "Window",
+    "Windows",
     "extract",
     "window_spans",
 ]

@@ -8,7 +8,7 @@ import pytest
 
 from preprocess_gateway.core.answer import Answer, Model, PredictOptions, build_answer, most_probable
 from speech_emotion.audio import AudioInfo
-from speech_emotion.hearing import Heard
+from speech_emotion.hearing import Heard, HeardWindow
 
 EMOTIONS = ("joy", "sorrow", "calm")
 MODEL = Model(name="m", version=7, label="canary")
@@ -17,9 +17,9 @@ ALL = PredictOptions(timeline=True)
 
 def heard(*speech: bool) -> Heard:
     """Windows of two seconds, one after each second."""
-    spans = tuple((float(n), n + 2.0004) for n in range(len(speech)))
+    windows = tuple(HeardWindow(n, n + 2.0004, -20.0 if spoken else None, None) for n, spoken in enumerate(speech))
     info = AudioInfo("FLAC", "PCM_16", 48_000, 2, 144_000)
-    return Heard(info, np.zeros(1, np.float32), spans, np.array(speech), ("clipped",))
+    return Heard(info, windows, ("clipped",))
 
 
 def rows(*values: tuple[float, ...]) -> npt.NDArray[np.float32]:

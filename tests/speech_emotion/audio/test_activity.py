@@ -11,15 +11,15 @@ from speech_emotion.audio import QualityLimits, prepare
 from speech_emotion.audio.activity import (
     BACKGROUND_DB,
     FADE_DB_PER_S,
-    HOP_S,
     PAST_S,
+    SUSTAINED_FRAMES,
     Activity,
     faded,
-    frame_levels,
     measure_activity,
     speech_level,
     sustained,
 )
+from speech_emotion.audio.levels import HOP_S, frame_levels
 from training_pipeline.data.synthetic import voice
 
 Array = npt.NDArray[np.float64]
@@ -139,16 +139,6 @@ def test_every_recording_of_ravdess_is_speech(request: pytest.FixtureRequest, re
     assert silent == []
 
 
-def changing(seconds: float) -> Array:
-    """Levels in dBFS of sounds of all kinds, one after the other."""
-    random = np.random.default_rng(3)
-    pieces: list[Array] = []
-    while sum(map(len, pieces)) * HOP_S < seconds:
-        length, loudness = random.integers(2, 60), random.uniform(-90, -5)
-        pieces.append(loudness + random.choice([0.0, 1.0, 12.0]) * random.normal(size=length))
-    return np.concatenate(pieces)
-
-
 @pytest.mark.parametrize("rate", [RATE, 11_025, 44_100])
 def test_audio_that_follows_changes_no_decision(rate: int) -> None:
     samples = np.concatenate([part * decibels(db) for part, db in ((voice(3, 180, 0.04, 1), -40), (white(0), -20))])
@@ -163,16 +153,39 @@ def test_audio_that_follows_changes_no_decision(rate: int) -> None:
     assert answers == {True, False}
 
 
+def changing(seconds: float) -> npt.NDArray[np.float32]:
+    """Sounds of all kinds and levels, one after the other."""
+    random = np.random.default_rng(3)
+    pieces: list[Array] = []
+    while sum(map(len, pieces)) < seconds * RATE:
+        length, loudness = int(random.uniform(0.05, 2) * RATE), decibels(random.uniform(-90, -5))
+        swell = 1 + random.choice([0.0, 0.3, 0.9]) * np.sin(2 * np.pi * 3 * np.arange(length) / RATE)
+        pieces.append(loudness * swell * random.choice([sine(440)[:length], white(0)[:length]]))
+    return np.concatenate(pieces).astype(np.float32)
+
+
 def test_a_stream_needs_the_levels_of_five_seconds_and_no_more() -> None:
-    levels, hop_s = changing(120), HOP_S
-    heard = Activity(levels, RATE, LIMITS)
-    size, past = round(4 / HOP_S), round(PAST_S / HOP_S)
-    decisions = []
-    for start in range(0, levels.size - size - 1, 25):
-        kept = max(0, start - past)
-        decisions.append(speech_level(levels[kept : start + size - 1], start - kept, hop_s, LIMITS))
-        assert decisions[-1] == heard.speech_level(start * HOP_S, (start + size) * HOP_S)
+    sound = changing(120)
+    whole, heard = activity(sound), Activity(RATE, LIMITS)
+    decisions, sent = [], 0
+    for start_s in np.arange(0, 115, 0.8):
+        end_s = start_s + 4.0
+        heard.forget(start_s)
+        heard.add(sound[sent : (sent := round(end_s * RATE))])
+        decisions.append(heard.speech_level(start_s, end_s))
+        assert decisions[-1] == whole.speech_level(start_s, end_s)
     assert {level is None for level in decisions} == {True, False}
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.07, 0.11, 0.15, 30.0])
+def test_the_loudest_level_is_that_of_all_that_came_and_was_forgotten(seconds: float) -> None:
+    sound = changing(30)[: round(seconds * RATE)]
+    heard = Activity(RATE, LIMITS)
+    for number, part in enumerate(np.array_split(sound, 41)):
+        heard.forget(number / 41 * seconds)
+        heard.add(part)
+    heard.end()
+    assert heard.loudest_dbfs == sustained(frame_levels(sound, RATE), SUSTAINED_FRAMES).max()
 
 
 @pytest.mark.parametrize(

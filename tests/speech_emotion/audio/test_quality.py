@@ -5,39 +5,40 @@ import pytest
 import soundfile
 
 from speech_emotion.audio import AudioInfo, QualityLimits
-from speech_emotion.audio.quality import warnings_of
+from speech_emotion.audio.quality import at_full_scale, warnings_of
 from speech_emotion.features import SEED_SPEC
 from speech_emotion.hearing import hear
 from training_pipeline.data.synthetic import RATE, voice
 
 LIMITS = QualityLimits()
 LOUD = voice(3.0, 180.0, 0.04, seed=1)[np.newaxis]
-CLIPPED = np.clip(LOUD * 20, -1, 1)
 
 
 @pytest.mark.parametrize(
-    ("samples", "rate", "loudest_dbfs", "expected"),
+    ("full_scale", "rate", "loudest_dbfs", "expected"),
     [
-        (LOUD, RATE, -20.0, ()),
-        (LOUD, RATE, -54.9, ()),
-        (LOUD, RATE, -55.1, ("very_quiet",)),
-        (CLIPPED, RATE, -10.0, ("clipped",)),
-        (LOUD, 8_000, -20.0, ("low_sample_rate",)),
-        (CLIPPED, 8_000, -60.0, ("clipped", "very_quiet", "low_sample_rate")),
+        (0.0, RATE, -20.0, ()),
+        (0.0, RATE, -54.9, ()),
+        (0.0, RATE, -55.1, ("very_quiet",)),
+        (0.002, RATE, -10.0, ("clipped",)),
+        (0.001, 8_000, -20.0, ("low_sample_rate",)),
+        (0.0011, 8_000, -60.0, ("clipped", "very_quiet", "low_sample_rate")),
     ],
 )
 def test_each_warning_has_its_cause(
-    samples: np.ndarray, rate: int, loudest_dbfs: float, expected: tuple[str, ...]
+    full_scale: float, rate: int, loudest_dbfs: float, expected: tuple[str, ...]
 ) -> None:
-    assert warnings_of(samples, rate, RATE, loudest_dbfs, LIMITS) == expected
+    assert warnings_of(full_scale, rate, RATE, loudest_dbfs, LIMITS) == expected
 
 
 def test_one_sample_in_a_thousand_may_be_at_full_scale() -> None:
     samples = np.zeros((2, 1_000), np.float32)
     samples[0, :2] = 1.0
-    assert "clipped" not in warnings_of(samples, RATE, RATE, -20.0, LIMITS)
+    info = AudioInfo("WAV", "PCM_16", RATE, *samples.shape)
+    assert "clipped" not in hear(samples, info, SEED_SPEC, LIMITS).warnings
     samples[1, 0] = -0.99
-    assert "clipped" in warnings_of(samples, RATE, RATE, -20.0, LIMITS)
+    assert at_full_scale(samples) == 3
+    assert "clipped" in hear(samples, info, SEED_SPEC, LIMITS).warnings
 
 
 def warnings(samples: np.ndarray) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import pytest
 from speech_emotion.audio import load
 from speech_emotion.errors import EmptyAudioError
 from speech_emotion.features import SEED_SPEC, Chroma, FeatureSpec, Mel, Mfcc, extract, window_spans
-from speech_emotion.features.extract import window_starts
+from speech_emotion.features.windows import Windows
 
 RATE = 16_000
 
@@ -122,9 +122,11 @@ def test_an_odd_transform_gives_inputs_of_the_specs_shape(n_fft: int, seconds: f
 
 
 @pytest.mark.parametrize("frames", [1, 32, 33, 47, 48, 49, 500])
-def test_window_starts_leave_no_frame_out(frames: int) -> None:
+def test_windows_leave_no_frame_out(frames: int) -> None:
     spec = framed(Mel(n_mels=40))
-    starts = window_starts(frames, spec)
+    windows = Windows(spec)
+    silence = np.zeros((frames - 1) * spec.hop_length, np.float32)
+    starts = [window.first for window in [*windows.add(silence), *windows.end()]]
     covered = {start + n for start in starts for n in range(spec.window_frames)}
     assert set(range(frames)) <= covered
     assert starts[-1] == max(0, frames - spec.window_frames)

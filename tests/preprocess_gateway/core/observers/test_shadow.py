@@ -21,7 +21,7 @@ from preprocess_gateway.telemetry.metrics import STAGES, Metrics
 from speech_emotion.audio import decode
 from speech_emotion.contract import Description
 from speech_emotion.errors import ContractError
-from speech_emotion.features import SEED_SPEC, FeatureSpec, Mel, extract
+from speech_emotion.features import SEED_SPEC, FeatureSpec, Mel
 from speech_emotion.hearing import hear, hear_channels, spoken_features
 from tests.support import clips
 from tests.support.served import models
@@ -110,7 +110,8 @@ def test_another_specification_hears_the_clip_anew(setting: Setting) -> None:
     setting.shadow.observe(seen := answered())
     [(features, _, _)] = setting.server.asked
     heard = hear(seen.clip.samples, seen.clip.info, OTHER_SPEC, SETTINGS.quality_limits)
-    np.testing.assert_array_equal(features, extract(heard.mono, OTHER_SPEC)[heard.speech])
+    np.testing.assert_array_equal(features, spoken_features(heard, OTHER_SPEC))
+    assert features.shape == (1, OTHER_SPEC.frames, OTHER_SPEC.bins)
 
 
 def test_it_adds_nothing_to_the_stages_and_spends_no_retries(setting: Setting) -> None:
