@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from speech_emotion.errors import SpeechEmotionError
 
-ShedReason = Literal["queue_full", "queue_timeout", "memory", "decoders", "recordings", "model_server"]
+ShedReason = Literal["queue_full", "queue_timeout", "memory", "decoders", "recordings", "spool", "model_server"]
 
 
 class GatewayError(SpeechEmotionError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +17,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-
 """A folder of the model store, and a part of a path."""
 
 
+RECORDING_NICENESS = 10  # how far a decoder of a long recording stands back for all else
 HELD_FOR_A_BODY = 1.25  # a buffer that grows takes up to an eighth more than its content
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#*\\@]+)$", max_length=300)]
@@ -109,11 +110,35 @@ class Settings(BaseSettings):
     max_decoded_samples: int = Field(default=Limits.max_decoded_samples, ge=1_000, le=2**30)
     """Maximum number of samples in a clip, all channels together. Each takes four bytes of memory, whatever the
     size of the file."""
+    max_recordings: int = Field(default=4, ge=1, le=256)
+    """Maximum number of long recordings that are received and answered at once. One more is refused immediately."""
+    max_recording_s: float = Field(default=7_200.0, gt=0, le=24 * 3600)
+    """Maximum length of a long recording in seconds, with the same allowance as for a clip."""
+    max_recording_samples: int = Field(default=1_440_000_000, ge=1_000, le=2**38)
+    """Maximum number of samples in a long recording, all channels together. They are not held in memory, but take
+    time. The default is two hours of four channels at 48 kHz."""
+    max_recording_bytes: int = Field(default=1400 * 1024 * 1024, ge=1024, le=2**40)
+    """Maximum size of the body of a request with a long recording. The default holds two hours of stereo at 48 kHz as
+    16-bit PCM in WAV."""
+    min_recording_rate: int = Field(default=16_384, ge=1, le=2**30)
+    """Minimum number of bytes per second at which a client has to send a long recording, once GATEWAY_READ_TIMEOUT_S is
+    over. A pause as long as that ends the request as well."""
+    spool_bytes: int = Field(default=1024 * 1024, ge=0, le=2**30)
+    """Size in bytes above which a long recording is written to a temporary file. A smaller one stays in memory."""
+    spool_dir: Path | None = None
+    """Folder for these temporary files, which have no name once they are open. Default: the system's temporary
+    folder."""
+    max_spooled_bytes: int = Field(default=3 * 1024**3, ge=1024, le=2**42)
+    """Maximum number of bytes that the temporary files of all long recordings together take. Each worker process has
+    as much."""
+    recording_block_s: float = Field(default=10.0, gt=0, le=300)
+    """Maximum number of seconds to wait until the decoder gives the next second or so of a long recording."""
     decoders: int = Field(default=2, ge=1, le=64)
     """Number of processes that decode clips (all formats except 16-bit PCM in WAV). Each takes 50 MB, half of which
     is shared."""
     decoder_cpu_s: int = Field(default=DecoderOptions.cpu_s, ge=1, le=300)
-    """Maximum CPU time in seconds for decoding a clip, after which the decoder process is killed."""
+    """Maximum CPU time in seconds for decoding each minute of a clip or recording, after which the decoder process is
+    killed."""
     decoder_memory_bytes: int = Field(default=DecoderOptions.memory_bytes, ge=32 * 1024 * 1024, le=2**34)
     """Maximum memory that a decoder may take for a clip, including two copies of the file."""
     min_confidence: float = Field(default=0.5, ge=0, le=1)
@@ -183,6 +208,11 @@ class Settings(BaseSettings):
                 f"max_held_bytes is {self.max_held_bytes} and max_body_bytes is {self.max_body_bytes}: a body of the "
                 f"allowed size would be refused, as it may take {HELD_FOR_A_BODY:g} times as much while it arrives"
             )
+        if self.max_spooled_bytes < self.max_recording_bytes:
+            raise ValueError(
+                f"max_spooled_bytes is {self.max_spooled_bytes} and max_recording_bytes is {self.max_recording_bytes}: "
+                "a recording of the allowed size would always be refused"
+            )
         if self.port == self.probe_port:
             raise ValueError(f"port and probe_port are both {self.port}")
         if self.canary_label == self.model_label and self.canary_share + self.shadow_share > 0:
@@ -213,6 +243,18 @@ class Settings(BaseSettings):
     def decoder_options(self) -> DecoderOptions:
         """What a decoder process may take for a clip."""
         return DecoderOptions(self.audio_limits, self.decoder_cpu_s, self.decoder_memory_bytes)
+
+    @property
+    def recording_limits(self) -> Limits:
+        """The bounds that apply to a long recording."""
+        return replace(
+            self.audio_limits, max_duration_s=self.max_recording_s, max_decoded_samples=self.max_recording_samples
+        )
+
+    @property
+    def recording_decoder_options(self) -> DecoderOptions:
+        """What a decoder process may take for a long recording; short clips come first."""
+        return replace(self.decoder_options, limits=self.recording_limits, niceness=RECORDING_NICENESS)
 
     @property
     def quality_limits(self) -> QualityLimits:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from io import BytesIO
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 from flask import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
@@ -24,14 +24,26 @@ PLAIN_ENCODINGS = ("", "binary", "8bit", "7bit", "identity")
 MAX_SHOWN = 40
 
 
-class FormReader:
+class Buffer(Protocol):
+    """What a file's bytes are written to."""
+
+    def write(self, piece: bytes | bytearray, /) -> object:
+        """Take the next bytes."""
+
+
+B = TypeVar("B", bound=Buffer)
+
+
+class FormReader(Generic[B]):
     """Takes a form piece by piece and keeps what its fields `file` hold, in the form's order."""
 
-    def __init__(self, request: Request, settings: Settings) -> None:
-        """Raises BadFormError if the request names no boundary."""
+    def __init__(self, request: Request, settings: Settings, buffer: Callable[[], B], max_files: int) -> None:
+        """`buffer` is called for each file. Raises BadFormError if the request names no boundary."""
         self._settings = settings
-        self._files: list[BytesIO] = []
-        self._file: BytesIO | None = None  # the one that is being read
+        self._buffer = buffer
+        self._max_files = max_files
+        self._files: list[B] = []
+        self._file: B | None = None  # the one that is being read
         self._text_bytes = 0
         self._strangers: list[str] = []
         self._has_text = False  # in the field itself
@@ -45,7 +57,7 @@ class FormReader:
             raise BadFormError("The Content-Type names no boundary that can be used") from error
 
     @property
-    def buffers(self) -> Iterable[BytesIO]:
+    def buffers(self) -> Iterable[B]:
         """What is held of the form so far."""
         return self._files
 
@@ -64,7 +76,7 @@ class FormReader:
         except MultipartError as error:
             raise BadFormError("The body is not the multipart form that its header says") from error
 
-    def finish(self) -> list[BytesIO]:
+    def finish(self) -> list[B]:
         """The files, after the last bytes. Raises BadFormError, MissingFileError."""
         try:
             self._parser.close()
@@ -99,9 +111,10 @@ class FormReader:
             encoding = segment.header(header, "")
             if encoding.lower() not in PLAIN_ENCODINGS:
                 raise UnsupportedMediaTypeError(f"The file has the {header} {encoding[:MAX_SHOWN]!r}; send it as it is")
-        if len(self._files) == self._settings.max_files:
-            raise FormTooLargeError(f"The form has more than {self._settings.max_files} files")
-        self._file = BytesIO()
+        if len(self._files) == self._max_files:
+            more = f"more than {self._max_files} files" if self._max_files > 1 else "more than one file"
+            raise FormTooLargeError(f"The form has {more}")
+        self._file = self._buffer()
         self._files.append(self._file)
 
     def _take(self, piece: bytes) -> None:

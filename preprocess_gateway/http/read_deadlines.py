@@ -40,6 +40,12 @@ class ReadDeadlines:
         with self._lock:
             self._ends[sock] = time.monotonic() + self.timeout_s
 
+    def extend(self, sock: socket.socket | None, until: float) -> None:
+        """`sock` has time until then (of `time.monotonic`), unless it is cut off already or has no deadline."""
+        with self._lock:
+            if sock in self._ends:
+                self._ends[sock] = until
+
     def end(self, sock: socket.socket | None) -> bool:
         """Reading is over; whether it was cut off. Without a socket there is no deadline."""
         if sock is None:

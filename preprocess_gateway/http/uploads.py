@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
+from typing import BinaryIO
 
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -21,6 +23,7 @@ from preprocess_gateway.errors import (
 )
 from preprocess_gateway.http.forms import FormReader
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
+from preprocess_gateway.http.spool import Spool, SpooledBody
 from preprocess_gateway.settings import Settings
 
 PIECE_BYTES = 65_536
@@ -38,6 +41,49 @@ class Uploads:
         self._reading = reading
         self._lock = threading.Lock()
         self._held_bytes = 0
+        self._spool = Spool(settings.spool_dir, settings.max_spooled_bytes)
+        self._recordings = threading.Semaphore(settings.max_recordings)
+
+    @contextmanager
+    def read_recording(self, request: Request) -> Iterator[bytes | BinaryIO]:
+        """The one recording of a request, while the block runs: its bytes, or a file of them if they are many.
+
+        One of the places for recordings is taken before anything is read, and held as long. The body comes as that of
+        `read`, with one file; it may take longer, but has to keep a rate.
+
+        Raises what `read` does, and OverloadedError if all places are taken or the folder has no room.
+        """
+        form = _check_headers(request)
+        request.max_content_length = self._settings.max_recording_bytes
+        if not self._recordings.acquire(blocking=False):
+            raise OverloadedError("As many recordings as are allowed are being answered", reason="recordings")
+        with ExitStack() as stack:
+            stack.callback(self._recordings.release)
+            held = _Held(self)
+            stack.callback(held.count, ())
+
+            def new_body() -> SpooledBody:
+                body = SpooledBody(self._spool, self._settings.spool_bytes, request.content_length or 0)
+                stack.callback(body.close)
+                return body
+
+            bodies = self._fill(request, form, new_body, held)
+            yield bodies[0].finish()
+
+    def _fill(
+        self, request: Request, form: bool, new_body: Callable[[], SpooledBody], held: _Held
+    ) -> list[SpooledBody]:
+        if form:
+            reader = FormReader(request, self._settings, new_body, max_files=1)
+            for piece in self._pieces(request, self._settings.max_recording_bytes, keep_rate=True):
+                reader.feed(piece)
+                held.count(body.memory for body in reader.buffers)
+            return reader.finish()
+        body = new_body()
+        for piece in self._pieces(request, self._settings.max_recording_bytes, keep_rate=True):
+            body.write(piece)
+            held.count([body.memory])
+        return [body]
 
     @contextmanager
     def read(self, request: Request) -> Iterator[tuple[bytes, ...]]:
@@ -61,43 +107,58 @@ class Uploads:
 
     def _read_raw(self, request: Request, held: _Held) -> list[BytesIO]:
         body = BytesIO()
-        for piece in self._pieces(request):
+        for piece in self._pieces(request, self._settings.max_body_bytes):
             body.write(piece)
             held.count([body])
         return [body]
 
     def _read_form(self, request: Request, held: _Held) -> list[BytesIO]:
-        form = FormReader(request, self._settings)
-        for piece in self._pieces(request):
+        form = FormReader(request, self._settings, BytesIO, self._settings.max_files)
+        for piece in self._pieces(request, self._settings.max_body_bytes):
             form.feed(piece)
             held.count(form.buffers)
         return form.finish()
 
-    def _pieces(self, request: Request) -> Iterator[bytes]:
-        """The body, to its end and within its time."""
-        received = 0
+    def _pieces(self, request: Request, max_bytes: int, *, keep_rate: bool = False) -> Iterator[bytes]:
+        """The body, to its end and within its time: with `keep_rate` the time grows with what is received."""
+        received, begun = 0, time.monotonic()
         try:
-            # Werkzeug bounds the stream by MAX_CONTENT_LENGTH, declared or not.
+            # Werkzeug bounds the stream by the request's `max_content_length`, declared or not.
             while piece := request.stream.read(PIECE_BYTES):
                 received += len(piece)
+                if keep_rate:
+                    self._extend(request, begun, received)
                 yield piece
         except RequestEntityTooLarge as error:
-            raise BodyTooLargeError(f"The body has more than {self._settings.max_body_bytes} bytes") from error
+            raise BodyTooLargeError(f"The body has more than {max_bytes} bytes") from error
         except (ClientDisconnected, OSError) as error:  # gunicorn's errors of a broken body are OSErrors
-            self._check_time(request)
+            self._check_time(request, begun, received if keep_rate else None)
             raise IncompleteBodyError(
                 f"The request body ended early, or its chunks are malformed: {received:,} bytes received"
             ) from error
-        self._check_time(request)
+        self._check_time(request, begun, received if keep_rate else None)
         # gunicorn hands over what a client sent that went away as if it were all.
         if request.content_length is not None and received < request.content_length:
             raise IncompleteBodyError(
                 f"The request body ended early: {received:,} of {request.content_length:,} bytes received"
             )
 
-    def _check_time(self, request: Request) -> None:
-        if self._reading.end(request.environ.get("gunicorn.socket")):
-            raise RequestTimeoutError(f"The request was not complete after {self._reading.timeout_s:g} s")
+    def _extend(self, request: Request, begun: float, received: int) -> None:
+        """No piece may take longer than a whole short request, nor all so far longer than at the least rate."""
+        timeout_s = self._reading.timeout_s
+        at_rate = begun + timeout_s + received / self._settings.min_recording_rate
+        self._reading.extend(request.environ.get("gunicorn.socket"), min(at_rate, time.monotonic() + timeout_s))
+
+    def _check_time(self, request: Request, begun: float, at_rate: int | None) -> None:
+        if not self._reading.end(request.environ.get("gunicorn.socket")):
+            return
+        timeout_s = self._reading.timeout_s
+        if at_rate is None:
+            raise RequestTimeoutError(f"The request was not complete after {timeout_s:g} s")
+        raise RequestTimeoutError(
+            f"The recording was sent too slowly: {at_rate:,} bytes in {time.monotonic() - begun:.0f} s. It needs "
+            f"{self._settings.min_recording_rate:,} bytes per second, and no pause of {timeout_s:g} s"
+        )
 
     def hold(self, more_bytes: int) -> None:
         """Count what one request holds more, or less, than before. Raises OverloadedError."""

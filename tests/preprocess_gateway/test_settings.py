@@ -65,6 +65,7 @@ def test_names_that_contradict_each_other_or_are_no_folder_are_refused(
         ({"max_held_bytes": 1_000_000}, "max_body_bytes is 16777216"),
         ({"max_body_bytes": 1024**3}, "max_held_bytes is 134217728"),
         ({"max_held_bytes": 1_000_000, "max_body_bytes": 1_000_000}, "1.25 times as much"),
+        ({"max_spooled_bytes": 1024**3}, "max_recording_bytes is 1468006400"),
         ({"port": 9090}, "both 9090"),
         ({"canary_label": "stable", "canary_share": 0.1}, "both 'stable'"),
         ({"model_label": "canary", "shadow_share": 0.1}, "both 'canary'"),
@@ -122,4 +123,4 @@ def test_a_limits_default_is_written_once(kind: type) -> None:
     text = inspect.getsource(Settings)
     names = [field.name for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING]
     used = [name for name in names if f"default={kind.__name__}.{name}" in text]
-    assert used == [name for name in names if name != "module"]
+    assert used == [name for name in names if name not in ("niceness", "module")]
