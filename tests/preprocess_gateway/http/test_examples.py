@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from speech_emotion.samples import samples
 from tests.support.gateway import Gateway
-from training_pipeline.data.synthetic import write_sample
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
 COMMANDS = re.findall(r"^curl .+$", PAGE, re.MULTILINE)
@@ -21,7 +21,7 @@ COMMANDS = re.findall(r"^curl .+$", PAGE, re.MULTILINE)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 def test_every_command_is_answered(gateway: Gateway, tmp_path: Path) -> None:
     for name in ("sample.wav", "call.wav"):
-        write_sample(tmp_path / name)
+        (tmp_path / name).write_bytes(samples()[0].read())
     assert len(COMMANDS) >= 2
     for command in COMMANDS:
         words = shlex.split(command.replace("http://127.0.0.1:8080", gateway.url))
