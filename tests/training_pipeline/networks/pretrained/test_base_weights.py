@@ -92,7 +92,7 @@ def test_a_model_that_is_cut_short_is_an_error_wherever_it_ends() -> None:
         (model({}, version=5), "in version 5 of the format; 6 is read"),
         (model({}, "TransformerSpec"), "for TransformerSpec; WhisperSpec is needed"),
         (model({}), "without encoder/position_encodings/encodings"),
-        (model({"encoder/a": np.zeros(2, np.int8)}).replace(b"\0\1\2\0", b"\0\5\2\0"), "the type 5, which is not"),
+        (model({"encoder/a": np.zeros(2, np.int8)}).replace(b"\0\0\0\1\2", b"\0\0\0\5\2"), "the type 5, which is not"),
         (model({"encoder/a": np.zeros(2, np.int8)}).replace(b"\1\2\0\0\0\1", b"\1\3\0\0\0\1"), "incomplete"),
     ],
 )
