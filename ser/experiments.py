@@ -40,7 +40,9 @@ def synthetic(
 
 @app.command()
 def manifest(
-    folder: Annotated[Path, typer.Argument(help="A folder of RAVDESS in any nesting, or what a plug-in reads.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of RAVDESS in any nesting, of CREMA-D or nEMO, or what a plug-in reads.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", callback=output_file, help="The CSV file to write.")] = Path(
         "manifest.csv"
     ),
@@ -48,13 +50,19 @@ def manifest(
         str | None, typer.Option(help="The reader of data sets to use; default: the one that recognises the folder.")
     ] = None,
 ) -> None:
-    """Write a manifest of a data set, to edit or to train on."""
+    """Write a manifest of a data set, to edit or to train on.
+
+    What is known of a named corpus (the emotions that its labels can tell, licence, source) is written beside it.
+    """
     from training_pipeline.data.clips import write_clips
+    from training_pipeline.data.declared import write_declared
     from training_pipeline.data.readers import read_data
 
     found = read_data(folder, reader)
     with writing(output):
         write_clips(output, found.clips)
+        if found.corpora:
+            write_declared(output, found.corpora)
     typer.echo(f"{output}: {len(found.clips)} clips, {found.skipped} other files skipped")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,22 +45,35 @@ def run(options: Options, as_json: AsJson = False) -> None:
     typer.echo(json.dumps(result) if as_json else _told(result))
 
 
+class Fetched(StrEnum):
+    """What can be fetched."""
+
+    ravdess = "ravdess"
+    crema_d = "crema-d"
+    nemo = "nemo"
+
+
 @app.command()
 def fetch(
-    folder: Annotated[Path, typer.Argument(callback=output_folder, help="Folder for the archive and its clips.")],
+    folder: Annotated[Path, typer.Argument(callback=output_folder, help="Folder for the downloads and the clips.")],
+    corpus: Annotated[Fetched, typer.Option(help="Fetch this corpus.")] = Fetched.ravdess,
 ) -> None:
-    """Fetch RAVDESS speech from Zenodo (208.5 MB, CC BY-NC-SA 4.0), check and unpack it; a broken download goes on."""
+    """Fetch a corpus from its authors, check every file, and print its folder; a broken download goes on.
+
+    RAVDESS speech (208.5 MB, CC BY-NC-SA 4.0) comes from Zenodo; CREMA-D (606 MB, ODbL 1.0) and nEMO (532 MB,
+    CC BY-NC-SA 4.0) from their repositories on GitHub. What a licence asks for holds for models of the corpus too.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    from training_pipeline.data.fetch import fetch_ravdess
+    from training_pipeline.data.fetch import CORPORA
 
+    chosen = CORPORA[corpus.value]
+    typer.echo(f"{corpus.value}: {chosen.licence}; {chosen.citation}", err=True)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with writing(folder), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("RAVDESS", total=None)
-        found = fetch_ravdess(
-            folder, progress=lambda done, total: bar.update(task, completed=done, total=total or None)
-        )
+        task = bar.add_task(corpus.value, total=None)
+        found = chosen.fetch(folder, progress=lambda done, total: bar.update(task, completed=done, total=total or None))
         typer.echo(found)
 
 

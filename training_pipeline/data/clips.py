@@ -1,11 +1,12 @@
-"""A list of clips as a CSV, the manifest: `path, label, speaker`, and optionally `sex` and `split`.
+"""A list of clips as a CSV, the manifest: `path, label, speaker`, and what else is known of each clip.
 
-The column `label` holds the emotion.
+The column `label` holds the emotion, `votes` what listeners named: `angry=3|neutral=7`.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from training_pipeline.errors import DataError
 
 REQUIRED = ("path", "label", "speaker")
 COLUMNS = (*REQUIRED, "sex", "split")
+EXTRA = ("corpus", "age", "votes")
+"""Columns that are written only where a clip has a value."""
+OLDEST = 120
 MAX_CLIP_BYTES = Limits().max_file_bytes
 SPLITS = ("", "train", "test")
 LIKE_SPLIT = {"is_test", "is_train", "partition", "splits", "subset", "test", "train"}
@@ -26,13 +30,25 @@ LIKE_SPLIT = {"is_test", "is_train", "partition", "splits", "subset", "test", "t
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording and the emotion it was labelled with; `sex` and `split` are empty where unknown."""
+    """One recording and the emotion it was labelled with; what is not known is empty.
+
+    `age` is the speaker's in years. `votes` are emotions that listeners named, and how many did so.
+    """
 
     path: Path
     emotion: str
     speaker: str
     sex: str = ""
     split: str = ""
+    corpus: str = ""
+    age: int | None = None
+    votes: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of votes that are for the label, in 0..1; None without votes."""
+        total = sum(count for _, count in self.votes)
+        return dict(self.votes).get(self.emotion, 0.0) / total if total else None
 
     def read(self) -> bytes:
         """The file's bytes. Raises OSError, and DataError, naming it, for a file that no clip can have filled."""
@@ -53,19 +69,28 @@ def write_clips(path: Path, clips: Sequence[Clip]) -> None:
             raise DataError(f"{str(clip.path)!a} is not UTF-8: rename it, as a manifest is in UTF-8")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        extra = [name for name in EXTRA if any(getattr(clip, name) not in ("", None, ()) for clip in clips)]
+        writer.writerow([*COLUMNS, *extra])
         for clip in clips:
             absolute = clip.path.resolve()
             shown = absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
-            writer.writerow([shown, clip.emotion, clip.speaker, clip.sex, clip.split])
+            more = {"corpus": clip.corpus, "age": clip.age, "votes": shown_votes(clip.votes)}
+            row = [shown, clip.emotion, clip.speaker, clip.sex, clip.split]
+            writer.writerow([*row, *(more[name] for name in extra)])
+
+
+def shown_votes(votes: Sequence[tuple[str, float]]) -> str:
+    """As the column `votes` has them."""
+    return "|".join(f"{emotion}={count:g}" for emotion, count in votes)
 
 
 def read_clips(path: Path) -> list[Clip]:
     """Read a manifest, or any CSV with its columns; relative paths count from its folder.
 
     `split` is `train` or `test` in any case, or empty, which is `train`. Raises DataError, naming the line, for what
-    `table.read_table` refuses, an empty field, another split, a file that is not there, emotions (or speakers, or
-    sexes) that differ only in case, spaces or Unicode form, and a column that looks like a split and is not called so.
+    `table.read_table` refuses, an empty field, another split, an age or votes that are no numbers, a file that is not
+    there, emotions (or speakers, sexes or corpora) that differ only in case, spaces or Unicode form, and a column that
+    looks like a split and is not called so.
     """
     rows = list(read_table(path, REQUIRED))
     if not rows:
@@ -73,13 +98,13 @@ def read_clips(path: Path) -> list[Clip]:
     mistaken = sorted(rows[0].fields.keys() & LIKE_SPLIT)
     if mistaken and "split" not in rows[0].fields:
         raise DataError(f"{path}: the column {', '.join(mistaken)} is not read: use a column `split`, train or test")
-    for column in ("label", "speaker", "sex"):
+    for column in ("label", "speaker", "sex", "corpus"):
         require_distinct(path, rows, column)
     return [_clip(row, path) for row in rows]
 
 
 def _clip(row: Row, manifest: Path) -> Clip:
-    fields = {name: row.fields.get(name, "") for name in COLUMNS}
+    fields = {name: row.fields.get(name, "") for name in (*COLUMNS, *EXTRA)}
     empty = [name for name in REQUIRED if not fields[name]]
     if empty:
         raise DataError(f"{manifest}, line {row.line}: {', '.join(empty)} is empty")
@@ -91,7 +116,36 @@ def _clip(row: Row, manifest: Path) -> Clip:
     path = manifest.parent / fields["path"]
     if not path.is_file():
         raise DataError(f"{manifest}, line {row.line}: {fields['path']} is not there, or is no file")
-    return Clip(path, fields["label"], fields["speaker"], fields["sex"], split)
+    try:
+        age, votes = _age(fields["age"]), _votes(fields["votes"])
+    except ValueError as error:
+        raise DataError(f"{manifest}, line {row.line}: {error}") from None
+    return Clip(path, fields["label"], fields["speaker"], fields["sex"], split, fields["corpus"], age, votes)
+
+
+def _age(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) > OLDEST:
+        raise ValueError(f"the age is {text!r}; it must be whole years, 0 to {OLDEST}, or empty")
+    return int(text)
+
+
+def _votes(text: str) -> tuple[tuple[str, float], ...]:
+    """`angry=3|neutral=7`. Raises ValueError for anything else."""
+    votes = []
+    for part in filter(None, text.split("|")):
+        emotion, equals, count = part.rpartition("=")
+        try:
+            number = float(count)
+        except ValueError:
+            number = math.nan
+        if not equals or not emotion.strip() or not 0 <= number < math.inf:
+            raise ValueError(f"the votes hold {part!r}; they must be like angry=3|neutral=7")
+        votes.append((emotion.strip(), number))
+    if len(dict(votes)) != len(votes):
+        raise ValueError(f"the votes {text!r} name an emotion twice")
+    return tuple(votes)
 
 
 def _is_utf_8(path: Path) -> bool:

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from training_pipeline.data.clips import Clip
+import numpy as np
+import numpy.typing as npt
+
+from training_pipeline.data.clips import Clip, shown_votes
 from training_pipeline.data.folds import Fold, held_out
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Where clips are from: which emotions its labels can tell apart, its licence, and how to cite it.
+
+    An emotion that a corpus has no label for is unknown of its clips, which does not mean that it is absent.
+    """
+
+    name: str
+    emotions: tuple[str, ...]
+    licence: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -16,13 +32,14 @@ class DataSet:
     """Clips, and the emotions that a model of them tells apart, in the order of its outputs.
 
     `known_digest` is a digest that was taken where the recordings were: a copy of the rows alone keeps it. `skipped`
-    counts the other files that were passed over.
+    counts the other files that were passed over. `corpora` are those of the clips where any has a name.
     """
 
     clips: Sequence[Clip]
     emotions: tuple[str, ...]
     known_digest: str = ""
     skipped: int = 0
+    corpora: tuple[Corpus, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -31,12 +48,41 @@ class DataSet:
             return self.known_digest
         contents = (hashlib.sha256(clip.read()).hexdigest() for clip in self.clips)
         lines = [
-            f"{content} {clip.emotion} {clip.speaker} {clip.sex} {clip.split}"
+            f"{content} {clip.emotion} {clip.speaker} {clip.sex} {clip.split}{self._more(clip)}"
             for content, clip in zip(contents, self.clips, strict=True)
         ]
-        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+        # Which emotions a corpus can tell, and the order of a model's outputs, are part of what is learnt.
+        told = [f"{corpus.name} {' '.join(corpus.emotions)}" for corpus in self.corpora]
+        told += [" ".join(self.emotions)] if self.corpora else []
+        return hashlib.sha256("\n".join(sorted(lines) + told).encode()).hexdigest()
+
+    def _more(self, clip: Clip) -> str:
+        return f" {clip.corpus} {shown_votes(clip.votes)}" if self.corpora else ""
 
     @cached_property
     def split(self) -> Fold:
         """Clips to train on, and those of held-out speakers to test on. Raises DataError; see `folds.held_out`."""
         return held_out(self.clips)
+
+    def part(self, indices: Iterable[int]) -> DataSet:
+        """The clips at `indices`, of the same emotions and corpora."""
+        return DataSet([self.clips[i] for i in indices], self.emotions, corpora=self.corpora)
+
+    def of_corpora(self, names: Iterable[str]) -> DataSet:
+        """The clips of these corpora, and the emotions that one of them at least can tell."""
+        wanted = set(names)
+        corpora = tuple(corpus for corpus in self.corpora if corpus.name in wanted)
+        told = {emotion for corpus in corpora for emotion in corpus.emotions}
+        clips = [clip for clip in self.clips if clip.corpus in wanted]
+        return DataSet(clips, tuple(emotion for emotion in self.emotions if emotion in told), corpora=corpora)
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """For each clip, which emotions its corpus can tell, `[clips, emotions]`."""
+        told = {c.name: np.array([emotion in c.emotions for emotion in self.emotions]) for c in self.corpora}
+        everything = np.ones(len(self.emotions), np.bool_)
+        return np.array([told.get(clip.corpus, everything) for clip in self.clips], np.bool_)
+
+    def named(self, corpus: Corpus) -> DataSet:
+        """The same with every clip in `corpus`."""
+        return replace(self, clips=[replace(clip, corpus=corpus.name) for clip in self.clips], corpora=(corpus,))

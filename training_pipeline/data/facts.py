@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from training_pipeline.data import ravdess
 from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import DataSet
 
 UNNAMED, UNKNOWN = "unnamed", "unknown"
 RAVDESS_HEARD = "acted North American English: two sentences, one studio, 24 actors at most"
@@ -32,3 +33,13 @@ def facts_of(clips: Sequence[Clip], name: str = UNNAMED, licence: str = UNKNOWN)
         for given, default, own in ((name, UNNAMED, ravdess.NAME), (licence, UNKNOWN, ravdess.LICENCE))
     )
     return Facts(name, licence, ravdess.CITATION, RAVDESS_HEARD if all(known) else Facts.heard)
+
+
+def facts_of_set(data: DataSet, name: str = UNNAMED, licence: str = UNKNOWN) -> Facts:
+    """Facts of a data set; what is `unnamed` or `unknown` of named corpora is put together of what each one says."""
+    if not data.corpora:
+        return facts_of(data.clips, name, licence)
+    names = " + ".join(corpus.name for corpus in data.corpora)
+    licences = "; ".join(f"{corpus.name}: {corpus.licence or UNKNOWN}" for corpus in data.corpora)
+    sources = "; ".join(corpus.source for corpus in data.corpora if corpus.source)
+    return Facts(names if name == UNNAMED else name, licences if licence == UNKNOWN else licence, sources)

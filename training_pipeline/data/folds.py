@@ -29,14 +29,18 @@ class Fold:
 
 
 def held_out(clips: Sequence[Clip]) -> Fold:
-    """Clips whose `split` is `test`; where no clip has it, those of the first speaker fold.
+    """Clips whose `split` is `test`; of a corpus where no clip has it, those of the first speaker fold.
 
-    They are the same at each retraining, so that versions can be compared on them.
-    Raises DataError if nothing is left to train on, or a fold cannot be made.
+    They are the same at each retraining, so that versions can be compared on them. A corpus of one speaker is trained
+    on, beside others. Raises DataError if nothing is left to train on, or a fold cannot be made.
     """
     is_test = np.array([clip.split == HELD_OUT for clip in clips])
     if not is_test.any():
         return speaker_folds(clips)[0]
+    for corpus, own in _by_corpus(clips).items():
+        if not any(clip.split == HELD_OUT for clip in own) and len({clip.speaker for clip in own}) > 1:
+            first = _groups(corpus, own, FOLDS)[0]
+            is_test |= np.array([clip.corpus == corpus and clip.speaker in first for clip in clips])
     if is_test.all():
         raise DataError(f"every clip is in the split `{HELD_OUT}`: none is left to train on")
     return _fold(is_test)
@@ -45,18 +49,32 @@ def held_out(clips: Sequence[Clip]) -> Fold:
 def speaker_folds(clips: Sequence[Clip], most: int = FOLDS) -> list[Fold]:
     """Folds that never hear a test speaker in training: RAVDESS's published ones, else speakers in turn.
 
-    There are `most` folds, or one for each speaker if there are fewer: each speaker is left out once.
+    There are `most` folds, or one for each speaker if there are fewer: each speaker is left out once. Of several
+    corpora each is split by itself, so that every fold tests a part of each.
 
     Raises DataError if there is one speaker alone.
     """
     require_speakers(clips, 2, "To train on some speakers and test on others")
+    groups = [_groups(corpus, own, most) for corpus, own in _by_corpus(clips).items()]
+    merged = [set[str]().union(*(own[n] for own in groups if n < len(own))) for n in range(max(map(len, groups)))]
+    return [_fold(np.array([clip.speaker in group for clip in clips])) for group in merged]
+
+
+def _by_corpus(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+    found: dict[str, list[Clip]] = {}
+    for clip in clips:
+        found.setdefault(clip.corpus, []).append(clip)
+    return found
+
+
+def _groups(corpus: str, clips: Sequence[Clip], most: int) -> list[set[str]]:
+    """The test speakers of each fold of one corpus; beside other corpora their names begin with its own."""
     speakers = sorted({clip.speaker for clip in clips})
-    if {f"{n:02d}" for n in range(1, ravdess.ACTORS + 1)} == set(speakers) and most == len(ravdess.FOLDS):
-        groups = [{f"{actor:02d}" for actor in actors} for actors in ravdess.FOLDS]
-    else:
-        count = min(most, len(speakers))
-        groups = [set(speakers[n::count]) for n in range(count)]
-    return [_fold(np.array([clip.speaker in group for clip in clips])) for group in groups]
+    numbers = {speaker.removeprefix(f"{corpus}/"): speaker for speaker in speakers}
+    if {f"{n:02d}" for n in range(1, ravdess.ACTORS + 1)} == set(numbers) and most == len(ravdess.FOLDS):
+        return [{numbers[f"{actor:02d}"] for actor in actors} for actors in ravdess.FOLDS]
+    count = min(most, len(speakers))
+    return [set(speakers[n::count]) for n in range(count)]
 
 
 def random_folds(clips: Sequence[Clip], most: int = FOLDS, seed: int = 0) -> list[Fold]:

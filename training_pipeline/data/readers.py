@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_emotion.plugins import OWN, Group
-from training_pipeline.data.clips import read_clips
-from training_pipeline.data.dataset import DataSet
+from training_pipeline.data import crema_d, nemo
+from training_pipeline.data.clips import Clip, read_clips
+from training_pipeline.data.dataset import Corpus, DataSet
+from training_pipeline.data.declared import with_declared
 from training_pipeline.data.ravdess import EMOTIONS, read_ravdess
+from training_pipeline.data.several import combined
 from training_pipeline.errors import DataError
 
 _log = logging.getLogger(__name__)
@@ -40,8 +43,9 @@ READERS = Group[Reader](
 def read_data(source: Path, reader: str | None = None) -> DataSet:
     """Read a file or folder by the named reader, or else by the one that recognises it.
 
-    The project's own readers take any file for a manifest and any folder for RAVDESS, so others go before them. Raises
-    DataError, also if several others recognise it; PluginError if a reader cannot be imported.
+    The project's own readers take any file for a manifest and any folder that is neither CREMA-D nor nEMO for RAVDESS,
+    so others go before them. Raises DataError, also if several others recognise it; PluginError if a reader cannot be
+    imported.
     """
     if not source.is_file() and not source.is_dir():
         raise DataError(f"{source}: no such file or folder, or something that is neither")
@@ -51,6 +55,16 @@ def read_data(source: Path, reader: str | None = None) -> DataSet:
     if data.skipped:
         _log.warning("%s: %d other files skipped", source, data.skipped)
     return data
+
+
+def read_all(sources: Sequence[Path]) -> DataSet:
+    """Read data sets side by side; see `read_data` and `several.combined`.
+
+    Raises DataError, also for one that is given twice.
+    """
+    if len({source.resolve() for source in sources}) < len(sources):
+        raise DataError(f"a data set is given twice: {', '.join(map(str, sources))}")
+    return combined({source: read_data(source) for source in sources})
 
 
 def _named(name: str) -> Reader:
@@ -85,8 +99,7 @@ def _check(data: DataSet, source: Path, reader: str) -> None:
 
 
 def _read_manifest(source: Path) -> DataSet:
-    clips = read_clips(source)
-    return DataSet(clips, tuple(dict.fromkeys(clip.emotion for clip in clips)))
+    return with_declared(source, read_clips(source))
 
 
 def _read_ravdess(source: Path) -> DataSet:
@@ -94,5 +107,24 @@ def _read_ravdess(source: Path) -> DataSet:
     return DataSet(found.clips, EMOTIONS, skipped=found.skipped)
 
 
+def _read_crema_d(source: Path) -> DataSet:
+    corpus = Corpus(crema_d.NAME, crema_d.EMOTIONS, crema_d.LICENCE, crema_d.CITATION)
+    return _of_corpus(corpus, *crema_d.read_crema_d(source))
+
+
+def _read_nemo(source: Path) -> DataSet:
+    return _of_corpus(Corpus(nemo.NAME, nemo.EMOTIONS, nemo.LICENCE, nemo.CITATION), *nemo.read_nemo(source))
+
+
+def _of_corpus(corpus: Corpus, clips: Sequence[Clip], skipped: int) -> DataSet:
+    return DataSet(clips, corpus.emotions, skipped=skipped, corpora=(corpus,))
+
+
+def _is_ravdess(source: Path) -> bool:
+    return source.is_dir() and not any(reader.recognises(source) for reader in (CREMA_D, NEMO))
+
+
 MANIFEST = Reader("manifest", Path.is_file, _read_manifest)
-RAVDESS = Reader("ravdess", Path.is_dir, _read_ravdess)
+CREMA_D = Reader("crema-d", lambda source: source.is_dir() and crema_d.is_crema_d(source), _read_crema_d)
+NEMO = Reader("nemo", lambda source: source.is_dir() and nemo.is_nemo(source), _read_nemo)
+RAVDESS = Reader("ravdess", _is_ravdess, _read_ravdess)

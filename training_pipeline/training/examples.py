@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from training_pipeline.data.clips import Clip
-from training_pipeline.data.dataset import DataSet
+from training_pipeline.data.dataset import Corpus, DataSet
 
 Array = npt.NDArray[np.float32]
 _ROWS, _FEATURES = "examples.json", "features.npz"
@@ -42,8 +43,7 @@ class Examples:
 
     def subset(self, indices: npt.NDArray[np.intp]) -> Examples:
         """The examples at `indices`."""
-        part = DataSet([self.clips[i] for i in indices], self.emotions)
-        return Examples(part, [self.features[i] for i in indices], self.targets[indices])
+        return Examples(self.data.part(indices), [self.features[i] for i in indices], self.targets[indices])
 
     def windows(self) -> tuple[Array, npt.NDArray[np.intp]]:
         """Every window as an example of its clip's emotion: `[n, frames, bins]`, `[n]`."""
@@ -54,7 +54,8 @@ class Examples:
         """Write clips and features to `folder`, which `load` reads without the audio; `digest` is the data set's."""
         folder.mkdir(parents=True, exist_ok=True)
         rows = [{**asdict(clip), "path": str(clip.path)} for clip in self.clips]
-        kept = {"emotions": self.emotions, "digest": digest, "clips": rows}
+        corpora = [asdict(corpus) for corpus in self.data.corpora]
+        kept = {"emotions": self.emotions, "digest": digest, "clips": rows, "corpora": corpora}
         (folder / _ROWS).write_text(json.dumps(kept))
         counts = np.array([len(feature) for feature in self.features])
         np.savez(folder / _FEATURES, features=np.concatenate(self.features), counts=counts)
@@ -64,8 +65,13 @@ class Examples:
         """What `save` wrote; with `data`, the set that it was made of, the clips are not read again."""
         if data is None:
             kept = json.loads((folder / _ROWS).read_text())
-            clips = [Clip(**{**row, "path": Path(row["path"])}) for row in kept["clips"]]
-            data = DataSet(clips, tuple(kept["emotions"]), kept["digest"])
+            corpora = tuple(Corpus(**{**row, "emotions": tuple(row["emotions"])}) for row in kept["corpora"])
+            data = DataSet([_clip(row) for row in kept["clips"]], tuple(kept["emotions"]), kept["digest"], 0, corpora)
         with np.load(folder / _FEATURES, allow_pickle=False) as arrays:
             features = np.split(arrays["features"], np.cumsum(arrays["counts"])[:-1])
         return cls.of(data, features)
+
+
+def _clip(row: dict[str, Any]) -> Clip:
+    votes = tuple((emotion, count) for emotion, count in row["votes"])
+    return Clip(**{**row, "path": Path(row["path"]), "votes": votes})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from training_pipeline.data.dataset import DataSet
-from training_pipeline.data.facts import UNKNOWN, UNNAMED, Facts, facts_of
+from training_pipeline.data.facts import UNKNOWN, UNNAMED, Facts, facts_of_set
 from training_pipeline.identity import identity, packages_of, software, sources
 from training_pipeline.networks.registry import Network, find
 from training_pipeline.training.features import HEARD_BY, heard_by
@@ -47,7 +47,7 @@ class Job:
 
         `name` and `licence` are the data's. Raises UnknownModelError, naming those there are.
         """
-        return cls(find(model, trials), data, seed, facts_of(data.clips, name, licence))
+        return cls(find(model, trials), data, seed, facts_of_set(data, name, licence))
 
     @cached_property
     def identity(self) -> str:

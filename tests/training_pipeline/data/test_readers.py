@@ -52,7 +52,7 @@ def ours(tmp_path: Path) -> Path:
 
 
 def test_any_file_is_a_manifest_and_any_folder_is_ravdess(tmp_path: Path) -> None:
-    assert READERS.names() == ("manifest", "ravdess")
+    assert READERS.names() == ("crema-d", "manifest", "nemo", "ravdess")
     manifest = write_synthetic(tmp_path, speakers=2, takes=1)
     assert len(read_data(manifest).clips) == 6
     assert len(read_data(manifest.rename(tmp_path / "rows.txt")).clips) == 6
@@ -81,7 +81,9 @@ def test_where_two_recognise_it_one_has_to_be_named(install: Install, ours: Path
     ):
         read_data(ours)
     assert len(read_data(ours, "other_ours").clips) == 1
-    with pytest.raises(DataError, match=r"no reader of data sets .theirs. .* acme_ours, manifest, other_ours, ravdess"):
+    with pytest.raises(
+        DataError, match=r"no reader of .* .theirs. .* acme_ours, crema-d, manifest, nemo, other_ours, ravdess"
+    ):
         read_data(ours, "theirs")
 
 

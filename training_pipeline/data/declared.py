@@ -1,0 +1,119 @@
+"""What a manifest does not say of its corpora, in a file beside it: `NAME.csv` has `NAME.corpora.json`.
+
+An object for each corpus, by its name: `emotions` that its labels can tell apart, `labels` with the emotion that each
+of its own labels means (null: leave such clips out), `licence` and `source`. All of them are optional.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+
+from speech_emotion.errors import FileTooLargeError
+from speech_emotion.files import whole_file
+from speech_emotion.input_files import read_at_most
+from training_pipeline.data.clips import Clip
+from training_pipeline.data.dataset import Corpus, DataSet
+from training_pipeline.errors import DataError
+
+MAX_BYTES = 1024 * 1024
+
+
+class Declared(BaseModel):
+    """What is said of one corpus."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    emotions: tuple[str, ...] = ()
+    labels: dict[str, str | None] = Field(default_factory=dict)
+    licence: str = ""
+    source: str = ""
+
+
+class _File(RootModel[dict[str, Declared]]):
+    """All of them."""
+
+
+def path_beside(manifest: Path) -> Path:
+    """Where the declarations of a manifest are."""
+    return manifest.with_suffix(".corpora.json")
+
+
+def with_declared(manifest: Path, clips: Sequence[Clip]) -> DataSet:
+    """The data set of a manifest's clips, with what is declared beside it.
+
+    Of a corpus that is not declared the emotions of its clips are those that it can tell. Without the column `corpus`
+    one declared corpus is that of all clips. Raises DataError for a file of another kind, a corpus without clips, and
+    an emotion that a corpus is said not to tell.
+    """
+    declared = _read(path_beside(manifest))
+    if len(declared) == 1 and not any(clip.corpus for clip in clips):
+        clips = [replace(clip, corpus=next(iter(declared))) for clip in clips]
+    absent = sorted(declared.keys() - {clip.corpus for clip in clips})
+    if absent:
+        raise DataError(f"{path_beside(manifest)}: {', '.join(absent)} is no corpus of a clip in {manifest.name}")
+    kept = [mapped for clip in clips if (mapped := _mapped(clip, declared.get(clip.corpus))) is not None]
+    corpora = tuple(_corpus(name, declared.get(name), kept) for name in dict.fromkeys(c.corpus for c in kept) if name)
+    _require_told(kept, corpora, manifest)
+    told = [emotion for corpus in corpora for emotion in corpus.emotions]
+    emotions = tuple(dict.fromkeys([*told, *(clip.emotion for clip in kept)]))
+    return DataSet(kept, emotions, skipped=len(clips) - len(kept), corpora=corpora)
+
+
+def write_declared(manifest: Path, corpora: Sequence[Corpus]) -> Path:
+    """Write what `with_declared` reads; returns the file's path."""
+    path = path_beside(manifest)
+    said = {c.name: {"emotions": c.emotions, "licence": c.licence, "source": c.source} for c in corpora}
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def _read(path: Path) -> dict[str, Declared]:
+    if not path.is_file():
+        return {}
+    try:
+        return _File.model_validate_json(read_at_most(path, MAX_BYTES)).root
+    except FileTooLargeError as error:
+        raise DataError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: no declaration of corpora, {where or 'the file'}: {first['msg']}") from error
+
+
+def _mapped(clip: Clip, declared: Declared | None) -> Clip | None:
+    """The clip with the emotion that its label means; None: left out."""
+    if declared is None or not declared.labels:
+        return clip
+    emotion = declared.labels.get(clip.emotion, clip.emotion)
+    meant = [(declared.labels.get(name, name), count) for name, count in clip.votes]
+    sums: dict[str, float] = {}
+    for name, count in meant:
+        if name is not None:
+            sums[name] = sums.get(name, 0.0) + count
+    return None if emotion is None else replace(clip, emotion=emotion, votes=tuple(sums.items()))
+
+
+def _corpus(name: str, declared: Declared | None, clips: Sequence[Clip]) -> Corpus:
+    own = [clip for clip in clips if clip.corpus == name]
+    voted = [emotion for clip in own for emotion, _ in clip.votes]
+    found = tuple(dict.fromkeys([*(clip.emotion for clip in own), *voted]))
+    if declared is None:
+        return Corpus(name, found)
+    return Corpus(name, declared.emotions or found, declared.licence, declared.source)
+
+
+def _require_told(clips: Sequence[Clip], corpora: Sequence[Corpus], manifest: Path) -> None:
+    told = {corpus.name: set(corpus.emotions) for corpus in corpora}
+    for clip in clips:
+        strange = {clip.emotion, *dict(clip.votes)} - told.get(clip.corpus, {clip.emotion, *dict(clip.votes)})
+        if strange:
+            raise DataError(
+                f"{clip.path}: {', '.join(sorted(strange))} is none of the emotions of {clip.corpus} in "
+                f"{path_beside(manifest)}"
+            )

@@ -1,0 +1,64 @@
+"""Data sets side by side: one data set of several corpora, whose speakers and labels stay apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training_pipeline.data.dataset import Corpus, DataSet
+from training_pipeline.data.facts import UNKNOWN, facts_of
+from training_pipeline.errors import DataError
+
+
+def combined(sets: Mapping[Path, DataSet]) -> DataSet:
+    """One data set of those that were read from each path.
+
+    A data set that names no corpus is one, called after its manifest or folder. Speakers of several corpora are called
+    CORPUS/SPEAKER, as two corpora may number theirs alike; data sets that name the same corpus share its speakers. The
+    emotions are those of all, in the order of the sets.
+
+    Raises DataError if two data sets that name no corpus would be called alike.
+    """
+    named = _named(sets)
+    corpora = _united([corpus for data in named for corpus in data.corpora])
+    clips = [clip for data in named for clip in data.clips]
+    emotions = tuple(dict.fromkeys(emotion for data in named for emotion in data.emotions))
+    if len(corpora) > 1:
+        clips = [replace(clip, speaker=f"{clip.corpus}/{clip.speaker}") for clip in clips]
+    return DataSet(clips, emotions, skipped=sum(data.skipped for data in named), corpora=corpora)
+
+
+def _named(sets: Mapping[Path, DataSet]) -> list[DataSet]:
+    """The sets with a corpus for every clip; a single one that names none stays as it is."""
+    found, taken = [], {corpus.name for data in sets.values() for corpus in data.corpora}
+    for path, data in sets.items():
+        if data.corpora and not all(clip.corpus for clip in data.clips):
+            raise DataError(f"{path}: some clips name a corpus and some do not; fill the column `corpus`")
+        if data.corpora or len(sets) == 1:
+            found.append(data)
+            continue
+        corpus = _called(path, data)
+        if corpus.name in taken:
+            raise DataError(f"{path}: another data set is called {corpus.name} too; name it in the column `corpus`")
+        taken.add(corpus.name)
+        found.append(data.named(corpus))
+    return found
+
+
+def _called(path: Path, data: DataSet) -> Corpus:
+    """The corpus of a data set that names none."""
+    resolved = path.resolve()
+    name = resolved.parent.name if resolved.stem == "manifest" else resolved.stem
+    facts = facts_of(data.clips)
+    return Corpus(name, data.emotions, "" if facts.licence == UNKNOWN else facts.licence, facts.source)
+
+
+def _united(corpora: Sequence[Corpus]) -> tuple[Corpus, ...]:
+    """One for each name, with the emotions of all of that name."""
+    united: dict[str, Corpus] = {}
+    for corpus in corpora:
+        before = united.get(corpus.name, corpus)
+        emotions = tuple(dict.fromkeys([*before.emotions, *corpus.emotions]))
+        united[corpus.name] = replace(before, emotions=emotions)
+    return tuple(united.values())
