@@ -13,9 +13,17 @@ ROOT = Path(__file__).parent.parent.parent
 MERMAID = ROOT / "node_modules" / "@mermaid-js" / "tiny" / "dist"
 
 SECTIONS = {
-    "Use it": ["docs/examples", "docs/page", "docs/api", "docs/accuracy", "docs/glossary"],
+    "Use it": [
+        "docs/examples",
+        "docs/page",
+        "docs/api",
+        "docs/accuracy",
+        "samples/README",
+        "models/README",
+        "docs/glossary",
+    ],
     "Run it": ["docs/kubernetes", "docs/operations", "docs/configuration", "helm/speech-emotion/README"],
-    "Train it": ["docs/pipeline", "docs/plugins", "k8s/README"],
+    "Train it": ["docs/pipeline", "docs/plugins", "k8s/README", "models/README", "samples/README"],
     "How it works": ["docs/architecture", "docs/model_server", "docs/hostile_input"],
     "Change it": ["CONTRIBUTING", "CHANGELOG", "SECURITY", "CODE_OF_CONDUCT"],
     "How it was measured": ["docs/measurements/*", "benchmarks/README"],
@@ -31,6 +39,7 @@ root_doc = "README"
 include_patterns = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md"),
     *("docs/*.md", "docs/*/*.md", "helm/speech-emotion/README.md", "k8s/README.md", "benchmarks/README.md"),
+    *("models/README.md", "samples/README.md"),
 ]
 exclude_patterns = ["docs/examples/plugin/**", ".*", "node_modules", "build", "reports"]
 nitpicky = True
