@@ -35,7 +35,7 @@ def create_app(
     app.register_blueprint(models.blueprint(predictor))
     app.register_blueprint(docs.blueprint(settings))
     if settings.page:
-        app.register_blueprint(page.blueprint(settings))
+        app.register_blueprint(page.blueprint(settings, predictor.models))
     if settings.samples:
         app.register_blueprint(samples.blueprint())
     cors.allow_origins(app, settings.cors_origins)

@@ -1,12 +1,16 @@
-"""The page at `/`: HTML, CSS and JavaScript modules as they lie in `page/`, under a strict policy."""
+"""The page at `/`, and the card of a model at `/card`: what lies in `page/`, under a strict policy."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
-from flask import Blueprint, Response, abort, make_response, request, send_from_directory
+from flask import Blueprint, Response, abort, make_response, render_template, request, send_from_directory
 
+from preprocess_gateway.backend.versions import ServedVersion
+from preprocess_gateway.core.served_models import ServedModels
+from preprocess_gateway.http import cards
 from preprocess_gateway.settings import Settings
 
 PAGE: Final = Path(__file__).parents[1] / "page"
@@ -36,19 +40,21 @@ HEADERS: Final = {
 }
 
 
-def blueprint(settings: Settings) -> Blueprint:
-    """The routes; the page is told the limits that the service applies."""
-    routes = Blueprint("page", __name__)
-    html = (PAGE / "index.html").read_text(encoding="utf-8")
-    for name in ("max_duration_s", "max_body_bytes"):
-        html = html.replace(f"{{{{{name}}}}}", f"{getattr(settings, name)}")
+def blueprint(settings: Settings, models: ServedModels) -> Blueprint:
+    """The routes; the page is told the limits that the service applies, and what the models' cards say."""
+    routes = Blueprint("page", __name__, template_folder=str(PAGE))
 
     @routes.get("/")
     def index() -> Response:
-        response = make_response(html)
-        response.add_etag()
-        response.make_conditional(request)
-        return response
+        about = cards.sentences(models.default.stable().description.card) if models.default.ready else ()
+        return _page("index.html", settings=settings, models=[model.name for model in models], about=about)
+
+    @routes.get("/card")
+    def card() -> Response:
+        model = models.get(request.args.get("model", models.default.name))
+        wanted = request.args.get("version")
+        served = model.stable() if wanted is None else _version(model.served(), wanted)
+        return _card(model.name, served)
 
     @routes.get("/page/<path:name>")
     def asset(name: str) -> Response:
@@ -63,3 +69,35 @@ def blueprint(settings: Settings) -> Blueprint:
         return response
 
     return routes
+
+
+def _version(served: tuple[ServedVersion, ...], wanted: str) -> ServedVersion:
+    """The version of this number; 404 if it does not answer here now."""
+    for one in served:
+        if wanted == str(one.version):
+            return one
+    abort(404)
+
+
+def _card(name: str, served: ServedVersion) -> Response:
+    card, emotions = served.description.card, served.description.emotions
+    figures = cards.figures(card)
+    square = figures is not None and [len(row) for row in figures.confusion] == [len(emotions)] * len(emotions)
+    return _page(
+        "card.html",
+        name=name,
+        served=served,
+        card=card,
+        data=cards.section(cards.Data, card.get("data")),
+        figures=figures,
+        confusion=cards.shares(figures.confusion) if figures and square else (),
+        sentences=cards.sentences(card),
+        text=json.dumps(card, indent=1, ensure_ascii=False),
+    )
+
+
+def _page(template: str, **values: object) -> Response:
+    response = make_response(render_template(template, **values))
+    response.add_etag()
+    response.make_conditional(request)
+    return response

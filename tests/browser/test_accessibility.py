@@ -11,6 +11,7 @@ from tests.browser.test_page import drop, expect_answer, expect_problem
 from tests.support.gateway import Gateway
 
 AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.min.js"
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 LOOKS = {"light": ("light", 1000), "dark": ("dark", 1000), "phone": ("light", 360)}
 
 
@@ -40,7 +41,12 @@ def test_no_state_has_a_serious_finding(browser: Browser, service: Gateway, clip
     expect_answer(page)
     expect(page.locator("#timeline button").first).to_be_visible()
     findings["timeline"] = serious(page)
-    fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    fits = page.evaluate(FITS)
+    page.goto(f"{service.url}/card")
+    page.add_script_tag(content=AXE.read_text())
+    page.get_by_text("The card as JSON").click()
+    findings["card"] = serious(page)
+    fits = fits and page.evaluate(FITS)
     context.close()
     assert findings == {state: [] for state in findings}
     assert fits

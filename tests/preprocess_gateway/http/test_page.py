@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
-from flask import Flask
+from flask.testing import FlaskClient
+from markupsafe import escape
 
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http.app import create_app
-from preprocess_gateway.http.page import HEADERS, PAGE, blueprint
+from preprocess_gateway.http.cards import sentences
+from preprocess_gateway.http.page import HEADERS, PAGE
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from tests.support.gateway import Gateway
@@ -62,14 +66,21 @@ def test_nothing_else_is_given_away(service: Gateway, name: str) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_setting_turns_it_off(model_server: ModelServer) -> None:
-    settings, metrics = Settings(page=False, model_server=model_server.address), Metrics()
-    predictor = Predictor.connect(settings, metrics)
+@contextmanager
+def app(**settings: Any) -> Iterator[FlaskClient]:
+    """A gateway's application in this process."""
+    read, metrics = Settings(**settings), Metrics()
+    predictor = Predictor.connect(read, metrics)
     try:
-        client = create_app(settings, predictor, metrics).test_client()
-        assert client.get("/").status_code == 404
+        yield create_app(read, predictor, metrics).test_client()
     finally:
         predictor.close()
+
+
+def test_a_setting_turns_it_off(model_server: ModelServer) -> None:
+    with app(page=False, model_server=model_server.address) as client:
+        assert client.get("/").status_code == 404
+        assert client.get("/card").status_code == 404
 
 
 def test_every_file_is_packaged() -> None:
@@ -79,9 +90,41 @@ def test_every_file_is_packaged() -> None:
     assert {PAGE / name for name in ["index.html", *FILES]} <= packaged
 
 
-def test_limits_of_the_settings_are_told_to_the_page() -> None:
-    app = Flask(__name__)
-    app.register_blueprint(blueprint(Settings(max_duration_s=7.5, max_body_bytes=2048)))
-    text = app.test_client().get("/").get_data(as_text=True)
+def test_limits_of_the_settings_are_told_to_the_page_though_no_model_is_there() -> None:
+    with app(max_duration_s=7.5, max_body_bytes=2048, model_server="127.0.0.1:1") as client:
+        text = client.get("/").get_data(as_text=True)
     assert 'name="max-duration-s" content="7.5"' in text
     assert 'name="max-body-bytes" content="2048"' in text
+
+
+def test_the_page_says_in_three_sentences_what_the_model_learned_from_and_where_it_fails(service: Gateway) -> None:
+    text = requests.get(service.url, timeout=10).text
+    card = requests.get(f"{service.url}/v1/models", timeout=10).json()["models"][0]["versions"][0]["card"]
+    said = sentences(card)
+    assert "RAVDESS speech: 1,440 clips of 24 speakers." in said[0]
+    assert re.search(r"^It names 77% .*; it is weakest on sad \(66%\), neutral \(68%\) and happy \(69%\)", said[1])
+    assert "weaker on male voices (72%) than on female ones (83%)" in said[1]
+    assert all(str(escape(sentence)) in text for sentence in said)
+    assert 'href="card"' in text
+
+
+@pytest.mark.parametrize("query", ["", "?model=speech_emotion", "?model=edge", "?model=edge&version=1"])
+def test_the_card_of_a_model_is_a_page_under_the_same_policy(service: Gateway, query: str) -> None:
+    answer = requests.get(f"{service.url}/card{query}", timeout=10)
+    assert answer.status_code == 200
+    assert HEADERS.items() <= dict(answer.headers).items()
+    assert f"Model card: {'edge' if 'edge' in query else 'speech_emotion'}, version" in answer.text
+    assert "at work or in education" in answer.text
+    assert answer.text.count('<td class="heat-') == 64
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=", answer.text)
+    assert set(references(answer.text)) == {"page/icon.svg", "page/style.css", "page/card.css"}
+
+
+@pytest.mark.parametrize("query", ["?model=nobody", "?version=99", "?version=two"])
+def test_a_card_that_is_not_there_is_not_found(service: Gateway, query: str) -> None:
+    assert requests.get(f"{service.url}/card{query}", timeout=10).status_code == 404
+
+
+def test_while_the_model_is_away_there_is_no_card() -> None:
+    with app(model_server="127.0.0.1:1") as client:
+        assert client.get("/card").status_code == 503
