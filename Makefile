@@ -6,9 +6,10 @@ INSTALLED := $(VENV)/.installed
 RAVDESS_DIR ?= ../shared/data/ravdess
 # Most tests wait for servers: a process more than there are cores keeps both busy. Each takes up to 3 GB.
 TEST_PROCESSES ?= 3
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots docs fuzz
+.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots docs fuzz coverage lowest version
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -48,6 +49,9 @@ docs: $(INSTALLED) node  ## the documentation as a site in build/docs; a broken 
 unit: $(INSTALLED) node  ## the test suite, but for what is slow
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
+coverage: $(INSTALLED) node  ## the test suite, with the lines and branches that it runs: a summary, build/coverage, coverage.xml
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --cov --cov-report=term:skip-covered --cov-report=html --cov-report=xml
+
 slow-test: $(INSTALLED)  ## what the suite leaves out: whole trainings that are killed, servers that hang for a minute
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m slow
 
@@ -82,16 +86,17 @@ cluster-pictures: $(INSTALLED)  ## draw what clients saw in the last cluster-tes
 	$(BIN)/python -m tests.cluster.pictures reports/cluster docs/pictures
 
 images:  ## build both images with docker
-	docker build -f Dockerfile.gateway -t speech-emotion/gateway:0.1.0 .
-	docker build -f Dockerfile.pipeline -t speech-emotion/pipeline:0.1.0 .
+	docker build -f Dockerfile.gateway -t speech-emotion/gateway:$(VERSION) .
+	docker build -f Dockerfile.pipeline -t speech-emotion/pipeline:$(VERSION) .
 
 kind: images  ## a cluster of kind (needs docker, kind, helm) with ingress-nginx and the chart
 	kind create cluster --name speech --config k8s/kind.yaml
-	kind load docker-image --name speech speech-emotion/gateway:0.1.0
+	kind load docker-image --name speech speech-emotion/gateway:$(VERSION)
 	kubectl apply -f https://kind.sigs.k8s.io/examples/ingress/deploy-ingress-nginx.yaml
 	kubectl -n ingress-nginx rollout status deployment/ingress-nginx-controller --timeout=300s
 	helm install speech helm/speech-emotion --wait --timeout 10m
 
+LOWEST_TESTS ?= tests/speech_emotion tests/preprocess_gateway/core tests/model_server tests/docs/test_readme.py
 LOCK := uv pip compile -q --generate-hashes --python-version 3.11 --no-header
 PART := $(LOCK) --python-platform linux --no-annotate -c requirements/dev.txt
 
@@ -101,6 +106,18 @@ lock:  ## resolve requirements/ anew (needs uv); the images' parts follow dev.tx
 	$(PART) pyproject.toml --extra pipeline --extra containers --extra client --extra pretrained -o requirements/pipeline.txt
 	echo tensorflow | $(PART) - --no-deps -o requirements/protos.txt
 	echo setuptools | $(PART) - --no-deps -o requirements/build.txt
+
+lowest:  ## a part of the suite on the lowest versions that pyproject.toml allows (needs uv)
+	uv pip compile -q --resolution lowest-direct --python-version 3.11 pyproject.toml --extra dev -o build/lowest.txt
+	uv venv -q --clear --python 3.11 build/lowest
+	uv pip install -q --python build/lowest -r build/lowest.txt
+	PYTHONWARNINGS=ignore uv pip install -q --python build/lowest --no-deps -e .
+	build/lowest/bin/python -m pytest -x -q $(LOWEST_TESTS)
+
+version:  ## set the version of pyproject.toml in the chart, the Dockerfiles and the examples
+	sed -i -E 's/^(ARG VERSION=).*/\1$(VERSION)/' Dockerfile.gateway Dockerfile.pipeline
+	sed -i -E 's/^((version|appVersion): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml
+	sed -i -E 's#(speech-emotion/(gateway|pipeline):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml docs/plugins.md
 
 audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails where they cannot be looked up
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt

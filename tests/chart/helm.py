@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "speech-emotion"
 PACKED = ROOT.parent / "shared" / "cluster" / "bin" / "helm.xz"
 NAME = "r-speech-emotion"
+APP_VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
 SCENARIOS = sorted((CHART / "ci").glob("*-values.yaml"))
 
 Manifest = dict[str, Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.helm import NAME, SCENARIOS, container, kinds, one, pod_specs, render
+from tests.chart.helm import APP_VERSION, NAME, SCENARIOS, container, kinds, one, pod_specs, render
 
 RETRAINING = ("modelStore.type=pvc", "retraining.data.existingClaim=recordings")
 
@@ -98,7 +98,9 @@ def test_digest_registry_and_pull_secrets() -> None:
     digest = "sha256:" + "0" * 64
     sets = ("gateway.image.registry=registry.example", f"gateway.image.digest={digest}", "imagePullSecrets[0]=key")
     manifests = render(*sets)
-    assert container(manifests, "-gateway")["image"] == f"registry.example/speech-emotion/gateway:0.1.0@{digest}"
+    assert (
+        container(manifests, "-gateway")["image"] == f"registry.example/speech-emotion/gateway:{APP_VERSION}@{digest}"
+    )
     assert all(spec["imagePullSecrets"] == [{"name": "key"}] for spec in pod_specs(manifests))
 
 

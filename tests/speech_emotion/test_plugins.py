@@ -13,7 +13,7 @@ from speech_emotion import plugins
 from speech_emotion.errors import FeatureSpecError, PluginError
 from speech_emotion.features import SEED_SPEC, FeatureSpec
 from speech_emotion.features.block import BLOCKS
-from tests.support.plugins import write_distribution
+from tests.support.plugins import OURS, write_distribution
 
 GROUP = "speech_emotion.feature_blocks"
 GOOD = """
@@ -55,7 +55,7 @@ def spec_of(kind: str) -> str:
 def test_a_block_of_another_distribution_is_found_by_its_kind(install: Install) -> None:
     install("acme-flat", {"flat": "acme_flat_good:Flat"}, acme_flat_good=GOOD)
     assert BLOCKS.names() == ("chroma", "flat", "mel", "mfcc", "whisper_log_mel")
-    assert (BLOCKS.provider("flat"), BLOCKS.provider("mel")) == ("acme-flat 1.0", "speech-emotion-serving 0.1.0")
+    assert (BLOCKS.provider("flat"), BLOCKS.provider("mel")) == ("acme-flat 1.0", OURS)
     spec = FeatureSpec.from_json(spec_of("flat"))
     assert spec.bins == SEED_SPEC.bins - 11
     assert FeatureSpec.from_json(spec.to_json()).fingerprint == spec.fingerprint

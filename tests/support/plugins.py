@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "docs" / "examples" / "plugin"
+OURS = f"speech-emotion-serving {metadata.version('speech-emotion-serving')}"
+"""How a plug-in of the project itself names its distribution."""
 
 
 def write_distribution(

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.support.plugins import OURS
 from training_pipeline.errors import UnknownModelError
 from training_pipeline.networks.registry import NETWORKS, find, networks
 
@@ -15,7 +16,7 @@ def test_every_network_is_registered_under_its_name() -> None:
     whispers = ("whisper", "whisper-base-frozen", "whisper-frozen", "whisper-one-block")
     assert NETWORKS.names() == ("ann", "edge", "mlp", *whispers)
     assert [network.name for network in networks()] == list(NETWORKS.names())
-    assert {NETWORKS.provider(name) for name in NETWORKS.names()} == {"speech-emotion-serving 0.1.0"}
+    assert {NETWORKS.provider(name) for name in NETWORKS.names()} == {OURS}
 
 
 def test_a_trial_is_found_by_its_model_and_where_trials_are_asked_for() -> None:

@@ -14,7 +14,7 @@ from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion import plugins
 from speech_emotion.errors import PluginError
 from tests.support.model_server import free_port
-from tests.support.plugins import write_distribution
+from tests.support.plugins import OURS, write_distribution
 
 WATCH = """
 class Watch:
@@ -57,7 +57,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
 def test_the_projects_own_observer_is_registered_as_any_other() -> None:
     assert OBSERVERS.names() == ("shadow",)
-    assert OBSERVERS.provider("shadow") == "speech-emotion-serving 0.1.0"
+    assert OBSERVERS.provider("shadow") == OURS
 
 
 def test_an_observer_that_is_installed_starts_beside_it(start: Start) -> None:
