@@ -126,6 +126,8 @@ class DecoderPool:
                 for decoder in self._decoders:
                     decoder.end()  # whoever reads from it is told, and puts it aside
                 self._decoders.clear()
+                while not self._idle.empty():
+                    self._idle.get().stop()
             while self._decoders:
                 decoder = self._idle.get()
                 decoder.stop()

@@ -7,11 +7,11 @@ import json
 from speech_emotion.audio import worker
 from speech_emotion.audio.source import Source
 from speech_emotion.errors import CorruptAudioError
-from tests.support.escapes import attempts
+from tests.support.escapes import attempts, attempts_on_a_flac
 
 
 def taken_over(*_: object) -> Source:
-    raise CorruptAudioError(json.dumps(attempts()))
+    raise CorruptAudioError(json.dumps(attempts() | attempts_on_a_flac()))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
-"""The decoder process with faults: a clip whose bytes end in a word crashes, spins, hangs, hoards or raises."""
+"""The decoder process with faults: a clip whose bytes end in a word crashes, spins, hangs, hoards or raises.
+
+Some words count from the second block on.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from speech_emotion.audio import Hints, Limits, worker
 from speech_emotion.audio.content import Content
 from speech_emotion.audio.source import Source, open_source
+from speech_emotion.audio.track import Block
 
 
 def faulty(content: Content, hints: Hints, limits: Limits, stack: ExitStack) -> Source:
@@ -23,7 +28,19 @@ def faulty(content: Content, hints: Hints, limits: Limits, stack: ExitStack) -> 
         bytearray(2**30)
     if data.endswith(b"RAISE"):
         raise RuntimeError("a bug")
-    return open_source(content, hints, limits, stack)
+    source = open_source(content, hints, limits, stack)
+    source.blocks = then(source.blocks, data)
+    return source
+
+
+def then(blocks: Iterator[Block], data: bytes) -> Iterator[Block]:
+    """The first block, and the fault."""
+    for block in blocks:
+        yield block
+        if data.endswith(b"STALL"):
+            time.sleep(3600)
+        if data.endswith(b"BREAK"):
+            ctypes.string_at(0)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,26 @@ def test_a_decoder_cannot(outcomes: dict[str, str], name: str) -> None:
     assert outcomes[name] in REFUSED
 
 
+def test_a_decoder_can_only_read_the_recording_that_it_is_given(tmp_path: Path) -> None:
+    options = DecoderOptions(Limits(), module="tests.support.escaping_decoder")
+    clip = clips.tone(format="FLAC")
+    (tmp_path / "recording").write_bytes(clip)
+    with (
+        DecoderPool(1, options) as pool,
+        (tmp_path / "recording").open("rb") as file,
+        pytest.raises(CorruptAudioError) as caught,
+        pool.open(file, wait_s=60, block_s=60),
+    ):
+        pass
+    found = json.loads(str(caught.value))
+    on_the_file = {name: found[name] for name in found if name not in ATTEMPTS}
+    assert len(on_the_file) == 5
+    assert set(on_the_file.values()) <= {"EPERM", "EBADF"}, on_the_file
+    assert on_the_file["write to the recording"] == "EBADF"
+    assert all(found[name] in REFUSED for name in ATTEMPTS)
+    assert (tmp_path / "recording").read_bytes() == clip
+
+
 def test_what_is_tried_succeeds_elsewhere() -> None:
     assert attempts(HARMLESS) == dict.fromkeys(HARMLESS, "succeeded")
 
