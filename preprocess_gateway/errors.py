@@ -6,7 +6,9 @@ from typing import ClassVar, Literal
 
 from speech_emotion.errors import SpeechEmotionError
 
-ShedReason = Literal["queue_full", "queue_timeout", "memory", "decoders", "recordings", "spool", "model_server"]
+ShedReason = Literal[
+    "queue_full", "queue_timeout", "memory", "decoders", "recordings", "spool", "streams", "model_server"
+]  # fmt: skip
 
 
 class GatewayError(SpeechEmotionError):
@@ -110,3 +112,69 @@ class DeadlineError(GatewayError):
     """The request's time ran out."""
 
     code, status = "deadline_exceeded", 504
+
+
+class OriginError(GatewayError):
+    """A page of this origin may not open a stream; GATEWAY_CORS_ORIGINS names those that may."""
+
+    code, status = "origin_not_allowed", 403
+
+
+class UpgradeRequiredError(GatewayError):
+    """The path takes WebSocket handshakes only."""
+
+    code, status = "upgrade_required", 426
+
+
+class StreamError(GatewayError):
+    """An error that ends a live stream; `close_code` follows it (RFC 6455, section 7.4)."""
+
+    close_code: ClassVar[int] = 1008
+
+
+class BadMessageError(StreamError):
+    """A message of the stream is not what the protocol has in its place."""
+
+    code, status, close_code = "bad_message", 400, 1007
+
+
+class BadFrameError(BadMessageError):
+    """What came is no WebSocket frame of a client."""
+
+    close_code = 1002
+
+
+class FrameTooLargeError(StreamError):
+    """A message of the stream has too many bytes."""
+
+    code, status, close_code = "frame_too_large", 413, 1009
+
+
+class StreamIdleError(StreamError):
+    """The stream brought too little sound for too long."""
+
+    code, status = "stream_idle", 408
+
+
+class StreamTooFastError(StreamError):
+    """The stream is too far ahead of real time, or comes in too many frames."""
+
+    code, status = "stream_too_fast", 429
+
+
+class StreamTooLongError(StreamError):
+    """The stream lasted as long as one may."""
+
+    code, status = "stream_too_long", 413
+
+
+class SlowReaderError(StreamError):
+    """The client does not read its answers."""
+
+    code, status = "slow_reader", 408
+
+
+class TooManyStreamsError(StreamError):
+    """The client has as many streams as it may have at once."""
+
+    code, status, close_code = "too_many_streams", 429, 1013

@@ -18,6 +18,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-
 
 
 RECORDING_NICENESS = 10  # how far a decoder of a long recording stands back for all else
+MIN_CONNECTIONS = 8
 HELD_FOR_A_BODY = 1.25  # a buffer that grows takes up to an eighth more than its content
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#*\\@]+)$", max_length=300)]
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)
     """Number of worker processes. Limits on concurrency apply to each of them. Replicas spread load more evenly
     than workers."""
-    max_connections: int = Field(default=512, ge=8, le=4096)
+    max_connections: int = Field(default=512, ge=MIN_CONNECTIONS, le=4096)
     """Maximum number of open connections. Each takes a thread, which a slow upload can occupy."""
     concurrency: int = Field(default=2, ge=1, le=256)
     """Maximum number of predictions computed at once. About one per core is a good value."""
@@ -163,6 +164,33 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     """Origins whose pages may call this service, separated by commas, such as https://example.org. * allows any
     origin."""
+    proxies: int = Field(default=0, ge=0, le=10)
+    """Number of proxies in front of the gateway that each append to `X-Forwarded-For`. The address of a client is the
+    one that the first of them saw. With 0 it is the address that the connection comes from."""
+    stream_max_open: int = Field(default=32, ge=0, le=4096)
+    """Maximum number of open live streams; 0 allows none. Each takes one of `max_connections`, 8 of which are kept for
+    requests."""
+    stream_max_open_per_client: int = Field(default=8, ge=1, le=4096)
+    """Maximum number of open live streams from one client address."""
+    stream_max_s: float = Field(default=7200.0, gt=0, le=86_400)
+    """Maximum number of seconds that a live stream lasts."""
+    stream_start_s: float = Field(default=10.0, gt=0, le=600)
+    """Maximum number of seconds until the first message of a live stream."""
+    stream_idle_s: float = Field(default=30.0, gt=0, le=3600)
+    """Number of seconds within which a live stream must bring at least 0.1 s of sound."""
+    stream_ahead_s: float = Field(default=30.0, ge=1, le=3600)
+    """Maximum number of seconds of sound by which a live stream is ahead of real time. A client that reconnects sends
+    as much at once as it has kept."""
+    stream_max_frame_bytes: int = Field(default=1024 * 1024, ge=4096, le=16 * 1024 * 1024)
+    """Maximum size of a WebSocket message from a client."""
+    stream_max_frames_per_s: int = Field(default=500, ge=10, le=10_000)
+    """Maximum number of WebSocket frames per second of a live stream, averaged over its time and `stream_ahead_s`."""
+    stream_unsent_bytes: int = Field(default=256 * 1024, ge=16_384, le=16 * 1024 * 1024)
+    """Maximum number of bytes of answers that wait for a client to read them."""
+    stream_min_stride_s: float = Field(default=0.5, ge=0.05, le=60)
+    """Minimum number of seconds between two windows that a client may ask for."""
+    stream_smoothing_s: float = Field(default=5.0, ge=0.1, le=600)
+    """Time constant in seconds of a stream's smoothed emotion. What is that old counts 37 % of what is new."""
     page: bool = True
     """Serve the page for people at `/`."""
     samples: bool = True
@@ -233,6 +261,11 @@ class Settings(BaseSettings):
     def models(self) -> tuple[str, ...]:
         """Names of the models that answer; the first is the default."""
         return self.model_names or (self.model_name,)
+
+    @property
+    def stream_places(self) -> int:
+        """Live streams at once, so that requests keep connections."""
+        return min(self.stream_max_open, self.max_connections - MIN_CONNECTIONS)
 
     @property
     def audio_limits(self) -> Limits:

@@ -6,10 +6,12 @@ import logging
 import time
 
 from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http import cors, docs, models, page, predict, problems, samples
 from preprocess_gateway.http.admission import Admission
+from preprocess_gateway.http.live import routes as live
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.uploads import Uploads
 from preprocess_gateway.settings import Settings
@@ -29,9 +31,13 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's emotions
-    uploads = Uploads(settings, reading or ReadDeadlines(settings.read_timeout_s))
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0)  # type: ignore[method-assign]
+    reading = reading or ReadDeadlines(settings.read_timeout_s)
+    uploads = Uploads(settings, reading)
     admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
     app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
+    app.register_blueprint(live.blueprint(settings, predictor, metrics, reading))
     app.register_blueprint(models.blueprint(predictor))
     app.register_blueprint(docs.blueprint(settings))
     if settings.page:

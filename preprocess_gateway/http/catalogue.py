@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from preprocess_gateway.errors import GatewayError
+from preprocess_gateway.errors import GatewayError, OriginError, StreamError, UpgradeRequiredError
 from preprocess_gateway.http.problems import HTTP_CODES, INTERNAL_CODE, OTHER_CODE, status_of_class
 from speech_emotion.errors import AudioError, ContractError, LimitError, SpeechEmotionError
 
-ABSTRACT = (AudioError, LimitError, GatewayError)
+ABSTRACT = (AudioError, LimitError, GatewayError, StreamError)
+OF_STREAMS = (StreamError, OriginError, UpgradeRequiredError)
 HTTP_TEXTS = {
     "bad_request": "The request is no HTTP that can be understood.",
     "not_found": "There is nothing at this path.",
@@ -19,11 +20,15 @@ HTTP_TEXTS = {
 
 @dataclass(frozen=True, order=True)
 class ErrorEntry:
-    """One row of the table: HTTP status (`4XX`: any other of these), stable code, and when it happens."""
+    """One row of the table: HTTP status (`4XX`: any other of these), stable code, and when it happens.
+
+    `streams`: only live streams have it.
+    """
 
     status: str
     code: str
     text: str
+    streams: bool = False
 
 
 def error_table() -> tuple[ErrorEntry, ...]:
@@ -36,7 +41,8 @@ def _of_classes() -> Iterator[ErrorEntry]:
     for root in (AudioError, ContractError, GatewayError):
         for kind in _family(root):
             if kind not in ABSTRACT and kind.code != _parent_code(kind):
-                yield ErrorEntry(str(status_of_class(kind)), kind.code, (kind.__doc__ or "").partition("\n")[0])
+                text = (kind.__doc__ or "").partition("\n")[0]
+                yield ErrorEntry(str(status_of_class(kind)), kind.code, text, issubclass(kind, OF_STREAMS))
 
 
 def _of_http() -> Iterator[ErrorEntry]:

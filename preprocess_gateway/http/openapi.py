@@ -79,7 +79,8 @@ def build_document(settings: Settings) -> Json:
             "title": "Speech Emotion Serving",
             "version": version("speech-emotion-serving"),
             "summary": "Speech in, an emotion out.",
-            "description": "The `Accept` header is not looked at: answers are JSON, errors `application/problem+json`.",
+            "description": "The `Accept` header is not looked at: answers are JSON, errors `application/problem+json`. "
+            "Live streams are described at `/asyncapi.json`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -166,7 +167,7 @@ def _query_parameters() -> list[Json]:
 
 
 def _problems(wanted: Callable[[ErrorEntry], bool]) -> Json:
-    chosen = (error for error in error_table() if wanted(error))
+    chosen = (error for error in error_table() if wanted(error) and not error.streams)
     return {
         status: _problem_response(*(f"`{error.code}`: {error.text}" for error in errors))
         for status, errors in groupby(chosen, key=lambda error: error.status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Request, Response, g, jsonify, request
 
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.predictor import Predictor
@@ -41,9 +41,8 @@ def blueprint(
         with ExitStack() as held:
             with metrics.stage("read"):
                 clips = held.enter_context(uploads.read(request))
-            headers = request.headers
-            affinity_key = headers.get(AFFINITY_KEY) or headers.get(OLD_AFFINITY_KEY) or request.remote_addr or ""
-            context = RequestContext(time.monotonic() + settings.deadline_s, affinity_key, g.trace.metadata)
+            deadline = time.monotonic() + settings.deadline_s
+            context = RequestContext(deadline, affinity_key_of(request), g.trace.metadata)
             with metrics.stage("admission"):
                 held.enter_context(admission.enter(context.deadline))
             if len(clips) == 1:
@@ -52,3 +51,9 @@ def blueprint(
         return jsonify({"results": results, "request_id": g.request_id})
 
     return routes
+
+
+def affinity_key_of(request: Request) -> str:
+    """What decides which label answers a client: the header's value, or the client's address."""
+    headers = request.headers
+    return headers.get(AFFINITY_KEY) or headers.get(OLD_AFFINITY_KEY) or request.remote_addr or ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from preprocess_gateway.errors import GatewayError, OverloadedError
+from preprocess_gateway.errors import GatewayError, OverloadedError, UpgradeRequiredError
 from preprocess_gateway.telemetry.failures import log_failure
 from speech_emotion import errors as ground
 
@@ -44,7 +44,10 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
     def known(error: ground.SpeechEmotionError) -> Response:
         if isinstance(error, OverloadedError):
             shed.labels(error.reason).inc()
-        return render_problem(*describe(error), retry_after_s)
+        response = render_problem(*describe(error), retry_after_s)
+        if isinstance(error, UpgradeRequiredError):
+            response.headers["Upgrade"] = "websocket"
+        return response
 
     def http(error: HTTPException) -> Response:
         """What the framework refuses, in our words."""

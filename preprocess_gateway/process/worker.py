@@ -40,7 +40,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
         gunicorn would read an unread body for 5 s, and a client that sends a byte at a time for as long as it likes.
         """
-        if not super().handle_request(req, conn):
+        if not super().handle_request(req, conn) or _asks_for_websocket(req):  # nothing follows a stream
             return False
         try:
             conn.sock.setblocking(False)
@@ -74,6 +74,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Each turn takes one new connection and every kept one that has sent something."""
         while self.nr_conns < self.worker_connections and self.poller.select(0):
             self.wait_for_and_dispatch_events(timeout=0)
+
+
+def _asks_for_websocket(req: Request) -> bool:
+    return any(name == "UPGRADE" and value.lower() == "websocket" for name, value in req.headers)
 
 
 def close_in_time(sock: socket.socket, within_s: float = CLOSE_S) -> None:

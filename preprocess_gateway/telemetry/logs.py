@@ -9,7 +9,18 @@ from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry import failures, tracing
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-TEXT_FIELDS = ("method", "route", "status", "code", "duration_s", "repeated", "request_id")
+TEXT_FIELDS = (
+    "method",
+    "route",
+    "status",
+    "code",
+    "close_code",
+    "windows",
+    "heard_s",
+    "duration_s",
+    "repeated",
+    "request_id",
+)
 JSON_FIELDS = "{asctime}{levelname}{name}{message}"
 
 

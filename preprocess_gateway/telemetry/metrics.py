@@ -14,6 +14,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from preprocess_gateway.errors import ShedReason
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+CLOSE_CODES = ("1000", "1001", "1005", "1006", "1008", "1012", "1013")
+"""Those that streams end with every day; others are seen when they are met."""
 STAGES = ("read", "admission", "decode", "features", "serving")
 
 
@@ -96,6 +98,25 @@ class Metrics:
             buckets=[n / 10 for n in range(1, 11)],
             registry=self.registry,
         )
+        self.streams_open = Gauge(
+            "speech_emotion_streams_open", "Live streams.", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self.stream_lag = Histogram(
+            "speech_emotion_stream_lag_seconds",
+            "Seconds from the end of a window to its answer.",
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.stream_windows_late = Counter(
+            "speech_emotion_stream_windows_late",
+            "Windows of live streams answered more than a second after their end.",
+            registry=self.registry,
+        )
+        self.stream_closes = Counter(
+            "speech_emotion_stream_closes", "Live streams that ended.", ["code"], registry=self.registry
+        )
+        for code in CLOSE_CODES:
+            self.stream_closes.labels(code)
         for stage in STAGES:
             self.stage_duration.labels(stage)
         for reason in get_args(ShedReason):

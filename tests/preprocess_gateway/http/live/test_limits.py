@@ -1,0 +1,207 @@
+"""Limits of streams on a real gunicorn: a close code with a reason, and no other client loses its place."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from websockets.frames import OP_BINARY, OP_CONT, OP_TEXT, Frame
+
+from tests.preprocess_gateway.http.live.conftest import LIMITS, RATE, all_messages, closed_with, pcm, speak, stream
+from tests.support import clips
+from tests.support.gateway import Gateway
+from tests.support.model_server import ModelServer
+
+
+@pytest.fixture(autouse=True)
+def others_are_served(live: Gateway) -> Iterator[None]:
+    """Whatever a stream does, the next clip and the next stream are answered, and no fault is logged."""
+    yield
+    assert live.predict(clips.tone()).status_code == 200
+    with stream(live, {"sample_rate": RATE}) as ws:
+        assert json.loads(ws.recv())["type"] == "ready"
+        speak(ws, pcm(1))
+        ws.send('{"type": "finish"}')
+        assert all_messages(ws)[-1]["type"] == "end"
+    assert "Traceback" not in live.log
+    assert "internal_error" not in live.log
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("", "JSON"),
+        ("no JSON", "JSON"),
+        ("[]", "start"),
+        ("{}", "sample_rate"),
+        ("x" * 5000, "4096"),
+        ('{"sample_rate": 16000, "encoding": "opus"}', "encoding"),
+        ('{"sample_rate": 16000, "colour": 1}', "colour"),
+        ('{"sample_rate": NaN}', "sample_rate"),
+        ('{"sample_rate": 16000, "stride_s": 0.1}', "stride_s"),
+        ('{"sample_rate": 16000, "stride_s": 50}', "stride_s"),
+        ('{"type": "finish"}', "start"),
+        ("[" * 4000, "JSON"),
+    ],
+)
+def test_a_first_message_that_says_nothing_is_an_error(live: Gateway, first: str, said: str) -> None:
+    with stream(live, first) as ws:
+        code, name, error = closed_with(ws)
+    assert (code, name) == (1007, "bad_message")
+    assert said in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        ({"sample_rate": 500_000}, "sample_rate_out_of_range"),
+        ({"sample_rate": 100}, "sample_rate_out_of_range"),
+        ({"sample_rate": 192_000, "channels": 64}, "too_many_channels"),
+    ],
+)
+def test_a_claim_beyond_the_limits_of_clips_is_refused(live: Gateway, start: dict[str, int], name: str) -> None:
+    with stream(live, start) as ws:
+        assert closed_with(ws)[:2] == (1008, name)
+
+
+def test_192_khz_in_two_channels_is_heard(live: Gateway) -> None:
+    with stream(live, {"sample_rate": 192_000, "channels": 2}) as ws:
+        data = np.repeat(np.frombuffer(pcm(1.0, 192_000), "<i2"), 2).tobytes()
+        speak(ws, data)
+        ws.send('{"type": "finish"}')
+        assert [each["type"] for each in all_messages(ws)] == ["ready", "window", "now", "end"]
+
+
+def test_samples_before_the_first_message_are_an_error(live: Gateway) -> None:
+    with stream(live) as ws:
+        speak(ws, pcm(1))
+        assert closed_with(ws)[:2] == (1007, "bad_message")
+
+
+@pytest.mark.parametrize("second", ['{"sample_rate": 16000}', "{}", "hello", '{"type": "finish", "now": true}'])
+def test_text_between_samples_is_an_error_unless_it_finishes(live: Gateway, second: str) -> None:
+    with stream(live, {"sample_rate": RATE}) as ws:
+        speak(ws, pcm(0.5))
+        ws.send(second)
+        assert closed_with(ws)[:2] == (1007, "bad_message")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_an_error(live: Gateway, value: float) -> None:
+    with stream(live, {"sample_rate": RATE, "encoding": "pcm_f32le"}) as ws:
+        ws.send(np.array([0.1, value], "<f4").tobytes())
+        assert closed_with(ws)[:2] == (1007, "non_finite_audio")
+
+
+def test_a_stream_that_finishes_without_samples_is_an_error(live: Gateway) -> None:
+    with stream(live, {"sample_rate": RATE}) as ws:
+        ws.send('{"type": "finish"}')
+        assert closed_with(ws)[:2] == (1007, "empty_audio")
+
+
+def test_a_message_that_is_too_large_is_an_error_before_it_is_sent_whole(live: Gateway) -> None:
+    with stream(live, {"sample_rate": RATE}) as ws:
+        ws.recv()
+        ws.socket.sendall(struct.pack("!BBQ", 0x82, 0xFF, 2**40) + b"mask")
+        assert closed_with(ws)[:2] == (1009, "frame_too_large")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        Frame(OP_BINARY, b"1234").serialize(mask=False),
+        Frame(OP_CONT, b"1234").serialize(mask=True),
+        bytes([0xF2, 0x80, 1, 2, 3, 4]),
+        bytes([0x83, 0x80, 1, 2, 3, 4]),
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff" * 500,
+    ],
+)
+def test_what_is_no_frame_of_a_client_is_an_error(live: Gateway, data: bytes) -> None:
+    with stream(live, {"sample_rate": RATE}) as ws:
+        ws.recv()
+        ws.socket.sendall(data)
+        assert closed_with(ws)[:2] == (1002, "bad_message")
+
+
+def test_text_may_come_in_pieces_and_no_utf_8_is_an_error(live: Gateway) -> None:
+    with stream(live) as ws:
+        for data, fin, kind in ((b'{"sample_', False, OP_TEXT), (b'rate": 16000}', True, OP_CONT)):
+            ws.socket.sendall(Frame(kind, data, fin).serialize(mask=True))
+        assert json.loads(ws.recv())["type"] == "ready"
+        ws.socket.sendall(Frame(OP_TEXT, b"\xff\xfe").serialize(mask=True))
+        assert closed_with(ws)[:2] == (1007, "bad_message")
+
+
+def test_a_stream_too_far_ahead_of_real_time_is_an_error(live: Gateway) -> None:
+    with stream(live, {"sample_rate": RATE}) as ws:
+        speak(ws, pcm(25))
+        code, name, error = closed_with(ws)
+    assert (code, name) == (1008, "stream_too_fast")
+    assert "20 s ahead" in error["detail"]
+
+
+def test_a_million_tiny_frames_are_not_read_to_their_end(live: Gateway) -> None:
+    with stream(live, {"sample_rate": RATE}) as ws:
+        ws.recv()
+        tiny = Frame(OP_BINARY, b"").serialize(mask=True) * 10_000
+        begun = time.monotonic()
+        try:
+            for _ in range(100):
+                ws.socket.sendall(tiny)
+        except OSError:  # it has been closed
+            pass
+        assert time.monotonic() - begun < 10
+        assert closed_with(ws)[:2] == (1008, "stream_too_fast")
+
+
+@pytest.mark.parametrize("opens_with", [None, {"sample_rate": RATE}])
+def test_a_client_that_says_nothing_is_not_waited_for(live: Gateway, opens_with: dict[str, int] | None) -> None:
+    with stream(live, opens_with) as ws:
+        assert closed_with(ws)[:2] == (1008, "stream_idle")
+
+
+def test_a_byte_now_and_then_is_no_sound(live: Gateway) -> None:
+    with stream(live, {"sample_rate": RATE}) as ws:
+        end = time.monotonic() + 1.2
+        while time.monotonic() < end:
+            ws.send(b"1")
+            time.sleep(0.1)
+        assert closed_with(ws)[:2] == (1008, "stream_idle")
+
+
+def test_a_client_has_so_many_streams_and_all_have_so_many(live: Gateway) -> None:
+    """By the address that the proxy saw."""
+    with ExitStack() as held:
+        for client in ("10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2"):
+            ws = held.enter_context(
+                stream(live, {"sample_rate": RATE}, additional_headers={"X-Forwarded-For": f"9.9.9.9, {client}"})
+            )
+            assert json.loads(ws.recv())["type"] == "ready"
+        for client, name in (("10.0.0.1", "too_many_streams"), ("10.0.0.3", "overloaded")):
+            with stream(live, additional_headers={"X-Forwarded-For": client}) as ws:
+                assert closed_with(ws)[:2] == (1013, name)
+
+
+@pytest.mark.parametrize("first", [b"", Frame(OP_TEXT, b'{"sample_rate": 16000}').serialize(mask=True), b"\x81"])
+def test_connections_that_break_give_their_place_back(live: Gateway, first: bytes) -> None:
+    for _ in range(2 * LIMITS["stream_max_open"]):
+        with ExitStack() as held:
+            ws = held.enter_context(stream(live))
+            ws.socket.sendall(first)
+            ws.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            ws.socket.close()
+
+
+def test_a_stream_ends_with_its_summary_when_it_has_lasted_as_long_as_it_may(model_server: ModelServer) -> None:
+    with Gateway(model_server.address, stream_max_s=1) as short, stream(short, {"sample_rate": RATE}) as ws:
+        speak(ws, pcm(2))
+        messages = all_messages(ws)
+    assert [each["type"] for each in messages] == ["ready", "window", "now", "end", "error"]
+    assert (ws.close_code, messages[-1]["code"]) == (1008, "stream_too_long")
