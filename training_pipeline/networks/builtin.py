@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 Array = npt.NDArray[np.float32]
-Targets = npt.NDArray[np.intp]
+Targets = npt.NDArray[Any]
 
 
 def _fit_mlp(
@@ -80,8 +80,8 @@ def _base_provenance() -> dict[str, str]:
     return PROVENANCE
 
 
-def _pretrained(name: str, fit: Fit, trials: dict[str, Fit]) -> Network:
-    network = Network(name, WHISPER_SPEC, fit, _provenance)
+def _pretrained(name: str, fit: Fit, trials: dict[str, Fit], *, takes_shares: bool = False) -> Network:
+    network = Network(name, WHISPER_SPEC, fit, _provenance, takes_shares=takes_shares)
     tried = [replace(network, name=own, fit=f, calibrated=False) for own, f in trials.items() if _model(own) == name]
     return replace(network, trials=tuple(tried))
 
@@ -92,7 +92,7 @@ def _model(trial: str) -> str:
 
 def _whisper(name: str) -> Network:
     trials = {trial: _fit_whisper(recipe) for trial, recipe in whisper.TRIALS.items()}
-    return _pretrained(name, _fit_whisper(whisper.RECIPES[name]), trials)
+    return _pretrained(name, _fit_whisper(whisper.RECIPES[name]), trials, takes_shares=True)
 
 
 MLP = Network("mlp", SEED_SPEC, _fit_mlp)
@@ -101,7 +101,11 @@ WHISPER = _whisper("whisper")
 WHISPER_FROZEN = _whisper("whisper-frozen")
 WHISPER_ONE_BLOCK = _whisper("whisper-one-block")
 WHISPER_BASE_FROZEN = Network(
-    "whisper-base-frozen", WHISPER_SPEC, _fit_whisper_base(whisper.RECIPES["whisper-base-frozen"]), _base_provenance
+    "whisper-base-frozen",
+    WHISPER_SPEC,
+    _fit_whisper_base(whisper.RECIPES["whisper-base-frozen"]),
+    _base_provenance,
+    takes_shares=True,
 )
 EDGE = _pretrained(
     "edge", _fit_edge(edge.Student()), {trial: _fit_edge(student) for trial, student in edge.TRIALS.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Fit(Protocol):
     """Features `[n, frames, bins]`, class indices `[n]`, number of classes, seed -> features to logits `[n, classes]`.
 
+    A network that `takes_shares` may be given rows `[n, classes]` in place of indices, as `training/shares.py` makes
+    them: shares of classes, whose sum is the example's weight, and -1 for a class of which nothing is known.
     `checkpoints` is a folder that belongs to this one fit, so that an interrupted training goes on from there (see
     `networks/epochs.py`); a network that trains within moments does without.
     """
@@ -26,7 +28,7 @@ class Fit(Protocol):
     def __call__(
         self,
         x: npt.NDArray[np.float32],
-        y: npt.NDArray[np.intp],
+        y: npt.NDArray[Any],
         classes: int,
         seed: int,
         checkpoints: Path | None = None,
@@ -51,5 +53,7 @@ class Network:
     from."""
     calibrated: bool = True
     """Whether a second fit, on fewer speakers, gives the temperature; a trial is asked for emotions alone."""
+    takes_shares: bool = False
+    """Whether `fit` can leave classes open that an example's label cannot tell, and weigh examples."""
     trials: tuple[Network, ...] = ()
     """What was tried and not taken, named `MODEL/CHANGE`: evaluated where asked for by name, never served."""

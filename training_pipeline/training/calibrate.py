@@ -22,12 +22,13 @@ def softmax(logits: Array) -> npt.NDArray[np.float64]:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
-def fit_temperature(logits: Array, targets: Array) -> float:
-    """The temperature in 0.05 to 20 that minimises the negative log-likelihood of `targets`."""
+def fit_temperature(logits: Array, targets: Array, weights: Array | None = None) -> float:
+    """The temperature in 0.05 to 20 that minimises the negative log-likelihood of `targets`, weighted by `weights`."""
 
     def loss(log_temperature: float) -> float:
         probabilities = softmax(logits / np.exp(log_temperature))
-        return float(-np.log(probabilities[np.arange(len(targets)), targets] + 1e-12).mean())
+        losses = -np.log(probabilities[np.arange(len(targets)), targets] + 1e-12)
+        return float(losses.mean() if weights is None else np.average(losses, weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,19 @@ class Examples:
         """The examples at `indices`."""
         return Examples(self.data.part(indices), [self.features[i] for i in indices], self.targets[indices])
 
+    def of_corpora(self, names: Iterable[str]) -> Examples:
+        """The examples of these corpora, and the emotions that one of them at least can tell."""
+        wanted = set(names)
+        kept = [i for i, clip in enumerate(self.clips) if clip.corpus in wanted]
+        return Examples.of(self.data.of_corpora(wanted), [self.features[i] for i in kept])
+
     def windows(self) -> tuple[Array, npt.NDArray[np.intp]]:
         """Every window as an example of its clip's emotion: `[n, frames, bins]`, `[n]`."""
-        counts = [len(feature) for feature in self.features]
-        return np.concatenate(self.features), np.repeat(self.targets, counts)
+        return np.concatenate(self.features), self.per_window(self.targets)
+
+    def per_window(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What each clip has in `rows`, `[clips, ...]`, for each of its windows."""
+        return np.repeat(rows, [len(feature) for feature in self.features], axis=0)
 
     def save(self, folder: Path, digest: str) -> None:
         """Write clips and features to `folder`, which `load` reads without the audio; `digest` is the data set's."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from speech_emotion.features import WHISPER_SPEC
 from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.pretrained.model import build_head, state_behind
-from training_pipeline.networks.pretrained.optimise import Training, batches_of, load, save, soft_targets
+from training_pipeline.networks.pretrained.optimise import Training, batches_of, load, loss_of, save, soft_targets
 from training_pipeline.networks.pretrained.recipe import Recipe, Stage
 from training_pipeline.networks.pretrained.speech import in_noise, with_detector
 from training_pipeline.networks.pretrained.statistics import frozen_statistics, head_inputs, moments
@@ -28,10 +28,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a fit is given: log-mel windows `x` `[n, frames, 80]` with class indices `y` `[n]`, and a seed."""
+    """What a fit is given: log-mel windows `x` `[n, frames, 80]` with class indices `y` `[n]`, and a seed.
+
+    In place of indices `y` may be rows of shares `[n, classes]`; see `network.Fit`.
+    """
 
     x: Array
-    y: Targets
+    y: Targets | Array
     classes: int
     seed: int
 
@@ -72,7 +75,7 @@ def train_stage(
 ) -> None:
     """Train `groups` of the model's variables for one stage; `inputs` makes those of the chosen rows of `targets`."""
     steps = len(targets) // min(stage.batch, len(targets))
-    training = Training(model, groups, stage, steps, recipe)
+    training = Training(model, groups, stage, steps, recipe, loss_of(targets))
     training.run(batches_of(inputs, targets, stage), seed, checkpoint)
 
 

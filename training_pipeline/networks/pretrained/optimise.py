@@ -17,15 +17,25 @@ from training_pipeline.networks.pretrained.recipe import Recipe, Stage
 Array = npt.NDArray[np.float32]
 Batches = Callable[[np.random.Generator], Iterator[tuple[Array, Array]]]
 """The batches of an epoch, inputs and soft targets, from its random numbers."""
+Loss = Callable[[Any, Any], Any]
+"""Targets and logits `[n, classes]` to losses `[n]`."""
+NEVER = -1e9
+"""A logit that leaves its class no probability."""
 
 
 class Training:
     """One stage of training a model; `groups` are peak rates and the variables that learn at them."""
 
     def __init__(
-        self, model: keras.Model, groups: Sequence[tuple[float, list[Any]]], stage: Stage, steps: int, recipe: Recipe
+        self,
+        model: keras.Model,
+        groups: Sequence[tuple[float, list[Any]]],
+        stage: Stage,
+        steps: int,
+        recipe: Recipe,
+        loss: Loss = tf.nn.softmax_cross_entropy_with_logits,
     ) -> None:
-        self.model, self.epochs, self.clip_norm = model, stage.epochs, recipe.clip_norm
+        self.model, self.epochs, self.clip_norm, self.loss = model, stage.epochs, recipe.clip_norm, loss
         self.variables = [variable for _, variables in groups for variable in variables]
         self.optimizers = [_optimizer(rate, variables, stage, steps, recipe) for rate, variables in groups]
         self.counts = [len(variables) for _, variables in groups]
@@ -43,8 +53,7 @@ class Training:
 
     def _step(self, x: tf.Tensor, y: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            losses = tf.nn.softmax_cross_entropy_with_logits(y, self.model(x, training=True))
-            loss = tf.reduce_mean(losses)
+            loss = tf.reduce_mean(self.loss(y, self.model(x, training=True)))
         gradients = tape.gradient(loss, [variable.value for variable in self.variables])
         clipped, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
         for optimizer, own, variables in zip(
@@ -64,11 +73,27 @@ class Training:
         return load(checkpoint, self._state) if checkpoint is not None and checkpoint.is_file() else 0
 
 
+def loss_of(targets: Array) -> Loss:
+    """Cross-entropy; with classes left open (-1) or weights in `targets`, of each row's known classes alone."""
+    plain = bool((targets >= 0).all()) and np.allclose(targets.sum(axis=1), 1)
+    return tf.nn.softmax_cross_entropy_with_logits if plain else _of_known_classes
+
+
+def _of_known_classes(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    known = tf.where(targets < 0, tf.constant(NEVER, logits.dtype), logits)
+    return -tf.reduce_sum(tf.maximum(targets, 0) * tf.nn.log_softmax(known), axis=-1)
+
+
 def batches_of(
     make: Callable[[npt.NDArray[np.intp], np.random.Generator], Array], targets: Array, stage: Stage
 ) -> Batches:
-    """Shuffled batches of one size, some of them mixed (Zhang et al. 2018, mixup); `make` gives the inputs."""
+    """Shuffled batches of one size, some of them mixed (Zhang et al. 2018, mixup); `make` gives the inputs.
+
+    Only examples of which the same classes are known are mixed with one another.
+    """
     size = min(stage.batch, len(targets))
+    _, alike = np.unique(targets < 0, axis=0, return_inverse=True)
+    alike = alike.reshape(-1)
 
     def epoch(random: np.random.Generator) -> Iterator[tuple[Array, Array]]:
         order = random.permutation(len(targets))
@@ -77,16 +102,33 @@ def batches_of(
             x, y = make(chosen, random), targets[chosen]
             if random.random() < stage.mixup_share:
                 share = np.float32(random.beta(stage.mixup_alpha, stage.mixup_alpha))
-                other = random.permutation(size)
+                other = _others(alike[chosen], random)
                 x, y = share * x + (1 - share) * x[other], share * y + (1 - share) * y[other]
             yield x, y
 
     return epoch
 
 
-def soft_targets(y: npt.NDArray[np.intp], classes: int, smoothing: float) -> Array:
-    """Class indices to rows that sum to 1, with `smoothing` of it spread over all classes."""
-    return np.asarray(np.eye(classes)[y] * (1 - smoothing) + smoothing / classes, np.float32)
+def _others(kinds: npt.NDArray[np.intp], random: np.random.Generator) -> npt.NDArray[np.intp]:
+    """A permutation that keeps every kind where it is."""
+    other = np.empty(len(kinds), np.intp)
+    for kind in np.unique(kinds):
+        own = np.flatnonzero(kinds == kind)
+        other[own] = own[random.permutation(len(own))]
+    return other
+
+
+def soft_targets(y: npt.NDArray[Any], classes: int, smoothing: float) -> Array:
+    """Class indices `[n]` to rows that sum to 1, with `smoothing` of it spread over all classes.
+
+    Rows of shares `[n, classes]` keep their sums, and classes that they leave open (-1).
+    """
+    if y.ndim == 1:
+        return np.asarray(np.eye(classes)[y] * (1 - smoothing) + smoothing / classes, np.float32)
+    known = y >= 0
+    shares = np.where(known, y, 0)
+    spread = smoothing * shares.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
+    return np.where(known, shares * (1 - smoothing) + spread, -1).astype(np.float32)
 
 
 def save(path: Path, variables: Sequence[Any], epoch: int) -> None:

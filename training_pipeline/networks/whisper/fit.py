@@ -24,7 +24,7 @@ Targets = npt.NDArray[np.intp]
 
 def fit(
     x: Array,
-    y: Targets,
+    y: Targets | Array,
     classes: int,
     seed: int,
     checkpoints: Path | None = None,
@@ -32,6 +32,8 @@ def fit(
     weights: Weights | None = None,
 ) -> keras.Model:
     """Fit on log-mel windows `[n, frames, 80]`; returns windows to logits, with averaged weights.
+
+    `y` are class indices `[n]` or rows of shares `[n, classes]`; see `network.Fit`.
 
     In its folder `checkpoints` an interrupted fit goes on after its last whole epoch, and a done one is read.
     """
