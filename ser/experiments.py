@@ -15,6 +15,13 @@ app = typer.Typer()
 Data = Annotated[
     Path, typer.Option(envvar="RAVDESS_DIR", help="The data set: a manifest (CSV) or a folder of RAVDESS.")
 ]
+DataSets = Annotated[
+    list[Path],
+    typer.Option(
+        envvar="RAVDESS_DIR",
+        help="A data set: a manifest (CSV), or a folder of RAVDESS, CREMA-D or nEMO; repeat it for several corpora.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")]
 Checkpoints = Annotated[
     Path | None,
@@ -76,9 +83,20 @@ def evaluate(
         bool, typer.Option("--retrain", help="Train and test on --data instead of reading kept predictions.")
     ] = False,
     data: Annotated[
-        Path | None,
-        typer.Option(envvar="RAVDESS_DIR", help="Train on this data set: a manifest (CSV) or a folder of RAVDESS."),
+        list[Path] | None,
+        typer.Option(
+            envvar="RAVDESS_DIR",
+            help="Train on this data set: a manifest (CSV), or a folder of RAVDESS, CREMA-D or nEMO; repeat it for "
+            "several corpora.",
+        ),
     ] = None,
+    leave_one_corpus_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-corpus-out",
+            help="With --retrain and several corpora, test each by a model of the others, too.",
+        ),
+    ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", callback=output_folder, help="Write the results of --retrain here.")
     ] = Path("reports/evaluation"),
@@ -112,18 +130,20 @@ def evaluate(
     """Measure models on speakers that they never heard.
 
     The figures come from kept predictions, or with --retrain from training: in five folds, or in one for each speaker
-    if there are fewer. --retrain needs three speakers: one to test on, two to train and calibrate on.
+    if there are fewer. --retrain needs three speakers: one to test on, two to train and calibrate on. Of several
+    corpora each has a row of its own, and with --leave-one-corpus-out another by models that never heard it.
     """
     from ser.output import progress
     from training_pipeline.experiments.evaluate import Evaluation
     from training_pipeline.experiments.evaluate import evaluate as evaluate_by_training
 
     if not retrain:
-        if robustness:
-            raise fail("--robustness needs --retrain, which trains the models that it measures")
+        for name, given in (("--robustness", robustness), ("--leave-one-corpus-out", leave_one_corpus_out)):
+            if given:
+                raise fail(f"{name} needs --retrain, which trains the models that it measures")
         _show(predictions, model, pictures, page or [], as_json=as_json)
         return
-    if data is None:
+    if not data:
         raise fail("--retrain needs --data or RAVDESS_DIR")
     output_folder(CACHE)
     asked = Evaluation(
@@ -134,6 +154,7 @@ def evaluate(
         models=model or (),
         seed=seed,
         random_split=random_split,
+        leave_one_corpus_out=leave_one_corpus_out,
         robustness=robustness,
         robustness_clips=robustness_clips,
         checkpoints=checkpoints,
@@ -156,7 +177,7 @@ def _show(folder: Path, models: list[str] | None, pictures: Path | None, pages: 
 
 @app.command()
 def train(
-    data: Data,
+    data: DataSets,
     export: Annotated[
         Path, typer.Option(callback=output_folder, help="Write the SavedModel to this folder, which must not exist.")
     ],

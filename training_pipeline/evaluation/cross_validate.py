@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from training_pipeline.data.folds import Fold
+from training_pipeline.evaluation.across import Heard
 from training_pipeline.evaluation.figures import Predictions
 from training_pipeline.networks.registry import Network
 from training_pipeline.progress import Progress, no_progress
@@ -40,3 +41,37 @@ def cross_validate(
             tested(trained, test)
         progress()
     return Predictions(probabilities, which)
+
+
+def heard_in_folds(predictions: Predictions, examples: Examples, seed: int) -> list[Heard]:
+    """A cross-validation over several corpora, corpus by corpus: each was trained on, its test speakers were not."""
+    found = []
+    for corpus in examples.data.corpora:
+        own = [i for i, clip in enumerate(examples.clips) if clip.corpus == corpus.name]
+        clips = [examples.clips[i] for i in own]
+        found.append(Heard(corpus.name, False, seed, clips, examples.emotions, predictions.probabilities[own]))
+    return found
+
+
+def leave_corpora_out(
+    network: Network,
+    examples: Examples,
+    seed: int,
+    progress: Progress = no_progress,
+    checkpoints: Path | None = None,
+) -> list[Heard]:
+    """For each corpus, train on all others and answer its clips; nothing is chosen on them.
+
+    A model tells the emotions that its own corpora can tell. With the folder `checkpoints`, an interrupted call goes on
+    where it was.
+    """
+    found = []
+    names = [corpus.name for corpus in examples.data.corpora]
+    for number, name in enumerate(names):
+        others = examples.of_corpora(other for other in names if other != name)
+        trained = train(network, others, seed, checkpoints and checkpoints / f"corpus-{number}")
+        own = examples.of_corpora([name])
+        answers = trained.predict(own.features)
+        found.append(Heard(name, True, seed, own.clips, others.emotions, answers))
+        progress()
+    return found

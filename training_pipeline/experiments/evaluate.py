@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.folds import Fold, random_folds, require_speakers, speaker_folds
-from training_pipeline.data.readers import read_data
-from training_pipeline.evaluation.cross_validate import cross_validate
+from training_pipeline.data.readers import read_all
+from training_pipeline.errors import DataError
+from training_pipeline.evaluation.across import add_across, measure_across
+from training_pipeline.evaluation.cross_validate import cross_validate, heard_in_folds, leave_corpora_out
 from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.evaluation.predictions import Run, add_run
 from training_pipeline.networks.registry import NETWORKS
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.reports import markdown, pictures
 from training_pipeline.reports.file_names import file_name
-from training_pipeline.reports.kept import PREDICTIONS
+from training_pipeline.reports.kept import ACROSS, PREDICTIONS
 from training_pipeline.robustness.measure import Robustness
 from training_pipeline.training.checkpoints import checkpoints
 from training_pipeline.training.examples import Examples
@@ -34,18 +36,20 @@ ROBUSTNESS = "robustness.json"
 class Evaluation:
     """What to train and test: `models` (all registered ones, if none is named) on `data`, written to `output`.
 
-    With `random_split` beside unheard speakers also a split that shares speakers; with `robustness` also at most
-    `robustness_clips` clips of each fold made worse, and sounds without speech. Checkpoints stay under `checkpoints`,
-    or are deleted once all is done. `cache` has the features; see `cache.bounded`.
+    With `leave_one_corpus_out` also models of all corpora but one, tested on that one. With `random_split` beside
+    unheard speakers also a split that shares speakers; with `robustness` also at most `robustness_clips` clips of each
+    fold made worse, and sounds without speech. Checkpoints stay under `checkpoints`, or are deleted once all is done.
+    `cache` has the features; see `cache.bounded`.
     """
 
-    data: Path
+    data: Sequence[Path]
     output: Path
     cache: Path
     cache_max_bytes: int
     models: Sequence[str] = ()
     seed: int = 0
     random_split: bool = True
+    leave_one_corpus_out: bool = False
     robustness: bool = False
     robustness_clips: int | None = None
     checkpoints: Path | None = None
@@ -53,18 +57,21 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Figures of each model by protocol, and of its robustness."""
+    """Figures of each model by protocol, of its robustness, and of each corpus."""
 
     results: dict[str, dict[str, Any]]
     robustness: dict[str, dict[str, Any]]
+    across: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def table(self) -> str:
         """As Markdown."""
-        return markdown.summary_table(self.results) + markdown.robustness_tables(self.robustness)
+        tables = markdown.across_tables(self.across) + markdown.robustness_tables(self.robustness)
+        return markdown.summary_table(self.results) + tables
 
     def to_json(self) -> str:
-        """The figures by model and protocol."""
-        return json.dumps(self.results)
+        """The figures by model and protocol, with several corpora also those of each."""
+        across = {name: {"across": corpora} for name, corpora in self.across.items()}
+        return json.dumps({name: {**protocols, **across.get(name, {})} for name, protocols in self.results.items()})
 
 
 def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
@@ -72,7 +79,9 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
 
     Raises DataError, for fewer than three speakers too, and UnknownModelError.
     """
-    data = read_data(asked.data)
+    data = read_all(asked.data)
+    if asked.leave_one_corpus_out and len(data.corpora) < 2:
+        raise DataError("to leave one corpus out, two are needed: give --data for each, or fill the column `corpus`")
     jobs = [Job.resolve(name, data, asked.seed, trials=True) for name in asked.models or NETWORKS.names()]
     require_speakers(data.clips, 3, "To train and calibrate on some speakers and test on others")
     splits = {UNHEARD: speaker_folds(data.clips)}
@@ -93,6 +102,8 @@ def _evaluate_one(job: Job, splits: Mapping[str, Sequence[Fold]], asked: Evaluat
     predicted = _cross_validate_all(job, examples, splits, asked, robustness, bar)
     done.results[name] = {protocol: measure(p, examples) for protocol, p in predicted.items()}
     add_run(folder / PREDICTIONS, Run(job.seed, examples, predicted[UNHEARD]))
+    if len(job.data.corpora) > 1:
+        _write_across(job, examples, predicted[UNHEARD], asked, done, bar)
     if robustness:
         done.robustness[name] = robustness.summary()
         (folder / ROBUSTNESS).write_text(json.dumps(done.robustness[name], indent=1) + "\n")
@@ -122,8 +133,24 @@ def _cross_validate_all(
         }
 
 
+def _write_across(
+    job: Job, examples: Examples, unheard: Predictions, asked: Evaluation, done: Evaluated, bar: Bar
+) -> None:
+    parts = heard_in_folds(unheard, examples, job.seed)
+    if asked.leave_one_corpus_out:
+        kept = asked.checkpoints
+        with (
+            checkpoints(job, kept or asked.cache / "training", keep=kept is not None) as folder,
+            bar(f"training {job.network.name} without a corpus", len(job.data.corpora)) as step,
+        ):
+            parts += leave_corpora_out(job.network, examples, job.seed, step, folder / "left-out")
+    add_across(asked.output / job.network.name / ACROSS, parts)
+    done.across[job.network.name] = measure_across(parts)
+
+
 def _write_summary(asked: Evaluation, data: DataSet, done: Evaluated) -> None:
-    summary = {"seed": asked.seed, "labels": data.emotions, "models": done.results}
+    summary = {"seed": asked.seed, "labels": data.emotions, "models": done.results, "across": done.across}
     (asked.output / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
     page = markdown.page(done.results, f"{len(data.clips)} clips", asked.seed)
-    (asked.output / "README.md").write_text(page + markdown.robustness_tables(done.robustness))
+    tables = markdown.across_tables(done.across) + markdown.robustness_tables(done.robustness)
+    (asked.output / "README.md").write_text(page + tables)

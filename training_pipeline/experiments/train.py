@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from speech_emotion.input_files import read_at_most
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.facts import UNKNOWN, UNNAMED
 from training_pipeline.data.folds import require_speakers
-from training_pipeline.data.readers import read_data
+from training_pipeline.data.readers import read_all
 from training_pipeline.errors import DataError
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.savedmodel.card import make_card
@@ -28,13 +29,13 @@ MAX_FIGURES_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Training:
-    """What to train: `model` on all of `data`, into the SavedModel `folder`.
+    """What to train: `model` on all of the data sets `data`, into the SavedModel `folder`.
 
     `evaluation` is the `results.json` of an evaluation, for the card; checkpoints stay under `checkpoints`, or are
     deleted once all is done. `cache` has the features; see `cache.bounded`.
     """
 
-    data: Path
+    data: Sequence[Path]
     model: str
     folder: Path
     cache: Path
@@ -53,7 +54,7 @@ def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
     """
     if asked.folder.exists():
         raise FileExistsError(f"{asked.folder} is there already")
-    job = Job.resolve(asked.model, read_data(asked.data), asked.seed, asked.data_name, asked.licence)
+    job = Job.resolve(asked.model, read_all(asked.data), asked.seed, asked.data_name, asked.licence)
     require_speakers(job.data.clips, 2, "To train a model and calibrate it on other speakers")
     metrics = _figures(asked.evaluation, asked.model) if asked.evaluation else {}
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):

@@ -11,14 +11,16 @@ from typing import Any
 from speech_emotion.errors import FileTooLargeError
 from speech_emotion.input_files import read_at_most
 from training_pipeline.errors import DataError
+from training_pipeline.evaluation.across import measure_across, read_across
 from training_pipeline.evaluation.cost import Costs, read_costs
 from training_pipeline.evaluation.gains import gain
 from training_pipeline.evaluation.predictions import Run, confidence_of, ensemble, measure_runs, read_predictions
 from training_pipeline.reports import markdown, pictures
 from training_pipeline.reports.file_names import file_name
 
-PREDICTIONS, COSTS = "predictions.csv", "cost.json"
+PREDICTIONS, ACROSS, COSTS = "predictions.csv", "across.csv", "cost.json"
 MEAN = ":mean"
+PARTS = "table, short, across MODEL, labels MODEL, steps MODEL MODEL ..., trials MODEL"
 MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -26,18 +28,21 @@ MAX_PAGE_BYTES = 16 * 1024 * 1024
 class Kept:
     """Runs of each model and their figures, the most accurate model first; costs where they were measured.
 
-    Runs of trials, `MODEL/CHANGE`, are only for comparison with those of a model.
+    `across` has the figures of each corpus, of models that were measured on several. Runs of trials, `MODEL/CHANGE`,
+    are only for comparison with those of a model.
     """
 
     runs: dict[str, list[Run]]
     results: dict[str, dict[str, Any]]
     costs: Costs | None
     trials: dict[str, list[Run]] = field(default_factory=dict)
+    across: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, models: list[str] | None = None) -> Kept:
         """Read `folder/<model>/predictions.csv`, `folder/<model>/<change>/predictions.csv` and `folder/cost.json`.
 
+        Beside a model's predictions there may be its `across.csv`.
         Raises DataError if predictions are not there.
         """
         names = models or sorted(path.parent.name for path in folder.glob(f"*/{PREDICTIONS}"))
@@ -50,16 +55,20 @@ class Kept:
         costs = read_costs(folder / COSTS) if (folder / COSTS).is_file() else None
         trials = sorted(folder.glob(f"*/*/{PREDICTIONS}"))
         tried = {path.parent.relative_to(folder).as_posix(): read_predictions(path) for path in trials}
-        return cls(runs, {name: results[name] for name in best_first}, costs, tried)
+        corpora = {name: folder / name / ACROSS for name in best_first}
+        across = {name: measure_across(read_across(path)) for name, path in corpora.items() if path.is_file()}
+        return cls(runs, {name: results[name] for name in best_first}, costs, tried, across)
 
     def table(self) -> str:
-        """Accuracy and cost, a row for each model."""
-        return markdown.predictions_table(self.results, self.costs)
+        """Accuracy and cost, a row for each model; below it corpora, where several were measured."""
+        return markdown.predictions_table(self.results, self.costs) + markdown.across_tables(self.across)
 
     def to_json(self) -> str:
         """The same and more, an object for each model."""
         costs = self.costs.model_dump()["models"] if self.costs else {}
-        return json.dumps({name: {**figures, "cost": costs.get(name)} for name, figures in self.results.items()})
+        across = {name: {"across": rows} for name, rows in self.across.items()}
+        found = {n: {**figures, "cost": costs.get(n), **across.get(n, {})} for n, figures in self.results.items()}
+        return json.dumps(found)
 
     def renew(self, page: Path) -> None:
         """Write every part that `page` has marks for anew.
@@ -73,7 +82,7 @@ class Kept:
         page.write_text(markdown.renew(text, self.part), encoding="utf-8")
 
     def part(self, name: str) -> str:
-        """`table`, `short`, `labels MODEL`, `steps MODEL MODEL ...` or `trials MODEL`.
+        """`table`, `short`, `across MODEL`, `labels MODEL`, `steps MODEL MODEL ...` or `trials MODEL`.
 
         Steps are what each model brings over the one before, where `MODEL:mean` is the mean of what its seeds answer;
         trials what each change to a model brought over it, with the same seeds.
@@ -82,7 +91,9 @@ class Kept:
         """
         match name.split():
             case ["table"]:
-                return self.table()
+                return markdown.predictions_table(self.results, self.costs)
+            case ["across", model] if model in self.across:
+                return markdown.across_table(self.across[model])
             case ["short"]:
                 return markdown.short_table(self.results, self.costs)
             case ["labels", model] if model in self.results:
@@ -93,7 +104,9 @@ class Kept:
                 return markdown.steps_table({name: self._accuracy(name) for name in runs}, gains)
             case ["trials", model] if own := self._trials(model):
                 return self._trials_table(model, own)
-        raise DataError(f"no part {name!r}: there are table, short, labels MODEL, steps MODEL MODEL ..., trials MODEL")
+        raise DataError(
+            f"no part {name!r}: there are table, short, across MODEL, labels MODEL, steps MODEL ..., trials MODEL"
+        )
 
     def _known(self, models: list[str]) -> bool:
         return self.runs.keys() >= {model.removesuffix(MEAN) for model in models}

@@ -117,6 +117,43 @@ def steps_table(accuracies: Mapping[str, float], gains: Sequence[Gain]) -> str:
     return "\n".join(lines) + "\n"
 
 
+ACROSS_COLUMNS = (
+    "corpus", "trained on", "clips, speakers", "accuracy", "UAR", "UAR among its labels", "ECE, debiased",
+    "not uncertain", "of them right", "by sex",
+)  # fmt: skip
+
+
+def across_tables(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """For each model a table of corpora, trained on and left out; nothing for no model."""
+    return "".join(f"\n## `{model}` across corpora\n\n{across_table(rows)}" for model, rows in measured.items() if rows)
+
+
+def across_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One row for each corpus, whether it was left out, and seed: what `measure_across` says."""
+    lines = [f"| {' | '.join(ACROSS_COLUMNS)} |", "|" + "---|" * len(ACROSS_COLUMNS)]
+    several = len({row["seed"] for row in rows}) > 1
+    for row in rows:
+        heard = ("never heard" if row["left_out"] else "others of its speakers") + (
+            f", seed {row['seed']}" if several else ""
+        )
+        clips = f"{row['clips']:,}, {row.get('speakers', 0)}"
+        if "accuracy" not in row:
+            lines.append(f"| {row['corpus']} | {heard} | {clips} |" + " none |" * (len(ACROSS_COLUMNS) - 3))
+            continue
+        sexes = ", ".join(f"{sex} {share:.1%}" for sex, share in row["per_sex"].items()) or "not known"
+        cells = [_with_interval(row, "accuracy"), _with_interval(row, "uar"), f"{row['uar_among']:.1%}"]
+        cells += [f"{row['ece_debiased']:.1%}", f"{row['sure']:.1%}", _with_interval(row, "sure_right"), sexes]
+        lines.append(f"| {' | '.join([row['corpus'], heard, clips, *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _with_interval(row: Mapping[str, Any], name: str) -> str:
+    if row[name] is None:
+        return "none"
+    low, high = row[f"{name}_interval"]
+    return f"{row[name]:.1%} ({low:.1%} to {high:.1%})"
+
+
 def renew(page: str, part: Callable[[str], str]) -> str:
     """The page with `part(PART)`, as it is now, after each `<!-- ser evaluate: PART -->`, up to `<!-- end -->`.
 

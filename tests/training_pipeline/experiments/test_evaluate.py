@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from training_pipeline.errors import UnknownModelError
+from training_pipeline.data.synthetic import EMOTIONS, write_synthetic
+from training_pipeline.errors import DataError, UnknownModelError
+from training_pipeline.evaluation.across import read_across
 from training_pipeline.evaluation.predictions import read_predictions
 from training_pipeline.experiments.evaluate import RANDOM, UNHEARD, Evaluation, evaluate
-from training_pipeline.reports.kept import PREDICTIONS
+from training_pipeline.reports.kept import ACROSS, PREDICTIONS, Kept
 
 
 @pytest.fixture
 def asked(manifest: Path, tmp_path: Path) -> Evaluation:
     return Evaluation(
-        data=manifest, output=tmp_path / "out", cache=tmp_path / "cache", cache_max_bytes=10**9, models=["mlp"]
+        data=[manifest], output=tmp_path / "out", cache=tmp_path / "cache", cache_max_bytes=10**9, models=["mlp"]
     )
 
 
@@ -41,3 +43,36 @@ def test_an_unknown_model_stops_before_anything_is_trained(asked: Evaluation) ->
     with pytest.raises(UnknownModelError, match="transformer"):
         evaluate(replace(asked, models=["mlp", "transformer"]))
     assert not asked.output.exists()
+
+
+@pytest.fixture
+def two_corpora(tmp_path: Path) -> list[Path]:
+    """Two small sets, of which the second has no label for one emotion."""
+    sets = [write_synthetic(tmp_path / name, speakers=3, takes=1, seed=n) for n, name in enumerate(("one", "other"))]
+    rows = sets[1].read_text().splitlines()
+    sets[1].write_text("\n".join(row for row in rows if ",calm," not in row) + "\n")
+    return sets
+
+
+def test_every_corpus_has_a_row_trained_on_and_left_out(asked: Evaluation, two_corpora: list[Path]) -> None:
+    several = replace(asked, data=two_corpora, random_split=False, leave_one_corpus_out=True)
+    done = evaluate(several)
+    parts = read_across(asked.output / "mlp" / ACROSS)
+    assert [(part.corpus, part.left_out, len(part.clips), part.emotions) for part in parts] == [
+        ("one", False, 9, EMOTIONS), ("one", True, 9, EMOTIONS[1:]),
+        ("other", False, 6, EMOTIONS), ("other", True, 6, EMOTIONS),
+    ]  # fmt: skip
+    figures = json.loads((asked.output / "results.json").read_text())["across"]["mlp"]
+    assert [(row["corpus"], row["left_out"], row["clips"], row["unknown_label"]) for row in figures] == [
+        ("one", False, 9, 0), ("one", True, 6, 3), ("other", False, 6, 0), ("other", True, 6, 0),
+    ]  # fmt: skip
+    assert "| other | never heard | 6, 3 |" in done.table()
+    kept = Kept.read(asked.output)
+    assert [row["accuracy"] for row in kept.across["mlp"]] == [row["accuracy"] for row in figures]
+    assert kept.part("across mlp") in kept.table()
+    assert json.loads(kept.to_json())["mlp"]["across"] == kept.across["mlp"]
+
+
+def test_one_corpus_alone_cannot_be_left_out(asked: Evaluation) -> None:
+    with pytest.raises(DataError, match="to leave one corpus out, two are needed"):
+        evaluate(replace(asked, leave_one_corpus_out=True))

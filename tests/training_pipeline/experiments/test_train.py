@@ -20,7 +20,7 @@ def asked(manifest: Path, tmp_path: Path) -> Training:
     results = tmp_path / "results.json"
     results.write_text(json.dumps({"models": {"mlp": {"unheard_speakers": {"accuracy": 0.5}}}}))
     return Training(
-        data=manifest,
+        data=[manifest],
         model="mlp",
         folder=tmp_path / "version",
         cache=tmp_path / "cache",
