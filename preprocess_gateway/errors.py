@@ -71,6 +71,12 @@ class BadQueryError(GatewayError):
     code, status = "bad_query", 400
 
 
+class NotAcceptableError(GatewayError):
+    """`Accept` asks for nothing that a recording can be answered as."""
+
+    code, status = "not_acceptable", 406
+
+
 class UnknownModelError(GatewayError):
     """No model of this name is served here; `GET /v1/models` lists those that are."""
 

@@ -200,6 +200,10 @@ class Settings(BaseSettings):
     window_deadline_s: float = Field(default=10.0, gt=0, le=300)
     """Maximum number of seconds that the windows of a recording or stream wait for the model server. A server that is
     away or full is asked again until then."""
+    progress_s: float = Field(default=5.0, ge=0.1, le=60)
+    """Seconds without a window of a recording after which a line reports its progress, so that no proxy gives up."""
+    send_timeout_s: float = Field(default=30.0, gt=0, le=600)
+    """Maximum number of seconds that the answer to a recording waits for a client that does not read it."""
     lane_share: float = Field(default=0.25, gt=0, le=1)
     """Share of the time that recordings and streams get while requests to `/predict` are being answered. They get all
     of it otherwise."""

@@ -16,6 +16,8 @@ from preprocess_gateway.core.lane import Lanes
 from preprocess_gateway.core.observers.dispatch import Observers
 from preprocess_gateway.core.observers.installed import start_observers
 from preprocess_gateway.core.observers.observer import Clip, Observation
+from preprocess_gateway.core.recording_blocks import RecordingBlocks
+from preprocess_gateway.core.recordings import Recordings
 from preprocess_gateway.core.records import record
 from preprocess_gateway.core.served_models import ServedModel, ServedModels
 from preprocess_gateway.errors import DeadlineError, OverloadedError
@@ -37,8 +39,12 @@ class Predictor:
         metrics: Metrics,
         decoders: DecoderPool | None = None,
         observers: Observers | None = None,
+        recording_blocks: RecordingBlocks | None = None,
     ) -> None:
-        """Without `decoders` clips are decoded in this process; without `observers` nobody listens."""
+        """Without `decoders` clips, without `recording_blocks` recordings are decoded in this process.
+
+        Without `observers` nobody listens.
+        """
         self.models = models
         self.lanes = Lanes(settings.lane_share)
         """Where recordings and streams wait, so that clips keep their place."""
@@ -48,6 +54,9 @@ class Predictor:
         self._metrics = metrics
         self._decoders = decoders
         self._observers = observers
+        self._recording_blocks = recording_blocks
+        self.recordings = Recordings(settings, self.lanes, metrics, recording_blocks)
+        """What answers long recordings."""
         for model in models:
             metrics.canary_fallbacks.labels(model.name)
 
@@ -60,9 +69,12 @@ class Predictor:
             observing = start_observers(settings, models, metrics)
             observers = Observers(observing, metrics, settings.observer_threads, settings.observer_held_bytes)
             opened.callback(observers.close)
-            decoders = DecoderPool(settings.decoders, settings.decoder_options, metrics.decoder_restarts.inc).start()
+            restarted = metrics.decoder_restarts.inc
+            recording_blocks = RecordingBlocks(settings, restarted)
+            opened.callback(recording_blocks.close)
+            decoders = DecoderPool(settings.decoders, settings.decoder_options, restarted).start()
             opened.pop_all()
-        return cls(settings, models, metrics, decoders, observers)
+        return cls(settings, models, metrics, decoders, observers, recording_blocks)
 
     @property
     def ready(self) -> bool:
@@ -73,6 +85,8 @@ class Predictor:
         """End the observers, the decoders, then what the models hold."""
         if self._observers:
             self._observers.close()
+        if self._recording_blocks:
+            self._recording_blocks.close()
         if self._decoders:
             self._decoders.close()
         self.models.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from preprocess_gateway.core.answer import Answer, Model, WholeVerdict
+from preprocess_gateway.core.summary import RecordingAnswer
 from preprocess_gateway.telemetry.metrics import Metrics
 
 
-def record(answer: Answer, metrics: Metrics) -> None:
+def record(answer: Answer | RecordingAnswer, metrics: Metrics) -> None:
     """Count an answer: its emotion, or that of each channel."""
     metrics.audio_seconds.inc(answer.audio.duration_s)
     for code in answer.warnings:

@@ -75,6 +75,10 @@ class RecordingAnswer(WholeVerdict):
     audio: Audio
     """What was heard."""
 
+    def to_json(self, request_id: str) -> dict[str, Any]:
+        """The summary as clients get it."""
+        return {**self.model_dump(mode="json", exclude_unset=True), "request_id": request_id}
+
 
 class Summary:
     """Sums up the windows of a recording or stream as they come; holds the segments, and no window but the last.

@@ -89,13 +89,16 @@ class WindowAnswers:
         sample_rate: int,
         channels: int,
         asking: Asking,
+        version: ServedVersion | None = None,
     ) -> None:
-        """Of samples with `sample_rate` Hz and `channels`.
+        """Of samples with `sample_rate` Hz and `channels`; `version` answers, without one that of the client.
 
         Raises ModelUnavailableError while the model has no version, FeatureSpecError for an impossible stride.
         """
-        self.version = model.choose(asking.affinity_key)
+        self.version = version or model.choose(asking.affinity_key)
         """The version that answers now."""
+        self.successor: ServedVersion | None = None
+        """The version that has taken over and hears in another way, once that is so."""
         spec = self.version.description.spec
         if asking.stride_s is not None:
             spec = with_stride(spec, asking.stride_s)
@@ -187,6 +190,7 @@ class WindowAnswers:
 
         def steps(version: ServedVersion, context: RequestContext) -> tuple[ServedVersion, Array]:
             if not hears_alike(version, self.version):
+                self.successor = version
                 raise VersionChangedError("another version of the model has taken over, which hears in another way")
             return version, self._model.ask(features, version, context)
 

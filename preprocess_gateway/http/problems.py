@@ -109,10 +109,10 @@ def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, s
     }
 
 
-def render_problem(status: int, code: str, detail: str, retry_after_s: int) -> Response:
-    """The response with a problem; 503 says when to come back."""
+def render_problem(status: int, code: str, detail: str, retry_after_s: int, **members: object) -> Response:
+    """The response with a problem and further `members`; 503 says when to come back."""
     g.error_code = code
-    document = problem(status, code, detail, g.request_id)
+    document = {**problem(status, code, detail, g.request_id), **members}
     response = Response(json.dumps(document), status, content_type=PROBLEM_TYPE)
     if status == 503:
         response.headers["Retry-After"] = str(retry_after_s)

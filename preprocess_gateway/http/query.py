@@ -1,4 +1,4 @@
-"""The query of `POST /predict`, read strictly: a misspelt parameter must not be ignored."""
+"""The queries of `/predict` and `/v1/recordings`, read strictly: a misspelt parameter must not be ignored."""
 
 from __future__ import annotations
 
@@ -20,24 +20,48 @@ def _digits(text: object) -> object:
     return text
 
 
+Top = Annotated[Annotated[int, Field(ge=1, le=MAX_LABELS)] | SkipJsonSchema[None], BeforeValidator(_digits)]
+Track = Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[None], BeforeValidator(_digits)]
+
+
 class PredictQuery(BaseModel):
-    """Parameters as they stand in the URL."""
+    """Parameters of `/predict` as they stand in the URL."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    top: Annotated[Annotated[int, Field(ge=1, le=MAX_LABELS)] | SkipJsonSchema[None], BeforeValidator(_digits)] = None
+    top: Top = None
     """Return only the N most probable emotions, the most probable first (all, if N exceeds their number)."""
     timeline: Literal["true", "false"] = "false"
     """Whether the answer has one entry for each window of the clip."""
-    track: Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[None], BeforeValidator(_digits)] = None
+    track: Track = None
     """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
     that is not silent."""
     channels: Channels = "mix"
     """`mix` mixes all channels into one; `separate` answers each for itself, in `channels`, and none for the clip."""
 
 
-def read_options(query: MultiDict[str, str], raw: Raw | None = None) -> PredictOptions:
-    """The options of a query; `raw` is what the content type says of samples without a header.
+class RecordingQuery(BaseModel):
+    """Parameters of `/v1/recordings` as they stand in the URL."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    top: Top = None
+    """Return only the N most probable emotions of each window and of the whole, the most probable first."""
+    track: Track = None
+    """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
+    that is not silent."""
+    channels: Channels = "mix"
+    """`mix` mixes all channels into one; `separate` answers each for itself, and the recording as a whole not at all.
+    """
+
+
+Query = PredictQuery | RecordingQuery
+
+
+def read_options(
+    query: MultiDict[str, str], raw: Raw | None = None, kind: type[Query] = PredictQuery
+) -> PredictOptions:
+    """The options of a query of this kind; `raw` is what the content type says of samples without a header.
 
     Raises BadQueryError for an unknown, repeated or impossible parameter.
     """
@@ -45,17 +69,18 @@ def read_options(query: MultiDict[str, str], raw: Raw | None = None) -> PredictO
     if repeated:
         raise BadQueryError(f"{_shown(repeated[0])}: given more than once")
     try:
-        read = PredictQuery.model_validate(query.to_dict())
+        read = kind.model_validate(query.to_dict())
     except ValidationError as error:
-        raise BadQueryError(_first_problem(error)) from error
-    return PredictOptions(read.top, read.timeline == "true", Hints(read.track, raw), read.channels)
+        raise BadQueryError(_first_problem(error, kind)) from error
+    timeline = isinstance(read, PredictQuery) and read.timeline == "true"
+    return PredictOptions(read.top, timeline, Hints(read.track, raw), read.channels)
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, kind: type[Query]) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
-        return f"{_shown(name)}: no such parameter; there are {', '.join(PredictQuery.model_fields)}"
+        return f"{_shown(name)}: no such parameter; there are {', '.join(kind.model_fields)}"
     return f"{_shown(name)}: {first['msg']}"
 
 

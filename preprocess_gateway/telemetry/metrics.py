@@ -117,6 +117,26 @@ class Metrics:
         )
         for code in CLOSE_CODES:
             self.stream_closes.labels(code)
+        self.recordings_in_progress = Gauge(
+            "speech_emotion_recordings_in_progress",
+            "Long recordings being read, heard and answered.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.recordings = Counter(
+            "speech_emotion_recordings",
+            "Long recordings that ended, by how: `answered`, `client_gone` or the code of the problem.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.recording_audio_seconds = Counter(
+            "speech_emotion_recording_audio_seconds", "Seconds heard of long recordings.", registry=self.registry
+        )
+        self.recording_windows = Counter(
+            "speech_emotion_recording_windows", "Windows of long recordings answered.", registry=self.registry
+        )
+        for outcome in ("answered", "client_gone"):
+            self.recordings.labels(outcome)
         for stage in STAGES:
             self.stage_duration.labels(stage)
         for reason in get_args(ShedReason):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -40,3 +42,13 @@ class Trace:
 
 current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 """The trace of the request that this thread answers, for its log lines."""
+
+
+@contextmanager
+def using(trace: Trace) -> Iterator[None]:
+    """What this thread does while the block runs is for that request."""
+    token = current.set(trace)
+    try:
+        yield
+    finally:
+        current.reset(token)

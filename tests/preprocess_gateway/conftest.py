@@ -41,6 +41,12 @@ def model_server(store: Path) -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="package")
 def gateway(model_server: ModelServer) -> Iterator[Gateway]:
-    limits = {"max_body_bytes": 1_000_000, "max_duration_s": 20, "max_channels": 2, "max_batch": 2}
+    limits = {
+        "max_body_bytes": 1_000_000,
+        "max_duration_s": 20,
+        "max_channels": 2,
+        "max_batch": 2,
+        "max_recording_s": 120,
+    }
     with Gateway(model_server.address, **limits) as running:
         yield running

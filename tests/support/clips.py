@@ -14,10 +14,15 @@ RATE = 16_000
 def tone(
     seconds: float = 1.0, rate: int = RATE, channels: int = 1, format: str = "WAV", subtype: str | None = None
 ) -> bytes:
-    """A 440 Hz tone with the rhythm of three syllables a second, which counts as speech, encoded."""
-    time = np.arange(int(seconds * rate)) / rate
-    wave = 0.5 * np.abs(np.sin(np.pi * 3 * time)) * np.sin(2 * np.pi * 440 * time)
+    """What `speech_like` is, encoded."""
+    wave = speech_like(seconds, rate)
     return encode(np.repeat(wave[:, np.newaxis], channels, axis=1), rate, format, subtype)
+
+
+def speech_like(seconds: float, rate: int = RATE) -> np.ndarray:
+    """A 440 Hz tone with the rhythm of three syllables a second, `[samples]`, which counts as speech."""
+    time = np.arange(int(seconds * rate)) / rate
+    return 0.5 * np.abs(np.sin(np.pi * 3 * time)) * np.sin(2 * np.pi * 440 * time)
 
 
 def encode(samples: np.ndarray, rate: int = RATE, format: str = "WAV", subtype: str | None = None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -15,6 +16,8 @@ from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http.app import create_app
 from preprocess_gateway.http.catalogue import error_table
 from preprocess_gateway.http.models import describe
+from preprocess_gateway.http.openapi_recordings import ProgressLine, SummaryLine, WindowLine
+from preprocess_gateway.http.record_formats import MEDIA_TYPES
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.contract import Description
@@ -72,7 +75,22 @@ def test_every_field_and_parameter_has_a_text(client: FlaskClient) -> None:
     assert set(schemas["PredictAnswer"]["properties"]) == {*Answer.model_fields, "request_id"}
     untold = [
         f"{name}.{field}"
-        for name in ("PredictAnswer", "Window", "Problem", "Models", "ModelVersion", "Audio", "Model")
+        for name in (
+            "PredictAnswer",
+            "Window",
+            "Problem",
+            "Models",
+            "ModelVersion",
+            "Audio",
+            "Model",
+            "RecordingSummary",
+            "ChannelRecording",
+            "Segment",
+            "WindowLine",
+            "ProgressLine",
+            "SummaryLine",
+            "ProblemLine",
+        )
         for field, schema in schemas[name]["properties"].items()
         if not schema.get("description") and "$ref" not in schema
     ]
@@ -95,12 +113,24 @@ def test_every_field_and_parameter_has_a_text(client: FlaskClient) -> None:
         ("POST", "/predict?top=1&top=2", 400, "bad_query"),
         ("POST", "/predict?timeline=yes", 400, "bad_query"),
         ("POST", "/predict?timline=true", 400, "bad_query"),
+        ("GET", "/v1/recordings", 405, "method_not_allowed"),
+        ("POST", "/v1/recordings?timeline=true", 400, "bad_query"),
+        ("POST", "/v1/recordings", 411, "length_required"),
     ],
 )
 def test_errors_of_every_path_are_problems(client: FlaskClient, method: str, path: str, status: int, code: str) -> None:
     response = client.open(path, method=method)
     assert (response.status_code, response.json["code"]) == (status, code)
     assert response.content_type == "application/problem+json"
+
+
+def test_the_lines_of_the_example_are_as_described(client: FlaskClient) -> None:
+    content = client.get("/openapi.json").json["paths"]["/v1/recordings"]["post"]["responses"]["200"]["content"]
+    lines = [json.loads(line) for line in content["application/x-ndjson"]["example"].splitlines()]
+    kinds = {"window": WindowLine, "progress": ProgressLine, "summary": SummaryLine}
+    read = [kinds[line["type"]].model_validate(line) for line in lines]
+    assert [each.model_dump(mode="json", exclude_unset=True) for each in read] == lines
+    assert set(content) == set(MEDIA_TYPES)
 
 
 def test_a_version_with_two_labels_is_one_entry() -> None:
