@@ -54,7 +54,6 @@ class Uploads:
         Raises what `read` does, and OverloadedError if all places are taken or the folder has no room.
         """
         form = _check_headers(request)
-        request.max_content_length = self._settings.max_recording_bytes
         if not self._recordings.acquire(blocking=False):
             raise OverloadedError("As many recordings as are allowed are being answered", reason="recordings")
         with ExitStack() as stack:
@@ -122,8 +121,9 @@ class Uploads:
     def _pieces(self, request: Request, max_bytes: int, *, keep_rate: bool = False) -> Iterator[bytes]:
         """The body, to its end and within its time: with `keep_rate` the time grows with what is received."""
         received, begun = 0, time.monotonic()
+        # Werkzeug bounds the stream, declared or not, and takes a body that ends at its bound for a longer one.
+        request.max_content_length = max_bytes + 1
         try:
-            # Werkzeug bounds the stream by the request's `max_content_length`, declared or not.
             while piece := request.stream.read(PIECE_BYTES):
                 received += len(piece)
                 if keep_rate:

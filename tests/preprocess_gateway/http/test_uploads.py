@@ -43,6 +43,8 @@ def test_a_chunked_body_is_read_and_bounded(gateway: Gateway) -> None:
     clip = clips.tone()
     pieces = (clip[start : start + 1000] for start in range(0, len(clip), 1000))
     assert requests.post(url, data=pieces, headers=headers, timeout=30).status_code == 200
+    most = (bytes(100_000) for _ in range(10))  # as much as is allowed: it is read, and no sound
+    assert_problem(requests.post(url, data=most, headers=headers, timeout=30), 415, "unsupported_format")
     endless = (bytes(100_000) for _ in range(12))  # 1.2 MB, 1 MB is allowed
     assert_problem(requests.post(url, data=endless, headers=headers, timeout=30), 413, "body_too_large")
 
