@@ -1,20 +1,47 @@
-"""`GET /openapi.json`, and the same to read at `/docs`: no script, nothing from another host."""
+"""`GET /openapi.json`, and `/docs`: the same in Swagger UI, and every error. Nothing comes from another host."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
+from pathlib import Path
+from typing import Final
 
-from flask import Blueprint, Response, jsonify, render_template
+import flask_swagger_ui
+from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, send_from_directory
 
 from preprocess_gateway.http.catalogue import error_table
 from preprocess_gateway.http.openapi import build_document
+from preprocess_gateway.http.page import PAGE
 from preprocess_gateway.settings import Settings
+from speech_emotion.samples import samples
 
-STYLE = files("preprocess_gateway.http").joinpath("templates/docs.css").read_text("utf-8")
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+OWN: Final = Path(__file__).parent / "templates"
+SWAGGER_UI: Final = Path(flask_swagger_ui.__file__).parent / "dist"
+ASSETS: Final = {
+    "docs.css": (OWN, "text/css"),
+    "docs.js": (OWN, "text/javascript"),
+    "icon.svg": (PAGE, "image/svg+xml"),
+    "swagger-ui.css": (SWAGGER_UI, "text/css"),
+    "swagger-ui-bundle.js": (SWAGGER_UI, "text/javascript"),
+}
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",  # the icons in Swagger UI's style sheet
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",  # kept, and asked for by ETag
+}
+LIVE: Final = "/asyncapi.json"
 
 
 def blueprint(settings: Settings) -> Blueprint:
@@ -28,10 +55,21 @@ def blueprint(settings: Settings) -> Blueprint:
 
     @routes.get("/docs")
     def docs() -> Response:
-        page = render_template("docs.html", document=document, errors=error_table(), style=STYLE)
-        response = Response(page, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+        live = any(rule.rule == LIVE for rule in current_app.url_map.iter_rules())
+        clips = samples() if settings.samples else ()
+        page = render_template("docs.html", info=document["info"], errors=error_table(), clips=clips, live=live)
+        return _protected(make_response(page))
+
+    @routes.get("/docs/<name>")
+    def asset(name: str) -> Response:
+        if name not in ASSETS:
+            abort(404)
+        folder, kind = ASSETS[name]
+        return _protected(send_from_directory(folder, name, mimetype=kind))
 
     return routes
+
+
+def _protected(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response

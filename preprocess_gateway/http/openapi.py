@@ -64,7 +64,7 @@ def build_document(settings: Settings) -> Json:
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "."}],  # beside this document, whatever path a proxy puts in front of both
         "paths": {
             "/predict": {"post": _predict(settings)},
             "/v1/recordings": {"post": recordings_path(settings)},
@@ -80,6 +80,7 @@ def _predict(settings: Settings) -> Json:
     limits = "".join(f"\n- `GATEWAY_{name.upper()}`: {getattr(settings, name)}" for name in LIMITS)
     return {
         "operationId": "predict",
+        "tags": ["predictions"],
         "summary": "The emotion of a clip",
         "description": f"The content of the clip decides its format. Limits of this gateway:\n{limits}",
         "parameters": query_parameters(PredictQuery),
@@ -116,6 +117,7 @@ def _by_name(by_default: Json, settings: Settings) -> Json:
 def _models() -> Json:
     return {
         "operationId": "models",
+        "tags": ["models"],
         "summary": "The versions that answer, and what they say of themselves",
         "responses": {
             "200": json_response("What each label means now.", "Models"),

@@ -87,7 +87,7 @@ def problems(wanted: Callable[[ErrorEntry], bool]) -> Json:
 
 def _problem_response(*lines: str) -> Json:
     content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": "\n".join(lines), "content": content}
+    return {"description": "\n".join(f"- {line}" for line in lines), "content": content}
 
 
 def json_response(description: str, *models: str) -> Json:

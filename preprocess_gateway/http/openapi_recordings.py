@@ -102,6 +102,7 @@ def recordings_path(settings: Settings) -> Json:
     limits = "".join(f"\n- `GATEWAY_{name.upper()}`: {getattr(settings, name)}" for name in LIMITS)
     return {
         "operationId": "recordings",
+        "tags": ["recordings"],
         "summary": "The emotions of a long recording, while it is heard",
         "description": (
             "`Accept` decides the form of the answer, NDJSON without one. An error after the first line is a last line "

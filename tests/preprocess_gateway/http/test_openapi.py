@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
@@ -15,6 +16,7 @@ from preprocess_gateway.core.answer import Answer
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http.app import create_app
 from preprocess_gateway.http.catalogue import error_table
+from preprocess_gateway.http.docs import POLICY
 from preprocess_gateway.http.models import describe
 from preprocess_gateway.http.openapi_recordings import ProgressLine, SummaryLine, WindowLine
 from preprocess_gateway.http.record_formats import MEDIA_TYPES
@@ -28,7 +30,20 @@ from tests.support.served import models
 @pytest.fixture
 def client() -> Iterator[FlaskClient]:
     """A gateway whose model server is not there."""
-    settings, metrics = Settings(model_server="127.0.0.1:1"), Metrics()
+    with application() as running:
+        yield running
+
+
+@pytest.fixture
+def client_without_samples() -> Iterator[FlaskClient]:
+    """The same without the recordings that ship."""
+    with application(samples=False) as running:
+        yield running
+
+
+@contextmanager
+def application(**changes: bool) -> Iterator[FlaskClient]:
+    settings, metrics = Settings(model_server="127.0.0.1:1", **changes), Metrics()
     with models(settings, metrics) as served:
         yield create_app(settings, Predictor(settings, served, metrics), metrics).test_client()
 
@@ -36,29 +51,43 @@ def client() -> Iterator[FlaskClient]:
 class Links(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.tags: set[str] = set()
+        self.inline: list[str] = []
         self.links: list[str] = []
         self.ids: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
         named = {name: value or "" for name, value in attrs}
         self.links += [named[name] for name in ("href", "src") if name in named]
         self.ids += [named["id"]] if "id" in named else []
+        self.inline += [tag] if tag == "style" or (tag == "script" and "src" not in named) or "style" in named else []
 
 
-def test_the_page_needs_no_script_and_no_other_host(client: FlaskClient) -> None:
+def test_the_page_is_bundled_and_its_paths_are_relative(client: FlaskClient) -> None:
     response = client.get("/docs")
     assert response.status_code == 200
     page = Links(response.text)
-    assert "script" not in page.tags
-    assert all(link.startswith(("#", "/")) for link in page.links)
-    assert [link for link in page.links if link.startswith("#") and link[1:] not in page.ids] == []
     assert len(page.ids) == len(set(page.ids))
-    policy = response.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
+    assert page.inline == []
+    for link in page.links:
+        assert not link.startswith(("/", "http", "#")), link
+        with client.get(f"/{link}") as asset:
+            assert asset.status_code == 200, link
+    assert {"docs/swagger-ui-bundle.js", "docs/swagger-ui.css"} <= set(page.links)
+    assert response.headers["Content-Security-Policy"] == POLICY
+    assert "default-src 'none'" in POLICY
+    assert "unsafe" not in POLICY
+
+
+@pytest.mark.parametrize("name", ["docs.html", "swagger-ui.js", "LICENSE", "..%2fdocs.py", ""])
+def test_nothing_else_lies_under_docs(client: FlaskClient, name: str) -> None:
+    answer = client.get(f"/docs/{name}")
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
+def test_a_gateway_without_samples_links_to_none(client_without_samples: FlaskClient) -> None:
+    links = Links(client_without_samples.get("/docs").text).links
+    assert [link for link in links if link.startswith("samples/")] == []
 
 
 def test_a_problems_type_leads_to_its_text(client: FlaskClient) -> None:
