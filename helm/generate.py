@@ -20,7 +20,7 @@ from preprocess_gateway.settings import Settings
 CHART = Path(__file__).parent / "speech-emotion"
 KEY = re.compile(r"^( *)([A-Za-z][A-Za-z0-9_]*):")
 TLS = {f"model_server_{file}_file" for file in ("ca", "client_cert", "client_key")}
-CHARTS_OWN = {"host", "port", "probe_port", "model_server", "model_name", "model_names", *TLS}
+CHARTS_OWN = {"host", "port", "probe_port", "model_server", "model_name", "model_names", "spool_dir", *TLS}
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 

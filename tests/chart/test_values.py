@@ -109,6 +109,8 @@ def rendered(folder: Path, *values: dict[str, object]) -> str:
         ("retraining.job.enabled=true", "set modelStore.type=pvc"),
         ("gateway.httpRoute.enabled=true", "set gateway.httpRoute.parentRefs"),
         ("modelServer.tls.enabled=true", "set modelServer.tls.secretName"),
+        ("gateway.spoolSize=4G", "does not match pattern"),
+        ("gateway.settings.spool_dir=/x", "additional properties 'spool_dir' not allowed"),
         ("gateway.settings.port=80", "additional properties 'port' not allowed"),
         ("gateway.settings.model_server_ca_file=/x", "additional properties 'model_server_ca_file' not allowed"),
     ],
@@ -121,6 +123,9 @@ def test_contradictions_are_refused_in_a_sentence() -> None:
     few = ("gateway.autoscaling.enabled=true", "gateway.autoscaling.minReplicas=9")
     assert "gateway.autoscaling.minReplicas is above maxReplicas" in refusal(*few)
     assert "modelStore.moreModels names edge" in refusal("modelStore.modelName=edge", "modelStore.moreModels={edge}")
+    assert "gateway.spoolSize is 3071Mi" in refusal("gateway.spoolSize=3071Mi")
+    assert "gateway.spoolSize is 4Gi" in refusal("gateway.settings.workers=2")
+    assert "limits.ephemeral-storage is 5Gi" in refusal("gateway.spoolSize=5Gi")
     assert "retraining needs recordings" in refusal("retraining.job.enabled=true", "modelStore.type=pvc")
 
 

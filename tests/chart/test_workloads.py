@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from preprocess_gateway.settings import Settings
 from tests.chart.helm import APP_VERSION, NAME, SCENARIOS, container, kinds, one, pod_specs, render
 
 RETRAINING = ("modelStore.type=pvc", "retraining.data.existingClaim=recordings")
@@ -36,6 +37,19 @@ def test_the_gateway_ends_within_its_grace() -> None:
     spec = one(manifests, "Deployment", "-gateway")["spec"]["template"]["spec"]
     assert spec["terminationGracePeriodSeconds"] >= 7 + 40 + 9
     assert container(manifests, "-gateway")["lifecycle"] == {"preStop": {"sleep": {"seconds": 9}}}
+
+
+def test_recordings_have_a_folder_that_holds_what_the_settings_allow() -> None:
+    (tmp, folder) = one(render(), "Deployment", "-gateway")["spec"]["template"]["spec"]["volumes"]
+    assert (tmp["name"], folder) == ("tmp", {"name": "recordings", "emptyDir": {"sizeLimit": "4Gi"}})
+    mounts = {mount["name"]: mount["mountPath"] for mount in container(render(), "-gateway")["volumeMounts"]}
+    data = one(render(), "ConfigMap", "-gateway")["data"]
+    assert data["GATEWAY_SPOOL_DIR"] == mounts["recordings"]
+    most = Settings.model_fields["max_spooled_bytes"].default
+    exactly = (f"gateway.spoolSize={most // 1024}Ki", "gateway.resources.limits.ephemeral-storage=4294967296")
+    assert one(render(*exactly), "Deployment", "-gateway")
+    two = ("gateway.settings.workers=2", "gateway.spoolSize=7Gi", "gateway.resources.limits.ephemeral-storage=8000M")
+    assert one(render(*two), "Deployment", "-gateway")
 
 
 def test_a_model_server_outlives_what_clients_remember() -> None:

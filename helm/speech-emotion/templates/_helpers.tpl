@@ -35,6 +35,13 @@ helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Versio
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
+{{/* A quantity such as 4Gi as a number of bytes */}}
+{{- define "speech-emotion.bytes" -}}
+{{- $number := regexFind "^[0-9.]+" (toString .) -}}
+{{- $units := dict "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf (float64 $number) (index $units (trimPrefix $number (toString .)) | default 1) | int64 -}}
+{{- end -}}
+
 {{- define "speech-emotion.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
