@@ -108,8 +108,8 @@ class _Course:
         self._pump = Pump(events, self.stopped)
 
     def wait_for_first(self) -> None:
-        """Wait for what there is to say first: what fails before it has an HTTP status of its own."""
-        self._first = self._next()
+        """Wait for the first block, or for what is wrong with the file: that has an HTTP status of its own."""
+        self._first = self._next(max(self._settings.recording_block_s, self._settings.progress_s))
 
     def events(self) -> Iterator[Event]:
         """Every event; and where there is none for `progress_s` seconds, how far it has come.
@@ -119,7 +119,7 @@ class _Course:
         item = self._first
         while item is not None:
             yield self._heard if isinstance(item, Nothing) else item
-            item = self._next()
+            item = self._next(self._settings.progress_s)
         self.outcome = "answered"
 
     def write(self, written: RecordFormat) -> Iterator[str]:
@@ -140,10 +140,10 @@ class _Course:
                 status, self.outcome, detail = describe(error)
                 yield written.problem(problem(status, self.outcome, detail, self._trace.request_id))
 
-    def _next(self) -> Event | Nothing | None:
-        """The next event, NOTHING if there is none for `progress_s` seconds, None after the last one."""
+    def _next(self, within_s: float) -> Event | Nothing | None:
+        """The next event, NOTHING if there is none within so many seconds, None after the last one."""
         assert self._pump  # noqa: S101
-        until = time.monotonic() + self._settings.progress_s
+        until = time.monotonic() + within_s
         while True:
             item = self._pump.take(POLL_S)
             if self._sock and has_gone(self._sock):

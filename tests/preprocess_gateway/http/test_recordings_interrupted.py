@@ -1,0 +1,158 @@
+"""Recordings that are interrupted: by their client, by the end of the worker, by the model server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from speech_emotion.features import SEED_SPEC
+from tests.preprocess_gateway.conftest import CONFIG, FLAGS, LABELS
+from tests.support import clips, savedmodels
+from tests.support.gateway import Gateway
+from tests.support.model_server import ModelServer
+
+LONG = clips.tone(600.0, 8_000, format="FLAC")  # 200 windows
+HEADERS = {"Content-Type": "audio/flac"}
+
+
+@pytest.fixture(scope="module")
+def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    """A model that takes 0.3 s for every call."""
+    folder = tmp_path_factory.mktemp("slow")
+    savedmodels.write_slow(folder / "speech_emotion" / "1", SEED_SPEC.to_json(), LABELS, seconds=0.3)
+    (folder / "models.config").write_text(CONFIG.format(base=folder / "speech_emotion", stable=1))
+    with ModelServer(*FLAGS, config_file=folder / "models.config") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time(slow_server: ModelServer) -> Iterator[Gateway]:
+    with Gateway(slow_server.address, max_recordings=1, lane_batch=2, progress_s=0.1) as gateway:
+        yield gateway
+
+
+def begin(gateway: Gateway, accept: str = "application/x-ndjson") -> requests.Response:
+    return requests.post(
+        f"{gateway.url}/v1/recordings", data=LONG, headers={**HEADERS, "Accept": accept}, stream=True, timeout=60
+    )
+
+
+def read_until(lines: Iterator[Any], wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    seen = []
+    for line in lines:
+        seen.append(json.loads(line))
+        if wanted(seen[-1]):
+            return seen
+    raise AssertionError(seen)
+
+
+def figure(gateway: Gateway, name: str) -> float:
+    text = requests.get(f"{gateway.probes}/metrics", timeout=10).text
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.rpartition(" ")[0] == name)
+
+
+def decoders(gateway: Gateway) -> list[int]:
+    """The decoder processes of recordings, which the worker starts to stand back for others."""
+    found = []
+    for worker in workers(gateway):
+        for task in Path(f"/proc/{worker}/task").glob("*/children"):
+            for child in task.read_text().split():
+                with suppress(OSError):  # it has ended
+                    if b'"niceness": 10' in Path(f"/proc/{child}/cmdline").read_bytes():
+                        found.append(int(child))
+    return found
+
+
+def workers(gateway: Gateway) -> list[int]:
+    assert gateway.process
+    pid = gateway.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_progress_is_told_while_no_window_is_known(one_at_a_time: Gateway) -> None:
+    with begin(one_at_a_time) as response:
+        seen = read_until(response.iter_lines(), lambda line: line["type"] == "window")
+    assert [line["type"] for line in seen[:-1]] == ["progress"] * (len(seen) - 1)
+    assert len(seen) > 2  # the model takes three times as long as the pause between two lines
+    assert seen[0]["duration_s"] == 600
+
+
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "application/json"])
+def test_a_client_that_goes_away_frees_everything(one_at_a_time: Gateway, accept: str) -> None:
+    gateway = one_at_a_time
+    ended = 'speech_emotion_recordings_total{outcome="client_gone"}'
+    wait_until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
+    before = figure(gateway, ended)
+    if accept == "application/json":
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(
+                f"{gateway.url}/v1/recordings", data=LONG, headers={**HEADERS, "Accept": accept}, timeout=(10, 1.5)
+            )
+    else:
+        response = begin(gateway, accept)
+        read_until(response.iter_lines(), lambda line: line["type"] == "window")
+        assert len(decoders(gateway)) == 1
+        busy = requests.post(f"{gateway.url}/v1/recordings", data=LONG, headers=HEADERS, timeout=10)
+        assert (busy.status_code, busy.json()["code"]) == (503, "overloaded")
+        assert "Retry-After" in busy.headers
+        response.close()
+    gone = time.monotonic()
+    wait_until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
+    assert time.monotonic() - gone < 5  # a second is what is promised; the machine may be busy
+    assert figure(gateway, ended) == before + 1
+    assert decoders(gateway) == []
+    with begin(gateway) as again:
+        assert again.status_code == 200
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_recording_under_way_is_told_when_the_worker_ends(slow_server: ModelServer) -> None:
+    with Gateway(slow_server.address, lane_batch=2, progress_s=0.2, grace_s=3) as gateway:
+        assert gateway.process
+        with begin(gateway) as response:
+            lines = response.iter_lines()
+            read_until(lines, lambda line: line["type"] == "window")
+            gateway.process.terminate()
+            seen = read_until(lines, lambda line: line["type"] in ("problem", "summary"))
+            assert (seen[-1]["code"], seen[-1]["status"]) == ("shutting_down", 503)
+            assert any(line["type"] == "window" for line in seen)  # it went on for as long as it could
+            assert list(lines) == []
+        assert gateway.process.wait(20) == 0
+
+
+def test_a_model_server_that_is_killed_is_asked_until_the_windows_deadline(store: Path) -> None:
+    with (
+        ModelServer(*FLAGS, config_file=store / "models.config") as server,
+        Gateway(server.address, lane_batch=2, progress_s=0.2, window_deadline_s=3) as gateway,
+    ):
+        sent = requests.Session()
+
+        def body() -> Iterator[bytes]:
+            """All of the recording; nothing is known of it before its end is here."""
+            yield LONG
+
+        server.kill()
+        begun = time.monotonic()
+        with sent.post(
+            f"{gateway.url}/v1/recordings", data=body(), headers=HEADERS, stream=True, timeout=30
+        ) as response:
+            *_, last = (json.loads(line) for line in response.iter_lines())
+        assert time.monotonic() - begun > 2
+        assert (last["type"], last["code"], last["status"]) == ("problem", "model_unavailable", 503)
+        with ModelServer(*FLAGS, config_file=store / "models.config", port=server.port):
+            gateway.wait_for(200)
+            response = requests.post(f"{gateway.url}/v1/recordings", data=LONG, headers=HEADERS, timeout=60)
+            assert json.loads(response.text.splitlines()[-1])["type"] == "summary"
