@@ -51,8 +51,9 @@ def _parameter(option: Option) -> inspect.Parameter:
         callback=check,
         **bounds,  # type: ignore[arg-type]
     )
-    default = inspect.Parameter.empty if option.default is Default.NEEDED else None if several else option.default
-    kind = list[str] | None if several else option.kind
+    needed = option.default is Default.NEEDED
+    default = inspect.Parameter.empty if needed else None if several else option.default
+    kind = option.kind if not several else list[str] if needed else list[str] | None
     return inspect.Parameter(
         option.command, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, shown]
     )

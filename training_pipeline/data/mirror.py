@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +33,22 @@ def local_copy(location: str, folder: Path) -> Path:
     except (OSError, ImportError, ValueError) as error:
         raise DataError(f"{location} cannot be fetched: {error}") from error
     return folder / name if is_manifest else folder
+
+
+def local_copies(locations: Sequence[str], folder: Path) -> list[Path]:
+    """A local path for each location; of several, each has a folder of its own, called as in its bucket.
+
+    Raises DataError.
+    """
+    if len(locations) == 1:
+        return [local_copy(locations[0], folder)]
+    return [local_copy(one, folder / str(number) / _called(one)) for number, one in enumerate(locations)]
+
+
+def _called(location: str) -> str:
+    """The last folder of a location, which names a corpus."""
+    folders = [part for part in location.rstrip("/").split("/") if not part.endswith(".csv")]
+    return folders[-1] if folders and folders[-1] not in ("", ".", "..") else "data"
 
 
 def _mirror(files: Any, root: str, folder: Path) -> None:

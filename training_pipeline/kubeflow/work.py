@@ -13,8 +13,9 @@ from speech_emotion.channel import Tls
 from speech_emotion.store.open import open_store
 from speech_emotion.store.publish import publish as bring_in
 from speech_emotion.store.servers import ModelServers
-from training_pipeline.data.mirror import local_copy
-from training_pipeline.data.readers import read_data
+from training_pipeline.data.dataset import DataSet
+from training_pipeline.data.mirror import local_copies
+from training_pipeline.data.readers import read_all
 from training_pipeline.data.validate import validate as check_data
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.compare import Decision
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 def validate(data: str, report: str) -> str:
     """See data.validate; the page is written also where the set is refused."""
     with tempfile.TemporaryDirectory() as copy:
-        found = check_data(read_data(local_copy(data, Path(copy))))
+        found = check_data(_read(data, Path(copy)))
     _write(report, found.to_markdown())
     found.require()
     return found.digest
@@ -43,7 +44,7 @@ def features(data: str, digest: str, model: str, shard: int, shards: int, exampl
     """See steps.make_features. Raises DataError if the data set is not the one that was validated."""
     workers = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as copy:
-        read = read_data(local_copy(data, Path(copy)))
+        read = _read(data, Path(copy))
         if read.digest != digest:
             raise DataError(f"{data} has changed since it was validated")
         job = Job.resolve(model, read)
@@ -152,6 +153,14 @@ def promote(
     if label != "none" and not servers:
         raise ValueError("a label needs `servers` (host:port, separated by commas), or `offline` where none is running")
     return steps.label_version(open_store(store), name, version, label, decided, _servers(servers, timeout_s))
+
+
+def _read(data: str, copy: Path) -> DataSet:
+    """The data sets of the parameter, which commas separate. Raises DataError."""
+    locations = [location.strip() for location in data.split(",") if location.strip()]
+    if not locations:
+        raise DataError("the parameter `data` names no data set")
+    return read_all(local_copies(locations, copy))
 
 
 def _decision(text: str) -> Decision:

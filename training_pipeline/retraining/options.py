@@ -89,7 +89,12 @@ class Options:
     """What a run is asked for. Raises OptionError for a number that is out of bounds, or a label that nobody backs."""
 
     data: Annotated[
-        str, _Declared("The data set: a manifest (CSV) or a folder of RAVDESS, here or in a bucket.", kubeflow="/data")
+        tuple[str, ...],
+        _Declared(
+            "A data set: a manifest (CSV) or a folder of RAVDESS, CREMA-D or nEMO, here or in a bucket; repeat it for "
+            "several corpora. On Kubeflow it is a list with commas.",
+            kubeflow="/data",
+        ),
     ]
     store: Annotated[str, _Declared("The model store: a folder, or its s3:// or gs:// URL.", kubeflow="/store")] = (
         "models"
@@ -165,6 +170,8 @@ class Options:
     def __post_init__(self) -> None:
         for option in declared():
             option.check(getattr(self, option.name))
+        if not self.data or not all(self.data):
+            raise OptionError("data is empty; it must name a manifest or a folder")
         if self.folds == 1:
             raise OptionError("folds is 1; it must be 0, or at least 2: somebody has to be trained on")
         if self.label != Label.none and not self.servers and not self.offline:

@@ -14,8 +14,8 @@ from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import ModelServers
 from training_pipeline.cache import bounded, in_use, work_caches
 from training_pipeline.data.dataset import DataSet
-from training_pipeline.data.mirror import local_copy
-from training_pipeline.data.readers import read_data
+from training_pipeline.data.mirror import local_copies
+from training_pipeline.data.readers import read_all
 from training_pipeline.data.validate import validate
 from training_pipeline.evaluation.compare import Decision
 from training_pipeline.identity import identity, sources
@@ -65,8 +65,9 @@ def run(options: Options, bar: Bar = no_bar) -> dict[str, Any]:
 
 def _validated(options: Options, bar: Bar) -> DataSet:
     """The data set, read once. Raises DataError if it is not fit to train on; the work folder has the findings."""
-    _log.info("validate %s", options.data)
-    data = read_data(local_copy(options.data, options.work / "data"))
+    _log.info("validate %s", ", ".join(options.data))
+    several = len(options.data) > 1
+    data = read_all(local_copies(options.data, options.work / ("data-sets" if several else "data")))
     with bar("validate", len(data.clips)) as step:
         findings = validate(data, step)
     options.work.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.support.model_server import free_port
-from training_pipeline.data.mirror import local_copy
+from training_pipeline.data import mirror
+from training_pipeline.data.mirror import local_copies, local_copy
 from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError
 
@@ -121,3 +122,23 @@ def test_s3_is_mirrored_with_the_markers_that_its_console_makes_for_folders(s3: 
         "deep/c.wav": b"deep/c.wav",
     }
     assert (copy / "b.wav").stat().st_ino == kept
+
+
+@pytest.mark.usefixtures("bucket")
+def test_several_data_sets_are_called_as_in_their_buckets(tmp_path: Path) -> None:
+    (here := tmp_path / "here").mkdir()
+    one, other = local_copies([URL, str(here)], tmp_path / "data")
+    assert (one.name, one.parent.parent, other) == (URL.rpartition("/")[2], tmp_path / "data", here)
+    assert set(files_of(one)) == {"a.wav", "b.wav", "deep/c.wav"}
+    assert local_copies([URL], tmp_path / "data") == [tmp_path / "data"]
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [("memory://one/calls/manifest.csv", "calls"), ("memory://one/calls/", "calls"), ("memory://..", "data")],
+)
+def test_a_folder_of_one_of_several_has_a_plain_name(
+    location: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "local_copy", lambda _, folder: folder)
+    assert local_copies([location, location], tmp_path) == [tmp_path / "0" / name, tmp_path / "1" / name]

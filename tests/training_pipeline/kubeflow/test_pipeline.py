@@ -10,7 +10,10 @@ import yaml
 from kfp import components
 
 from speech_emotion.store.folder import FolderStore
+from training_pipeline.data.readers import read_all
 from training_pipeline.data.synthetic import write_synthetic
+from training_pipeline.errors import DataError
+from training_pipeline.kubeflow import work
 from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline, load_documents
 
 ROOT = Path(__file__).parents[3]
@@ -73,3 +76,12 @@ make_pipeline(Shape(volumes=False))(
     assert FolderStore(store).read_config().labels("speech_emotion") == {"stable": 1}
     card = json.loads(FolderStore(store).read("speech_emotion", 1, "assets.extra/model_card.json") or b"")
     assert card["evaluation"]["held_out"]["speakers"] == ["00"]
+
+
+def test_the_data_sets_of_a_run_are_separated_by_commas(tmp_path: Path) -> None:
+    sets = [write_synthetic(tmp_path / name, speakers=3, takes=1, seed=n) for n, name in enumerate(("one", "other"))]
+    digest = work.validate(f"{sets[0]}, {sets[1]}", str(tmp_path / "report.md"))
+    assert digest == read_all(sets).digest
+    assert "| one/00 | 3 |" in (tmp_path / "report.md").read_text()
+    with pytest.raises(DataError, match="names no data set"):
+        work.validate(" , ", str(tmp_path / "report.md"))

@@ -24,7 +24,7 @@ from training_pipeline.retraining.run import run
 
 ROOT = Path(__file__).parents[3]
 OPTIONS = list(declared())
-GIVEN: dict[str, Any] = {"data": "d", "servers": ("s:1",)}
+GIVEN: dict[str, Any] = {"data": ("d",), "servers": ("s:1",)}
 
 
 def taken(*arguments: str, env: dict[str, str] | None = None) -> Options:
@@ -50,13 +50,21 @@ def test_every_option_says_what_it_is_and_has_a_name_of_its_own() -> None:
 def test_the_command_line_and_the_environment_give_the_same_options() -> None:
     arguments = ["--data", "d", "--server", "a:1", "--server", "b:2", "--margin", "0.1", "--folds", "0", "--offline"]
     env = {"DATA": "d", "SERVER": "a:1 b:2", "MARGIN": "0.1", "FOLDS": "0", "OFFLINE": "1"}
-    expected = Options(data="d", servers=("a:1", "b:2"), margin=0.1, folds=0, offline=True)
+    expected = Options(data=("d",), servers=("a:1", "b:2"), margin=0.1, folds=0, offline=True)
     assert taken(*arguments) == expected
     assert taken(env={f"PIPELINE_{name}": value for name, value in env.items()}) == expected
 
 
+def test_several_data_sets_are_options_and_parts_of_a_variable() -> None:
+    given = ["--data", "a", "--data", "b", "--offline"]
+    assert taken(*given) == taken("--offline", env={"PIPELINE_DATA": "a b"}) == Options(data=("a", "b"), offline=True)
+    for nothing in ((), ("a", "")):
+        with pytest.raises(OptionError, match="data is empty"):
+            Options(data=nothing, offline=True)
+
+
 def test_what_is_not_given_is_the_declared_default() -> None:
-    assert taken("--data", "d", "--offline") == Options(data="d", offline=True)
+    assert taken("--data", "d", "--offline") == Options(data=("d",), offline=True)
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
@@ -79,8 +87,8 @@ def test_a_value_out_of_bounds_is_refused_in_a_sentence(name: str, value: float)
 def test_a_label_that_no_server_backs_is_refused() -> None:
     for label in (Label.canary, Label.stable):
         with pytest.raises(OptionError, match="--offline"):
-            Options(data="d", label=label)
-    assert Options(data="d", label=Label.none).servers == ()
+            Options(data=("d",), label=label)
+    assert Options(data=("d",), label=Label.none).servers == ()
 
 
 def test_the_pipelines_parameters_are_the_options_and_what_kubernetes_needs() -> None:
