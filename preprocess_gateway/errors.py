@@ -30,7 +30,7 @@ class UnsupportedMediaTypeError(GatewayError):
 
 
 class BadFormError(GatewayError):
-    """The body is no well-formed multipart form, or has files in fields other than `file`."""
+    """The body is not a well-formed multipart form, or has files in fields other than `file`."""
 
     code, status = "bad_form", 400
 

@@ -33,7 +33,7 @@ def local_client(store: Path, model: str | None, deadline_s: float, max_bytes: i
     Raises UsageError if the store has no configuration or not this model, ServiceAwayError if it does not load.
     """
     if not (store / "models.config").is_file():
-        raise UsageError(f"{store} is no model store: it has no models.config")
+        raise UsageError(f"{store} is not a model store: it has no models.config")
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder, (Path(folder) / "log").open("w+b") as log:
         mirror = _mirror(store, Path(folder) / "models.config", model)

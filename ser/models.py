@@ -111,7 +111,7 @@ def canary(
     from speech_emotion.store.servers import NO_SERVERS
 
     if off is (version is not None):
-        raise typer.BadParameter("name a version, or say --off")
+        raise typer.BadParameter("name a version, or use --off")
     opened = _open(store, name)
     asked = NO_SERVERS if off else servers.chosen()
     _moved(labels.set_canary(opened, name, version, servers=asked), as_json)

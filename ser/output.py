@@ -100,7 +100,7 @@ def writing(name: Path | str) -> Iterator[None]:
 def output_file(path: Path | None) -> Path | None:
     """Callback of an option for a file to write: that it cannot be written is said before the work, with exit code 2.
 
-    What is there already stays as it is.
+    A file that exists stays as it is.
     """
     if path is not None:
         with _usage(path):
@@ -120,7 +120,7 @@ def changed_files(paths: list[Path] | None) -> list[Path]:
     """The same for files that are changed: they must be there."""
     for path in paths or ():
         if not path.is_file():
-            raise fail(f"{path} cannot be changed: it is no file", 2)
+            raise fail(f"{path} cannot be changed: it is not a file", 2)
         output_file(path)
     return paths or []
 
@@ -150,7 +150,7 @@ def _try_folder(path: Path) -> None:
     real = Path(os.path.realpath(path))
     there = next(folder for folder in (real, *real.parents) if folder.exists())
     if not there.is_dir():
-        raise NotADirectoryError(None, f"{there} is no folder")
+        raise NotADirectoryError(None, f"{there} is not a folder")
     tempfile.TemporaryFile(dir=there).close()
 
 

@@ -40,7 +40,7 @@ def serve(
     _require_free(probe_port, "GATEWAY_PROBE_PORT")
     _require_free(model_server_port, "MODEL_SERVER_PORT")
     if not (store / "models.config").is_file():
-        raise ServeError(f"{store} is no model store: it has no models.config")
+        raise ServeError(f"{store} is not a model store: it has no models.config")
     signal.signal(signal.SIGTERM, _interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder:

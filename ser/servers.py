@@ -55,7 +55,7 @@ class ServerOptions:
         if not self.server:
             if self.offline:
                 return NO_SERVERS
-            raise typer.BadParameter("name every model server with --server HOST:PORT, or say --offline if none runs")
+            raise typer.BadParameter("name every model server with --server HOST:PORT, or use --offline if none runs")
         tls = Tls.of(self.server_ca_file, self.server_client_cert_file, self.server_client_key_file)
         return ModelServers(tuple(self.server), tls, self.timeout_s)
 

@@ -42,7 +42,7 @@ def require_size(size: int, limit: int) -> None:
 
 
 def find_files(folder: str | PathLike[str], on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """Everything below `folder` that is no folder, in no order; folders behind links are not entered.
+    """Everything below `folder` except folders, in no order; folders behind links are not entered.
 
     What macOS adds to archives and foreign disks (`__MACOSX`, `._NAME`) is left out: it has the names of recordings
     and holds none. `on_error` is told of each folder that cannot be read, which is passed over.

@@ -59,7 +59,9 @@ def found(group: str, what: str) -> dict[str, EntryPoint]:
             both = " and by ".join(sorted((_provider(other), _provider(point))))
             raise PluginError(f"the {what} {point.name!r} is registered twice: by {both}; uninstall one of them")
     if not any(point.dist and point.dist.name == OWN for point in points.values()):
-        raise PluginError(f"{OWN} is not installed with its entry points: install it anew, such as by pip install -e .")
+        raise PluginError(
+            f"{OWN} is not installed with its entry points: install it again, such as with pip install -e ."
+        )
     return points
 
 
@@ -70,11 +72,11 @@ def _load(group: Group[T], point: EntryPoint) -> T:
     except Exception as error:
         raise PluginError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
     if not group.accepts(loaded):
-        raise PluginError(f"{where} is no {group.what}: {loaded!r}")
+        raise PluginError(f"{where} is not a valid {group.what}: {loaded!r}")
     try:
         named = group.named(loaded)
     except AttributeError as error:
-        raise PluginError(f"{where} is no {group.what}: {error}") from error
+        raise PluginError(f"{where} is not a valid {group.what}: {error}") from error
     if named != point.name:
         raise PluginError(f"{where} calls itself {named!r}: both names must be the same")
     return loaded  # type: ignore[no-any-return]

@@ -82,7 +82,7 @@ class VersionResolver:
         before = self._known.get(label)
         if before is None or before.version != version:
             self._warm(description)  # before the first request, which would pay for it
-            log.info("%s: the label %s means version %d", self._client.model_name, label, version)
+            log.info("%s: the label %s points at version %d", self._client.model_name, label, version)
         served = ServedVersion(label, version, description)
         with self._lock:  # requests resolve too, and what one of them learned must not be lost
             self._known = {**self._known, label: served}
@@ -115,7 +115,7 @@ class VersionResolver:
             known = {name: served for name, served in self._known.items() if name != label}
             gone, self._known = len(known) < len(self._known), known
         if gone:
-            log.info("%s: the label %s means no version any more", self._client.model_name, label)
+            log.info("%s: the label %s no longer points at a version", self._client.model_name, label)
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from speech_emotion.errors import AudioError, ContractError, LimitError, SpeechE
 ABSTRACT = (AudioError, LimitError, GatewayError, StreamError)
 OF_STREAMS = (StreamError, OriginError, UpgradeRequiredError)
 HTTP_TEXTS = {
-    "bad_request": "The request is no HTTP that can be understood.",
+    "bad_request": "The request is not HTTP that can be understood.",
     "not_found": "There is nothing at this path.",
     "method_not_allowed": "The path does not take this method; `Allow` says which it does.",
 }

@@ -54,7 +54,7 @@ class FormReader(Generic[B]):
                 boundary, max_segment_count=settings.max_form_parts, header_charset="latin-1"
             )
         except MultipartError as error:
-            raise BadFormError("The Content-Type names no boundary that can be used") from error
+            raise BadFormError("The Content-Type has no usable boundary") from error
 
     @property
     def buffers(self) -> Iterable[B]:
@@ -74,7 +74,7 @@ class FormReader(Generic[B]):
                 f"The form has more than {self._settings.max_form_parts} parts, or a part has too long a header"
             ) from error
         except MultipartError as error:
-            raise BadFormError("The body is not the multipart form that its header says") from error
+            raise BadFormError("The body is not the multipart form that its Content-Type announces") from error
 
     def finish(self) -> list[B]:
         """The files, after the last bytes. Raises BadFormError, MissingFileError."""

@@ -25,7 +25,7 @@ Track = Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[No
 
 
 class PredictQuery(BaseModel):
-    """Parameters of `/predict` as they stand in the URL."""
+    """Parameters of `/predict` as they are in the URL."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 

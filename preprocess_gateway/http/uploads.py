@@ -144,7 +144,7 @@ class Uploads:
             )
 
     def _extend(self, request: Request, begun: float, received: int) -> None:
-        """No piece may take longer than a whole short request, nor all so far longer than at the least rate."""
+        """No piece may take longer than a whole short request, nor all so far longer than at the minimum rate."""
         timeout_s = self._reading.timeout_s
         at_rate = begun + timeout_s + received / self._settings.min_recording_rate
         self._reading.extend(request.environ.get("gunicorn.socket"), min(at_rate, time.monotonic() + timeout_s))

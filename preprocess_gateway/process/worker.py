@@ -45,7 +45,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         try:
             conn.sock.setblocking(False)
             return bool(conn.parser.finish_body(max_bytes=MAX_UNREAD_BYTES))
-        except OSError:  # the rest is not here yet, or is no well-formed body
+        except OSError:  # the rest has not arrived yet, or the body is malformed
             return False
         finally:
             conn.sock.setblocking(True)

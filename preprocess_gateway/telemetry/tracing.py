@@ -26,7 +26,7 @@ class Trace:
 
     @classmethod
     def of(cls, request_id: str | None, traceparent: str | None) -> Trace:
-        """Continue what the client began; an id that is missing or malformed is made anew."""
+        """Continue what the client began; an id that is missing or malformed is replaced."""
         if request_id is None or not REQUEST_ID.fullmatch(request_id):
             request_id = secrets.token_hex(16)
         found = TRACEPARENT.fullmatch(traceparent or "")

@@ -47,7 +47,7 @@ def open_container(content: Content, hints: Hints, limits: Limits, stack: ExitSt
     """
     if av is None:
         raise UnsupportedFormatError(
-            f"{content.kind.name} is not read here: the extra `containers` (PyAV) is not installed"
+            f"{content.kind.name} is not supported: the extra `containers` (PyAV) is not installed"
         )
     container = _open(content, hints, stack)
     numbers = _by_preference(container.streams.audio, content.kind, hints.track)
@@ -76,7 +76,7 @@ def _open(content: Content, hints: Hints, stack: ExitStack) -> Any:
 
 
 def _refuse(url: str, *_: object) -> NoReturn:
-    raise PermissionError(f"an audio file may not name another: {url[:80]}")
+    raise PermissionError(f"an audio file must not refer to another file: {url[:80]}")
 
 
 def _by_preference(streams: Any, kind: Kind, track: int | None) -> list[int]:

@@ -142,7 +142,7 @@ class Decoder:
         self._renew()
         log.warning("a decoder process ended on a clip with exit code %s", code)
         if code == -signal.SIGXCPU:
-            return f"the clip takes more than {self._options.cpu_s} s of CPU time to decode"
+            return f"the clip takes more than {self._options.cpu_s} s of CPU time to be decoded"
         return "the decoder crashed on the clip"
 
     @contextmanager

@@ -54,7 +54,7 @@ def raw_of(content_type: str, parameters: Mapping[str, str]) -> Raw | None:
     if not rate or not channels:
         raise UnsupportedFormatError(
             f"samples without a header need their rate in the content type: {content_type};rate=8000, "
-            f"and ;channels=2 where there are more than one"
+            f"and ;channels=2 if there is more than one channel"
         )
     return Raw(kind, rate, channels)
 

@@ -82,7 +82,7 @@ def locate(data: View) -> tuple[Kind, int]:
     if found := mpeg.find(data, begin):
         layered, at = found
         return (Kind.ADTS if layered is mpeg.Layer.ADTS else Kind.MP3), at
-    raise UnsupportedFormatError(f"the bytes are not an audio format that is read here; these are: {READ_HERE}")
+    raise UnsupportedFormatError(f"the bytes are not in a supported audio format; supported are: {READ_HERE}")
 
 
 def by_header(start: bytes) -> Kind | None:

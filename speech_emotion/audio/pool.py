@@ -112,7 +112,7 @@ class DecoderPool:
         try:
             decoder = self._idle.get(timeout=max(0.0, wait - time.monotonic()))
         except queue.Empty:
-            raise DecoderBusyError("every decoder is at work") from None
+            raise DecoderBusyError("every decoder is busy") from None
         try:
             with decoder.open(source, hints, deadline) as decoding:
                 yield BlockSource(decoding, limits)

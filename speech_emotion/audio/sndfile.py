@@ -36,7 +36,7 @@ class Sound:
             sound = stack.enter_context(_Stream(content.data.file()))
         except (soundfile.SoundFileError, TypeError, MemoryError) as error:
             # TypeError: bytes that libsndfile takes for headerless audio
-            raise CorruptAudioError(f"the {name} file is broken, or in an encoding that is not read here") from error
+            raise CorruptAudioError(f"the {name} file is broken, or in an encoding that is not supported") from error
         if sound.frames <= 0:
             if content.kind is Kind.OGG:
                 raise CorruptAudioError("the OGG file has no end")

@@ -24,7 +24,7 @@ _HEADER = struct.Struct("!cI")
 
 
 def send(sock: socket.socket, kind: bytes, payload: bytes | memoryview = b"") -> None:
-    """One message. Raises OSError if the other side is gone, TimeoutError if it does not read."""
+    """One message. Raises OSError if the other side has closed the connection, TimeoutError if it does not read."""
     sock.sendall(_HEADER.pack(kind, len(payload)))
     sock.sendall(payload)
 
@@ -43,7 +43,7 @@ def receive_request(sock: socket.socket) -> tuple[bytes, int, int | None]:
     while len(header) < _HEADER.size:
         piece, received, _, _ = socket.recv_fds(sock, _HEADER.size - len(header), 1)
         if not piece:
-            raise EOFError("the other side is gone")
+            raise EOFError("the other side has closed the connection")
         header += piece
         descriptor = received[0] if received else descriptor
     kind, length = _HEADER.unpack(header)
@@ -64,7 +64,7 @@ def receive_into(sock: socket.socket, view: memoryview, wait: Callable[[], None]
         wait()
         count = sock.recv_into(view)
         if not count:
-            raise EOFError("the other side is gone")
+            raise EOFError("the other side has closed the connection")
         view = view[count:]
 
 

@@ -46,7 +46,7 @@ def main() -> None:
         except AudioError as error:
             wire.send(sock, wire.ERROR, wire.pack_error(error))
         except MemoryError:
-            _fail(sock, "the clip takes more memory to decode than a clip may take")
+            _fail(sock, "decoding the clip takes more memory than a clip may take")
         except OSError:
             return  # the gateway is gone
         except Exception:  # noqa: BLE001  # whatever a library raises is about this clip alone

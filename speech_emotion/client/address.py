@@ -36,9 +36,9 @@ class Address:
         full = text.strip() if "://" in text else f"http://{text.strip()}"
         url = _parse(full)
         if url.scheme not in ("http", "https"):
-            raise ValueError(f"{_shown(url)} is no URL of the service: its scheme must be http or https")
+            raise ValueError(f"{_shown(url)} is not a URL of the service: its scheme must be http or https")
         if not url.host or url.query or url.fragment:
-            raise ValueError(f"{text!r} is no URL of the service: it must be like http://HOST:PORT")
+            raise ValueError(f"{text!r} is not a URL of the service: it must be like http://HOST:PORT")
         path = url.path.rstrip("/")
         for route in ROUTES:
             path = path.removesuffix(route)
@@ -80,7 +80,7 @@ def _parse(text: str) -> httpx.URL:
     try:
         return httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise ValueError(f"{text!r} is no URL: {error}") from error
+        raise ValueError(f"{text!r} is not a URL: {error}") from error
 
 
 def _shown(url: httpx.URL) -> str:

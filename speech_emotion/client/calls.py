@@ -60,7 +60,7 @@ def predict_call(clips: Sequence[ClipSource], asked: Question, max_bytes: int) -
     Raises ClipTooLargeError, OSError or ValueError for a clip that cannot be read.
     """
     if not clips:
-        raise ValueError("there is no clip to ask for")
+        raise ValueError("no clip was given")
     files = [("file", read_clip(clip, asked.sample_rate, max_bytes)) for clip in clips]
     query = {
         "top": asked.top,

@@ -34,7 +34,7 @@ def read_clip(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tu
 def _read(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tuple[str, bytes]:
     if isinstance(source, bytes | str | PathLike) or hasattr(source, "read"):
         if sample_rate is not None:
-            raise ValueError("sample_rate goes with samples only: a file says its own")
+            raise ValueError("sample_rate is for samples only: a file contains its own")
         return _read_file(source, max_bytes)
     if sample_rate is None:
         raise ValueError("samples need their sample_rate in Hz")

@@ -34,7 +34,7 @@ class _MelBank(Block):
         half = spec.sample_rate / 2
         fmax = self.fmax if self.fmax is not None else half
         if not self.fmin < fmax <= half:
-            raise ValueError(f"{self.kind}: {self.fmin} to {fmax} Hz is no band below {half} Hz")
+            raise ValueError(f"{self.kind}: {self.fmin} to {fmax} Hz is not a band below {half} Hz")
 
     def _power(self, spectrum: Spectrum) -> Array:
         return spectrum.mel_power(self.n_mels, self.fmin, self.fmax)

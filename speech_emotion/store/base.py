@@ -43,7 +43,7 @@ class StoreConfig:
 
     @classmethod
     def parse(cls, text: str, token: str) -> StoreConfig:
-        """From the file's text. Raises StoreError if it is no configuration, or a model's name is no folder's."""
+        """From the file's text. Raises StoreError if it is not a configuration, or a model's name is refused."""
         models = parse_config(text)
         for model in models.model_config_list.config:
             checked_name(model.name)
@@ -141,7 +141,7 @@ class Store(ABC):
     def require_model(self, name: str) -> None:
         """Raise StoreError unless this is a store, NoSuchVersionError unless it has a model of that name."""
         if self.read_config().token is None:
-            raise StoreError(f"{self.location} is no model store: it has no {CONFIG}")
+            raise StoreError(f"{self.location} is not a model store: it has no {CONFIG}")
         found = [model for model in self.models() if self.versions(model)]
         if name not in found:
             raise NoSuchVersionError(f"{self.location} has no model {name} (there: {', '.join(found) or 'none'})")

@@ -64,13 +64,13 @@ class BucketStore(Store):
         with _errors(self.location):
             if config.token is None:
                 if not self._create(CONFIG, data):
-                    raise ConflictError(f"{self.location}/{CONFIG} was made by somebody else")
+                    raise ConflictError(f"{self.location}/{CONFIG} was created by another process")
             elif self._conditional:
                 self._swap(data, config.token)
             else:
                 with self._lock():
                     if self._etag(CONFIG) != config.token:
-                        raise ConflictError(f"{self.location}/{CONFIG} was changed by somebody else")
+                        raise ConflictError(f"{self.location}/{CONFIG} was changed by another process")
                     self.files.pipe_file(self._path(CONFIG), data)
 
     def models(self) -> list[str]:
@@ -179,7 +179,7 @@ class BucketStore(Store):
         except OSError as error:
             if self._etag(CONFIG) == token:
                 raise
-            raise ConflictError(f"{self.location}/{CONFIG} was changed by somebody else") from error
+            raise ConflictError(f"{self.location}/{CONFIG} was changed by another process") from error
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -187,7 +187,7 @@ class BucketStore(Store):
         deadline = time.monotonic() + LOCK_WAIT_S
         while not self._create(name, b"locked\n"):
             if time.monotonic() > deadline:
-                raise StoreError(f"{self.location}/{name} is held: delete it if nobody is publishing")
+                raise StoreError(f"{self.location}/{name} is held: delete it if no process is publishing")
             time.sleep(0.1)
         try:
             yield

@@ -49,7 +49,7 @@ class FolderStore(Store):
             with (self.root / f".{CONFIG}.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if self.read_config().token != config.token:
-                    raise ConflictError(f"{self.root / CONFIG} was changed by somebody else")
+                    raise ConflictError(f"{self.root / CONFIG} was changed by another process")
                 replace_text(self.root / CONFIG, config.render())
 
     def models(self) -> list[str]:

@@ -25,9 +25,9 @@ class File:
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"{self.sha256!r} is no SHA-256")
+            raise ValueError(f"{self.sha256!r} is not a SHA-256")
         if isinstance(self.bytes, bool) or not self.bytes >= 0:
-            raise ValueError(f"{self.bytes!r} is no number of bytes")
+            raise ValueError(f"{self.bytes!r} is not a number of bytes")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Manifest:
         found = Manifest.of(folder).files
         wrong = sorted(name for name in found.keys() | self.files.keys() if found.get(name) != self.files.get(name))
         if wrong:
-            raise DamagedVersionError(f"{folder} is not what its manifest says: {', '.join(wrong[:5])}")
+            raise DamagedVersionError(f"{folder} does not match its manifest: {', '.join(wrong[:5])}")
 
 
 def _file(path: Path) -> File:

@@ -20,7 +20,7 @@ def is_name(name: str) -> bool:
 def checked_name(name: str) -> str:
     """The model's name. Raises StoreError if it could lead out of the store."""
     if not is_name(name):
-        raise StoreError(f"{name!r} is no model name: use letters, digits, `.`, `_` and `-`, a letter or digit first")
+        raise StoreError(f"{name!r} is not a model name: use letters, digits, `.`, `_`, `-`, a letter or digit first")
     return name
 
 
@@ -31,7 +31,7 @@ def checked_path(path: str) -> str:
     """
     plain = path.isprintable() and "\\" not in path and not _DRIVE.match(path)
     if not plain or any(part in ("", ".", "..") for part in path.split("/")):
-        raise StoreError(f"{path!r} is no path of a file in a version: it must be relative, below the version's folder")
+        raise StoreError(f"{path!r} is not a path in a version: it must be relative, below the version's folder")
     return path
 
 

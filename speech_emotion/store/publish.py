@@ -17,7 +17,7 @@ def publish(store: Store, name: str, source: Path) -> int:
     of a version, at most a number that nobody gets any more and a hidden folder that `prune` sweeps away.
     """
     if not (source / "saved_model.pb").is_file():
-        raise StoreError(f"{source} is no SavedModel: it has no saved_model.pb")
+        raise StoreError(f"{source} is not a SavedModel: it has no saved_model.pb")
     manifest = Manifest.of(source)
     number = _existing(store, name, manifest) or _claim(store, name)
     if number not in store.versions(name):

@@ -76,14 +76,16 @@ class ModelServers:
 
 
 NO_SERVERS = ModelServers()
-"""None runs on the store: nobody is asked."""
+"""No server runs on the store, so none is asked."""
 
 
 def _addresses(server: str) -> list[Address]:
     host, _, port = server.rpartition(":")
     host = host.strip("[]")
     if not host or not _PORT.fullmatch(port) or int(port) > MAX_PORT:  # the resolver takes 65,536 off a larger one
-        raise NotServedError(f"{server[:80]!r} is no model server: host:port is needed, the port at most {MAX_PORT}")
+        raise NotServedError(
+            f"{server[:80]!r} is not the address of a model server: host:port is needed, the port at most {MAX_PORT}"
+        )
     try:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
     except OSError as error:

@@ -32,7 +32,7 @@ def test_no_state_has_a_serious_finding(browser: Browser, service: Gateway, clip
     page.add_script_tag(content=AXE.read_text())
     findings = {"start": serious(page)}
     drop(page, b"no audio")
-    expect_problem(page, "This is no audio that can be read here")
+    expect_problem(page, "This is not an audio file that can be read here")
     findings["problem"] = serious(page)
     drop(page, clip.read_bytes())
     expect_answer(page)

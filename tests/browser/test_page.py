@@ -167,7 +167,7 @@ def test_silence_is_not_given_an_emotion(page: Page) -> None:
 @pytest.mark.parametrize(
     ("data", "title"),
     [
-        (b"not audio at all, only text", "This is no audio that can be read here"),
+        (b"not audio at all, only text", "This is not an audio file that can be read here"),
         (clips.tone(format="FLAC")[:100], "The file is damaged"),
         (clips.tone(61.0, rate=8_000), "The clip is too long"),
         (bytes(17 * 1024 * 1024), "The file is too large"),

@@ -42,4 +42,4 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             shutil.copyfileobj(reading, writing, 65_536)
             target.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # the other side is gone; so are we
+            pass  # the other side has closed the connection; so are we

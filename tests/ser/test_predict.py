@@ -310,11 +310,11 @@ def test_exit_codes_say_what_went_wrong(folder: Path, tmp_path: Path) -> None:
     assert runner.invoke(app, ["predict", "x", "--json", "--csv"]).exit_code == 2
     for url in ("ftp://127.0.0.1:1", "http://", "http://h:port"):
         done = runner.invoke(app, ["predict", str(folder), "--url", url])
-        assert (done.exit_code, "no URL" in done.stderr) == (2, True)
+        assert (done.exit_code, "not a URL" in done.stderr) == (2, True)
     assert runner.invoke(app, ["predict", ""]).exit_code == 2
     done = runner.invoke(app, ["predict", "x", "--local", "--store", str(tmp_path)])
     assert done.exit_code == 2
-    assert "no model store" in done.stderr
+    assert "is not a model store" in done.stderr
 
 
 def test_a_model_is_asked_by_its_name(service: Gateway, folder: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_model(tmp_path: Path) ->
     command = ("train", "--data", data, "--model", "ann", "--export")
     kill_at(tmp_path, ".cache/training/ann-*/final/last.npz", *command, "killed")
     assert not (tmp_path / "killed").exists()
-    assert "going on from the checkpoints" in ser(tmp_path, *command, "resumed").stderr
+    assert "resuming from the checkpoints" in ser(tmp_path, *command, "resumed").stderr
     assert list((tmp_path / ".cache" / "training").iterdir()) == []
     assert "going on" not in ser(tmp_path, *command, "whole").stderr
     x = np.random.default_rng(0).normal(0, 10, (4, SEED_SPEC.frames, SEED_SPEC.bins)).astype(np.float32)
@@ -61,7 +61,7 @@ def test_an_evaluation_keeps_named_checkpoints_and_goes_on_from_them(tmp_path: P
     kill_at(tmp_path, "kept/ann-*/unheard_speakers/fold-0/final/last.npz", *command, "-o", "out")
     (first,) = tmp_path.glob("kept/*/unheard_speakers/fold-0/probe/last.npz")
     inode = first.stat().st_ino
-    assert "going on from the checkpoints" in ser(tmp_path, *command, "-o", "out").stderr
+    assert "resuming from the checkpoints" in ser(tmp_path, *command, "-o", "out").stderr
     assert first.stat().st_ino == inode
     assert len(list(tmp_path.glob("kept/*/unheard_speakers/fold-*/final/last.npz"))) == 5
     assert not (tmp_path / ".cache" / "training").exists()

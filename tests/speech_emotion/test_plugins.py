@@ -76,7 +76,7 @@ def test_a_name_that_two_distributions_register_is_an_error_that_names_both(inst
         ("acme_broken:Flat", "raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("acme_broken:Flat", "def", "SyntaxError"),
         ("acme_broken:Flat", "", "AttributeError"),
-        ("acme_broken:Flat", "Flat = 3", "is no feature block: 3"),
+        ("acme_broken:Flat", "Flat = 3", "is not a valid feature block: 3"),
         ("acme_broken:Flat", GOOD.replace('"flat"', '"even"'), "calls itself 'even'"),
     ],
 )
@@ -113,7 +113,7 @@ def test_an_installation_without_entry_points_of_its_own_says_what_to_do(
 ) -> None:
     install("acme-flat", {"flat": "acme_flat_good:Flat"}, acme_flat_good=GOOD)
     monkeypatch.setattr(plugins, "OWN", "speech-emotion-of-last-year")
-    with pytest.raises(PluginError, match=r"not installed with its entry points: install it anew"):
+    with pytest.raises(PluginError, match=r"not installed with its entry points: install it again"):
         BLOCKS.names()
 
 

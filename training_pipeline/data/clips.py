@@ -97,7 +97,8 @@ def read_clips(path: Path) -> list[Clip]:
         raise DataError(f"{path}: no clips")
     mistaken = sorted(rows[0].fields.keys() & LIKE_SPLIT)
     if mistaken and "split" not in rows[0].fields:
-        raise DataError(f"{path}: the column {', '.join(mistaken)} is not read: use a column `split`, train or test")
+        columns = ", ".join(mistaken)
+        raise DataError(f"{path}: the column {columns} is not supported: use a column `split` with train or test")
     for column in ("label", "speaker", "sex", "corpus"):
         require_distinct(path, rows, column)
     return [_clip(row, path) for row in rows]
@@ -115,7 +116,7 @@ def _clip(row: Row, manifest: Path) -> Clip:
         )
     path = manifest.parent / fields["path"]
     if not path.is_file():
-        raise DataError(f"{manifest}, line {row.line}: {fields['path']} is not there, or is no file")
+        raise DataError(f"{manifest}, line {row.line}: {fields['path']} does not exist, or is not a file")
     try:
         age, votes = _age(fields["age"]), _votes(fields["votes"])
     except ValueError as error:

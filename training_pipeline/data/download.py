@@ -76,7 +76,7 @@ def download(url: str, part: Path, progress: Progress = lambda _done, _total: No
             raise DataError(f"{url}: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             failure = error
-    raise DataError(f"{url}: {failure}; run it again to go on from {part.stat().st_size if part.exists() else 0} bytes")
+    raise DataError(f"{url}: {failure}; run it again to resume at {part.stat().st_size if part.exists() else 0} bytes")
 
 
 def _go_on(url: str, part: Path, progress: Progress) -> None:

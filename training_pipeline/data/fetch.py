@@ -22,7 +22,7 @@ def fetch_ravdess(
 ) -> Path:
     """Download the speech archive (208.5 MB) into `folder`, check it and unpack it; returns the unpacked folder.
 
-    What is there already is not fetched again; a download that broke off goes on. Raises DataError.
+    A file that exists is not fetched again; an interrupted download resumes. Raises DataError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     archive, target = folder / "Audio_Speech_Actors_01-24.zip", folder / "ravdess"
@@ -34,7 +34,7 @@ def fetch_ravdess(
         found = _md5(part)
         if found != md5:
             part.unlink()
-            raise DataError(f"{url}: MD5 {found} instead of {md5}; the file was deleted, fetch it anew")
+            raise DataError(f"{url}: MD5 {found} instead of {md5}; the file was deleted, fetch it again")
         part.rename(archive)
     unpacked = folder / ".ravdess"
     try:

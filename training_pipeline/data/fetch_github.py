@@ -1,6 +1,6 @@
 """CREMA-D and nEMO from their authors' repositories, each at one commit, every file checked by its digest.
 
-Both are fetched file by file: what is there already is not fetched again, so a download that broke off goes on.
+Both are fetched file by file: a file that exists is not fetched again, so an interrupted download resumes.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def fetch_crema_d(
         files = _unzipped(archive, ("AudioWAV/", *tables))
     except (zipfile.BadZipFile, OSError) as error:
         archive.unlink()
-        raise DataError(f"{archive} cannot be unpacked and was deleted, fetch it anew: {error}") from error
+        raise DataError(f"{archive} cannot be unpacked and was deleted, fetch it again: {error}") from error
     pointers = {name: data for name, data in files.items() if name not in tables}
     found = {name: blob_id(files.get(name, b"")) for name in tables}
     if (
@@ -72,7 +72,7 @@ def fetch_crema_d(
         or tree_id({n.removeprefix("AudioWAV/"): blob_id(d) for n, d in pointers.items()}) != clips
     ):
         archive.unlink()
-        raise DataError(f"{archive} is not what was published as {commit[:12]}; it was deleted, fetch it anew")
+        raise DataError(f"{archive} is not what was published as {commit[:12]}; it was deleted, fetch it again")
     for name in tables:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_bytes(files[name])
@@ -101,7 +101,7 @@ def fetch_nemo(
         files = _listed(json.loads(listing.read_bytes()), tree)
     except (ValueError, KeyError, TypeError) as error:
         listing.unlink()
-        raise DataError(f"{listing} does not list what was published as {commit[:12]}; fetch it anew") from error
+        raise DataError(f"{listing} does not list what was published as {commit[:12]}; fetch it again") from error
     wanted = [
         Remote(f"{raw}/{NEMO}/{commit}/{name}", name, size, blob, blob_id) for name, (blob, size) in files.items()
     ]
@@ -162,7 +162,7 @@ def _behind(name: str, pointer: bytes, url: str) -> Remote:
     """The recording that a pointer stands for. Raises DataError for what is none."""
     found = _POINTER.fullmatch(pointer)
     if found is None:
-        raise DataError(f"{name} is no pointer of Git LFS")
+        raise DataError(f"{name} is not a pointer of Git LFS")
     return Remote(f"{url}/{name}", name, int(found["size"]), found["oid"].decode(), _sha256)
 
 

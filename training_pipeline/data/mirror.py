@@ -80,7 +80,7 @@ def _relative(path: str, root: str) -> str:
     """A file's name below `root`. Raises ValueError for one that would lie outside of it."""
     name = PurePosixPath(path).relative_to(root)
     if ".." in name.parts or str(name) == _SEEN:
-        raise ValueError(f"{path} is no name of a file of a data set")
+        raise ValueError(f"{path} is not a name that a file of a data set may have")
     return str(name)
 
 

@@ -44,7 +44,7 @@ def read_ravdess(folder: Path, *, all_actors: bool = True, song: bool = False) -
     clips: dict[str, Clip] = {}
     skipped = 0
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder")
+        raise DataError(f"{folder} is not a folder")
     for path in sorted(find_files(folder)):
         if not path.is_file():
             continue

@@ -27,7 +27,7 @@ def cross_validate(
 ) -> Predictions:
     """Train on each fold's training clips, predict its test clips; nothing is chosen on the latter.
 
-    With the folder `checkpoints`, an interrupted call goes on where it was. `tested` is called with each fold's model
+    With the folder `checkpoints`, an interrupted call resumes. `tested` is called with each fold's model
     and test clips, for other measurements on them.
     """
     probabilities = np.zeros((len(examples.clips), len(examples.emotions)))

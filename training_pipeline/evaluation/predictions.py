@@ -67,7 +67,8 @@ def _names(clips: Sequence[Clip]) -> list[str]:
 def read_predictions(path: Path) -> list[Run]:
     """Read what `write_predictions` wrote, a run for each seed.
 
-    Raises DataError for a missing column, what is no number, an emotion without its column, or a clip twice in a run.
+    Raises DataError for a missing column, a value that is not a number, an emotion without its
+    column, or a clip twice in a run.
     """
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)

@@ -75,7 +75,7 @@ class Evaluated:
 
 
 def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
-    """Train and test by five folds, or by as many as there are speakers; an interrupted call goes on where it was.
+    """Train and test by five folds, or by as many as there are speakers; an interrupted call resumes.
 
     Raises DataError, for fewer than three speakers too, and UnknownModelError.
     """

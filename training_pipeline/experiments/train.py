@@ -48,12 +48,12 @@ class Training:
 
 
 def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
-    """Train and write the SavedModel; an interrupted call goes on where it was.
+    """Train and write the SavedModel; an interrupted call resumes.
 
     Raises FileExistsError if the folder is there, DataError, UnknownModelError, WorkFolderError.
     """
     if asked.folder.exists():
-        raise FileExistsError(f"{asked.folder} is there already")
+        raise FileExistsError(f"{asked.folder} already exists")
     job = Job.resolve(asked.model, read_all(asked.data), asked.seed, asked.data_name, asked.licence)
     require_speakers(job.data.clips, 2, "To train a model and calibrate it on other speakers")
     metrics = _figures(asked.evaluation, asked.model) if asked.evaluation else {}
@@ -66,7 +66,7 @@ def _figures(path: Path, model: str) -> dict[str, Any]:
         models = json.loads(read_at_most(path, MAX_FIGURES_BYTES))["models"]
         return dict(models[model])
     except (FileTooLargeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is no evaluation with figures of {model}") from error
+        raise DataError(f"{path} is not an evaluation with figures of {model}") from error
 
 
 def _train(asked: Training, job: Job, metrics: dict[str, Any], bar: Bar) -> None:

@@ -91,9 +91,9 @@ def _require_package(path: Path) -> None:
     try:
         read_at_most(path, MAX_PACKAGE_BYTES)
     except FileTooLargeError as error:
-        raise BackendError(f"{path} is no compiled pipeline: {error}") from error
+        raise BackendError(f"{path} is not a compiled pipeline: {error}") from error
     except OSError as error:
-        raise BackendError(f"{path} is no compiled pipeline: {error.strerror}") from error
+        raise BackendError(f"{path} is not a compiled pipeline: {error.strerror}") from error
 
 
 @contextmanager

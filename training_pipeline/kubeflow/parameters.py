@@ -39,7 +39,7 @@ def parse(pairs: Sequence[str], image: str, *, known: bool) -> dict[str, Any]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise BackendError(f"{pair!r} is no parameter: name=value is needed")
+            raise BackendError(f"{pair!r} is not a parameter: name=value is needed")
         if name in options:
             found[name] = _value(options[name], value)
         elif known and name not in signature(image).parameters:

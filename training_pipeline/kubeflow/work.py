@@ -151,7 +151,7 @@ def promote(
     if not version:
         return "none", decided.reason
     if label != "none" and not servers:
-        raise ValueError("a label needs `servers` (host:port, separated by commas), or `offline` where none is running")
+        raise ValueError("a label needs `servers` (host:port, separated by commas), or `offline` if none is running")
     return steps.label_version(open_store(store), name, version, label, decided, _servers(servers, timeout_s))
 
 

@@ -78,7 +78,7 @@ class Kept:
         try:
             text = read_at_most(page, MAX_PAGE_BYTES).decode()
         except (FileTooLargeError, UnicodeDecodeError) as error:
-            raise DataError(f"{page} is no page of text in UTF-8: {error}") from error
+            raise DataError(f"{page} is not a page of text in UTF-8: {error}") from error
         page.write_text(markdown.renew(text, self.part), encoding="utf-8")
 
     def part(self, name: str) -> str:

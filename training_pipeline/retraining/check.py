@@ -78,7 +78,7 @@ def _quarantined(store: Store, name: str, number: int, error: Exception) -> Fail
     try:
         quarantine(store, name, number, str(error))
     except InUseError as used:
-        # A rerun may publish what a label names already: to take it away would end the service.
+        # A rerun may publish what a label names already: to remove it would end the service.
         return FailedCheckError(f"{used}; but {error}")
     return FailedCheckError(f"version {number} of {name} is in quarantine: {error}")
 

@@ -173,7 +173,7 @@ class Options:
         if not self.data or not all(self.data):
             raise OptionError("data is empty; it must name a manifest or a folder")
         if self.folds == 1:
-            raise OptionError("folds is 1; it must be 0, or at least 2: somebody has to be trained on")
+            raise OptionError("folds is 1; it must be 0, or at least 2: the other folds are for training")
         if self.label != Label.none and not self.servers and not self.offline:
             raise OptionError(
                 f"--label {self.label} needs every model server (--server host:port), or --offline where none is "

@@ -49,7 +49,7 @@ def own_server(folder: Path, name: str, number: int, timeout_s: float) -> Iterat
         except NotServedError as error:
             if process.poll() is None or isinstance(error, _DidNotStartError):
                 raise
-            raise LoadFailedError(f"its model server ended by itself: {_last_line(log)}") from error
+            raise LoadFailedError(f"its model server ended unexpectedly: {_last_line(log)}") from error
         finally:
             process.terminate()
             process.wait()

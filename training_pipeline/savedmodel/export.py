@@ -39,7 +39,7 @@ def export(trained: Trained, spec: FeatureSpec, emotions: tuple[str, ...], card:
     made-up windows and what `trained` answers to them.
     """
     if folder.exists():
-        raise FileExistsError(f"{folder} is there already")
+        raise FileExistsError(f"{folder} already exists")
     servable = _Servable(trained, spec, emotions, card)
     rows = tf.TensorSpec([None], tf.int32, name=contract.INPUT_ROWS)
     signatures = {

@@ -22,7 +22,7 @@ def checkpoints(job: Job, folder: Path, *, keep: bool) -> Iterator[Path]:
     """
     own = folder / job.folder_name
     if any(own.glob("**/*.npz")):
-        _log.warning("going on from the checkpoints in %s", own)
+        _log.warning("resuming from the checkpoints in %s", own)
     with in_use(own):
         yield own
     if not keep:

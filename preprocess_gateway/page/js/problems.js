@@ -27,7 +27,7 @@ export const WORDS = {
   model_contract: { title: "The model is not usable", advice: WAIT, again: true },
   model_unavailable: { title: "The model is away", advice: WAIT, again: true },
   no_such_track: { title: "The file has no such track", advice: "Choose another one of its tracks, or none." },
-  non_finite_audio: { title: "The file holds values that are no sound", advice: `Something went wrong when it was written. ${ANOTHER_FORMAT}` },
+  non_finite_audio: { title: "The file holds values that are not sound", advice: `Something went wrong when it was written. ${ANOTHER_FORMAT}` },
   not_the_service: { title: "Something else answered", advice: "Not this service but something before it answered. Reload the page; if it stays so, tell whoever runs it.", again: true },
   overloaded: { title: "The service is busy", advice: "Many are asking at once. Wait a few seconds and try again.", again: true },
   recording_too_short: { title: "That was too short", advice: "Record at least half a second." },
@@ -46,7 +46,7 @@ export const WORDS = {
   shutting_down: { title: "The service is being restarted", advice: "Wait a few seconds and try again.", again: true },
   version_changed: { title: "The model was replaced", advice: "Start again; the new model answers then.", again: true },
   unreachable: { title: "The service cannot be reached", advice: "Check your connection and try again. If it stays so, the service may be down.", again: true },
-  unsupported_format: { title: "This is no audio that can be read here", advice: ANOTHER_FORMAT },
+  unsupported_format: { title: "This is not an audio file that can be read here", advice: ANOTHER_FORMAT },
 };
 
 /**

@@ -38,9 +38,9 @@ def test_a_url_is_taken_as_it_is_meant(given: str, meant: str) -> None:
     "ftp://h/predict", "file:///etc/passwd", "grpc://h:8500", "http://", "", "http://h:port", "h?top=3", "http://h/#x",
 ])  # fmt: skip
 def test_what_is_no_url_of_the_service_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no URL"):
+    with pytest.raises(ValueError, match="not a URL"):
         Client(text)
-    with pytest.raises(ValueError, match="no URL"):
+    with pytest.raises(ValueError, match="not a URL"):
         AsyncClient(text)
 
 
@@ -86,6 +86,6 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, n
     for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ALL_PROXY", named)
-    with pytest.raises(ValueError, match=r"proxy|no URL"):
+    with pytest.raises(ValueError, match=r"proxy|not a URL"):
         Client("http://emotions.example")
     Client("http://127.0.0.1:8080").close()

@@ -27,7 +27,7 @@ def test_samples_come_back_as_they_were(samples: np.ndarray) -> None:
 
 @pytest.mark.parametrize(("source", "rate", "said"), [
     (np.zeros(3), None, "sample_rate"),
-    (b"x", 16_000, "a file says its own"),
+    (b"x", 16_000, "a file contains its own"),
     (np.zeros((2, 2, 2)), 16_000, "3 dimensions"),
     (np.zeros(3, np.int64), 16_000, "int64"),
     (io.StringIO("text"), None, "binary mode"),

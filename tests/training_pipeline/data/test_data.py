@@ -100,7 +100,7 @@ def test_a_manifest_reads_back(tmp_path: Path) -> None:
         ("path,label\na.wav,x\n", "no column speaker"),
         ("path,label,speaker\n", "no clips"),
         ("path,label,speaker\na.wav,,1\n", "line 2: label is empty"),
-        ("path,label,speaker\nmissing.wav,x,1\n", "line 2: missing.wav is not there"),
+        ("path,label,speaker\nmissing.wav,x,1\n", "line 2: missing.wav does not exist"),
         ("path,label,speaker\na.wav\n", "line 2: label, speaker is empty"),
     ],
 )
@@ -150,8 +150,8 @@ def test_the_split_is_read_whatever_its_case(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("header", "row", "said"), [
     ("split", "tset", "line 2: the split is 'tset'; it must be train, test or empty"),
     ("Split", "Validation", "line 2: the split is 'Validation'"),
-    ("Test", "1", "the column test is not read: use a column `split`"),
-    ("is_train", "yes", "the column is_train is not read"),
+    ("Test", "1", "the column test is not supported: use a column `split`"),
+    ("is_train", "yes", "the column is_train is not supported"),
 ])  # fmt: skip
 def test_no_test_clip_is_trained_on_for_an_unknown_word(tmp_path: Path, header: str, row: str, said: str) -> None:
     (tmp_path / "a.wav").touch()

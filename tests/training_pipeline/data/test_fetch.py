@@ -80,7 +80,7 @@ def test_a_download_that_breaks_off_goes_on(archive: Archive, tmp_path: Path) ->
 
 def test_one_that_never_ends_says_how_far_it_came(archive: Archive, tmp_path: Path) -> None:
     archive.break_after = 10
-    with pytest.raises(DataError, match="run it again to go on from 50 bytes"):
+    with pytest.raises(DataError, match="run it again to resume at 50 bytes"):
         fetch_ravdess(tmp_path, url=archive.url, md5=archive.md5)
     archive.break_after = None
     assert fetch_ravdess(tmp_path, url=archive.url, md5=archive.md5).is_dir()

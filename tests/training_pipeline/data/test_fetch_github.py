@@ -145,7 +145,7 @@ def test_another_archive_than_the_known_one_is_deleted(site: Site, tmp_path: Pat
 
 def test_what_is_no_pointer_is_told_so(site: Site, tmp_path: Path) -> None:
     how = serve_crema_d(site, {"1001_IEO_ANG_XX.wav": b"RIFF"})
-    with pytest.raises(DataError, match="is no pointer of Git LFS"):
+    with pytest.raises(DataError, match="is not a pointer of Git LFS"):
         fetch_crema_d(tmp_path, **how)  # type: ignore[arg-type]
 
 

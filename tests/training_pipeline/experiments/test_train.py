@@ -46,9 +46,9 @@ def test_a_version_is_whole_and_its_card_says_what_it_was_made_of(asked: Trainin
 def test_what_cannot_be_done_is_said_before_anything_is_trained(asked: Training) -> None:
     assert asked.evaluation
     asked.evaluation.write_text('{"models": {}}')
-    with pytest.raises(DataError, match="no evaluation with figures of mlp"):
+    with pytest.raises(DataError, match="not an evaluation with figures of mlp"):
         train_on_all(asked)
     asked.folder.mkdir()
-    with pytest.raises(FileExistsError, match="is there already"):
+    with pytest.raises(FileExistsError, match="already exists"):
         train_on_all(asked)
     assert not asked.cache.exists()

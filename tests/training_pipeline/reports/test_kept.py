@@ -153,7 +153,7 @@ def test_a_page_without_marks_is_refused(kept: Kept) -> None:
 
 def test_a_page_that_is_no_text_is_refused_and_stays(kept: Kept, tmp_path: Path) -> None:
     (page := tmp_path / "page.md").write_bytes(b"\xff\x00")
-    with pytest.raises(DataError, match=r"page.md is no page of text"):
+    with pytest.raises(DataError, match=r"page.md is not a page of text"):
         kept.renew(page)
     assert page.read_bytes() == b"\xff\x00"
 

@@ -97,7 +97,7 @@ def test_checkpoints_stay_while_a_training_is_broken_off_and_go_when_it_is_done(
     assert [path.name for path in tmp_path.iterdir()] == [job.folder_name]
     assert caplog.messages == []
     train(keep=True)
-    assert "going on from the checkpoints" in caplog.text
+    assert "resuming from the checkpoints" in caplog.text
     assert (tmp_path / job.folder_name / "last.npz").is_file()
     train(keep=False)
     assert list(tmp_path.iterdir()) == []

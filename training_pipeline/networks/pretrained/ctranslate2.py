@@ -34,7 +34,7 @@ def read_model(data: bytes, prefix: str = "") -> tuple[str, dict[str, npt.NDArra
 def _read(data: bytes, prefix: str) -> tuple[str, dict[str, npt.NDArray[np.generic]]]:
     reader = _Reader(data)
     if (version := reader.number("I")) != VERSION:
-        raise DataError(f"a model of CTranslate2 in version {version} of the format; {VERSION} is read")
+        raise DataError(f"a model of CTranslate2 in version {version} of the format; {VERSION} is supported")
     specification, _revision = reader.text(), reader.number("I")
     arrays = {}
     for _ in range(reader.number("I")):

@@ -1,4 +1,4 @@
-"""The numbers of a fine-tuning, in one place; as they stand, those of the model that ships."""
+"""The numbers of a fine-tuning, in one place; these are the ones of the model that ships."""
 
 from __future__ import annotations
 

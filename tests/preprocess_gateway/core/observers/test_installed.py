@@ -71,9 +71,9 @@ def test_an_observer_that_is_installed_starts_beside_it(start: Start) -> None:
         (WATCH.format(made="pass").replace("def close", "def end"), "has no close"),
         (WATCH.format(made="self.wants = self.close = None"), "has no wants and no close"),
         ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError"),
-        ("class Watch: pass", "is no observer: .* has no attribute 'name'"),
+        ("class Watch: pass", "is not a valid observer: .* has no attribute 'name'"),
         ("class Watch:\n    name = 'look'", "calls itself 'look'"),
-        ("Watch = 3", "is no observer: 3"),
+        ("Watch = 3", "is not a valid observer: 3"),
     ],
 )
 def test_one_that_cannot_be_used_ends_the_start_with_the_name_of_its_distribution(
