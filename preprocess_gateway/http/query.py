@@ -41,7 +41,7 @@ class PredictQuery(BaseModel):
 
 
 class RecordingQuery(BaseModel):
-    """Parameters of `/v1/recordings` as they stand in the URL."""
+    """Parameters of `/v1/recordings` as they are in the URL."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 

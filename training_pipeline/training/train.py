@@ -48,8 +48,7 @@ def train(network: Network, examples: Examples, seed: int, checkpoints: Path | N
 
     Of one corpus a fifth of the speakers is held out. Of several corpora each is held out in turn, so that a
     probability means on a stranger's recordings what it means on these. A network that is not to be calibrated has a
-    temperature of 1. With the folder `checkpoints`, an interrupted call with the same examples and seed goes on where
-    it was.
+    temperature of 1. With the folder `checkpoints`, an interrupted call with the same examples and seed resumes.
     """
     temperature = 1.0
     if network.calibrated:
