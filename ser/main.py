@@ -162,6 +162,63 @@ def predict(
     raise typer.Exit(predicting.run(request))
 
 
+class EncodingChoice(StrEnum):
+    """What samples without a header are."""
+
+    S16 = "pcm_s16le"
+    F32 = "pcm_f32le"
+    MULAW = "mulaw"
+
+
+@app.command()
+def listen(
+    source: Annotated[
+        str | None, typer.Argument(metavar="-", help="Read samples from standard input (default: hear the microphone).")
+    ] = None,
+    url: Annotated[
+        str, typer.Option(envvar="SER_URL", help="URL of the gateway; without a scheme it is http://.")
+    ] = "http://127.0.0.1:8080",
+    rate: Annotated[int, typer.Option(min=1, max=768_000, help="Sample rate in Hz.")] = 16_000,
+    channels: Annotated[int, typer.Option(min=1, max=64, help="Number of channels, which are mixed into one.")] = 1,
+    encoding: Annotated[EncodingChoice, typer.Option(help="Encoding of standard input.")] = EncodingChoice.S16,
+    stride_s: Annotated[
+        float | None, typer.Option(min=0.05, max=60, help="Seconds between two windows (default: the model's own).")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Ask the model of this name (default: the one that the service asks by default).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Hear speech live, from the microphone or a pipe, and print its emotion window by window.
+
+    Ctrl-C ends the recording.
+    Exit codes: 0 all was answered, 1 the stream failed, 2 wrong usage, 3 the service is away.
+    """
+    import sys
+
+    from ser import listen as listening
+
+    if source not in (None, "-"):
+        raise typer.BadParameter(
+            "SOURCE must be - (standard input) or left out (the microphone); clips go to `ser predict`"
+        )
+    asked = listening.Listening(
+        source=None if source is None else sys.stdin.buffer,
+        url=url,
+        sample_rate=rate,
+        encoding="pcm_s16le" if source is None else encoding.value,
+        channels=channels,
+        stride_s=stride_s,
+        top=top,
+        model=model,
+        as_json=as_json,
+    )
+    raise typer.Exit(listening.run(asked))
+
+
 @app.command()
 def sample(
     name: Annotated[

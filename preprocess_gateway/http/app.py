@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http import cors, docs, models, page, predict, problems, recordings, samples
 from preprocess_gateway.http.admission import Admission
+from preprocess_gateway.http.live import asyncapi
 from preprocess_gateway.http.live import routes as live
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.uploads import Uploads
@@ -37,6 +38,7 @@ def create_app(
     uploads = Uploads(settings, reading)
     admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
     app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
+    app.register_blueprint(asyncapi.blueprint(settings))
     app.register_blueprint(live.blueprint(settings, predictor, metrics, reading))
     app.register_blueprint(recordings.blueprint(settings, predictor, metrics, uploads))
     app.register_blueprint(models.blueprint(predictor))

@@ -10,7 +10,7 @@ from flask_cors import CORS
 
 from preprocess_gateway.http.predict import AFFINITY_KEY, OLD_AFFINITY_KEY
 
-API = r"/(predict|v1/.*|openapi\.json)\Z"
+API = r"/(predict|v1/.*|(open|async)api\.json)\Z"
 REQUEST_HEADERS = ("Content-Type", AFFINITY_KEY, OLD_AFFINITY_KEY, "X-Request-ID", "traceparent")
 RESPONSE_HEADERS = ("Retry-After", "X-Request-ID")
 PREFLIGHT_S = 3600  # how long a browser may remember what it was allowed

@@ -4,6 +4,7 @@ Must not know: the parts that serve. Importing it loads httpx, and neither numpy
 """
 
 from speech_emotion.client.aio import AsyncClient
+from speech_emotion.client.aio_stream import AsyncStream
 from speech_emotion.client.answers import Answer, Audio, Channel, Model, ServedVersion, Window
 from speech_emotion.client.client import Client
 from speech_emotion.client.clips import ClipSource
@@ -15,20 +16,27 @@ from speech_emotion.client.errors import (
     TimeoutExceededError,
     UnreachableError,
 )
+from speech_emotion.client.live import End, LiveWindow, Now
+from speech_emotion.client.stream import Stream
 
 __all__ = [
     "Answer",
     "AsyncClient",
+    "AsyncStream",
     "Audio",
     "Channel",
     "Client",
     "ClientError",
     "ClipSource",
     "ClipTooLargeError",
+    "End",
+    "LiveWindow",
     "Model",
+    "Now",
     "ProblemError",
     "ProtocolError",
     "ServedVersion",
+    "Stream",
     "TimeoutExceededError",
     "UnreachableError",
     "Window",

@@ -10,6 +10,7 @@ import anyio
 import httpx
 
 from speech_emotion.client.address import Address
+from speech_emotion.client.aio_stream import AsyncStream
 from speech_emotion.client.answers import Answer, ServedVersion
 from speech_emotion.client.calls import (
     DEFAULT_DEADLINE_S,
@@ -28,6 +29,7 @@ from speech_emotion.client.calls import (
 )
 from speech_emotion.client.clips import ClipSource
 from speech_emotion.client.errors import ClientError, ProblemError, TimeoutExceededError
+from speech_emotion.client.live import Encoding, StreamOptions
 from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
@@ -109,6 +111,32 @@ class AsyncClient:
     async def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""
         return read_versions(await self._send(Call("GET", "v1/models", {}), deadline_s), self._service)
+
+    def stream(
+        self,
+        *,
+        sample_rate: int,
+        encoding: Encoding = "pcm_s16le",
+        channels: int = 1,
+        stride_s: float | None = None,
+        top: int | None = None,
+        model: str | None = None,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> AsyncStream:
+        """Open a live stream by `async with`, on asyncio: arguments and errors are those of `Client.stream`."""
+        options = StreamOptions(
+            sample_rate=sample_rate,
+            encoding=encoding,
+            channels=channels,
+            stride_s=stride_s,
+            top=top,
+            model=model,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
+        )
+        within_s = self._deadline_s if deadline_s is None else deadline_s
+        return AsyncStream(options, self._service, lambda: Attempts(within_s, self._retries))
 
     async def close(self) -> None:
         """Close all connections."""

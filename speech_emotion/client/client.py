@@ -28,6 +28,8 @@ from speech_emotion.client.calls import (
 )
 from speech_emotion.client.clips import ClipSource
 from speech_emotion.client.errors import ClientError, ProblemError
+from speech_emotion.client.live import Encoding, StreamOptions
+from speech_emotion.client.stream import Stream
 from speech_emotion.input_files import MAX_CLIP_BYTES
 
 
@@ -135,6 +137,42 @@ class Client:
     def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""
         return read_versions(self._send(Call("GET", "v1/models", {}), deadline_s), self._service)
+
+    def stream(
+        self,
+        *,
+        sample_rate: int,
+        encoding: Encoding = "pcm_s16le",
+        channels: int = 1,
+        stride_s: float | None = None,
+        top: int | None = None,
+        model: str | None = None,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> Stream:
+        """Open a live stream of samples with this rate in Hz; a context manager.
+
+        `encoding`: of the bytes that are sent (`pcm_s16le`, `pcm_f32le`, `mulaw`); `channels`: interleaved, and mixed
+        into one; `stride_s`: seconds between two windows, by default the model's own; `top`, `model`, `deadline_s`,
+        `traceparent` as in `predict`. The deadline is for opening a connection, and for each time that one is made
+        again. Raises what `predict` does.
+
+        >>> with client.stream(sample_rate=16_000) as stream:  # doctest: +SKIP
+        ...     for event in stream.hear(blocks):
+        ...         print(event)
+        """
+        options = StreamOptions(
+            sample_rate=sample_rate,
+            encoding=encoding,
+            channels=channels,
+            stride_s=stride_s,
+            top=top,
+            model=model,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
+        )
+        within_s = self._deadline_s if deadline_s is None else deadline_s
+        return Stream(options, self._service, lambda: Attempts(within_s, self._retries))
 
     def close(self) -> None:
         """Close all connections."""

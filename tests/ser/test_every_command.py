@@ -38,8 +38,8 @@ OUTPUTS = {
 }
 """A command, and how it is told to write to FILE or FOLDER."""
 NO_OUTPUT = {
-    "sounds", "models list", "models show", "models publish", "models promote", "models canary", "models rollback",
-    "models prune", "pipeline submit", "pipeline schedule", "cache show", "cache prune",
+    "sounds", "listen", "models list", "models show", "models publish", "models promote", "models canary",
+    "models rollback", "models prune", "pipeline submit", "pipeline schedule", "cache show", "cache prune",
 }  # fmt: skip
 """Commands that write nothing, or into the store alone."""
 
@@ -114,7 +114,7 @@ def test_every_command_is_tested_here() -> None:
     assert tested | NO_OUTPUT == set(EVERY)
     reading = {re.sub(" --.*", "", command) for command in INPUTS}
     assert set(EVERY) - reading == {
-        "sample", "synthetic", "pipeline compile", "pipeline fetch", "cache show", "cache prune",
+        "sample", "listen", "synthetic", "pipeline compile", "pipeline fetch", "cache show", "cache prune",
     }  # fmt: skip
 
 

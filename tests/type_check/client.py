@@ -7,7 +7,7 @@ from typing import assert_type
 
 import numpy as np
 
-from speech_emotion.client import Answer, AsyncClient, Client, ProblemError, ServedVersion
+from speech_emotion.client import Answer, AsyncClient, Client, End, LiveWindow, Now, ProblemError, ServedVersion
 
 
 def ask() -> str | None:
@@ -24,6 +24,14 @@ def ask() -> str | None:
     assert_type(answer.model.version, int)
     assert_type([window.emotion for window in answer.timeline], list[str | None])
     return answer.emotion
+
+
+def listen(blocks: list[bytes]) -> None:
+    with Client() as client, client.stream(sample_rate=16_000, stride_s=1.0, top=3) as stream:
+        for event in stream.hear(blocks):
+            assert_type(event, LiveWindow | Now | End)
+        stream.send(np.zeros(160, np.float32))
+        stream.finish()
 
 
 async def ask_at_once() -> float | None:

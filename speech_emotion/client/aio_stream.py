@@ -1,0 +1,129 @@
+"""A live stream for asyncio; the same calls as `Stream`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from speech_emotion.client.address import Address
+from speech_emotion.client.calls import Attempts
+from speech_emotion.client.errors import ClientError
+from speech_emotion.client.live import FINISH, Course, Event, Samples, StreamOptions, pieces, refused
+
+
+class AsyncStream:
+    """`Stream` for asyncio: see there. It is opened by `async with`; one task may send while another iterates."""
+
+    def __init__(self, options: StreamOptions, service: Address, attempts: Callable[[], Attempts]) -> None:
+        self._options = options
+        self._service = service
+        self._attempts = attempts
+        self._course = Course(options, service)
+        self._waiting: deque[Event] = deque()
+        self._receiving = asyncio.Lock()  # taken before the other, where both are
+        self._sending = asyncio.Lock()
+        self._connection: ClientConnection
+
+    async def send(self, samples: Samples) -> None:
+        """Send samples: int16 or floats in -1..1, `[samples]` or `[samples, channels]`, or bytes in the encoding."""
+        async with self._sending:
+            used = self._connection
+            messages: list[str | bytes] = [*pieces(self._course.keep(samples))]
+            sent = await self._try(used, messages)
+        if not sent:
+            await self._recover(used)
+
+    async def finish(self) -> None:
+        """Say that there are no more samples: what is left is answered, and iterating ends after the summary."""
+        async with self._sending:
+            used, self._course.finished = self._connection, True
+            sent = await self._try(used, [FINISH])
+        if not sent:
+            await self._recover(used)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Each LiveWindow and Now as it comes, and the End after `finish`."""
+        while (event := await self._next()) is not None:
+            yield event
+
+    async def close(self) -> None:
+        """Close the connection; what was not answered is given up."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        self._connection = await self._open(self._attempts())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _next(self) -> Event | None:
+        while True:
+            async with self._receiving:
+                if self._waiting:
+                    return self._waiting.popleft()
+                if self._course.ended:
+                    return None
+                try:
+                    event = self._course.read(await self._connection.recv())
+                except ConnectionClosed as closed:
+                    await self._reopen(self._course.lost(closed))
+                    continue
+            if event is not None:
+                return event
+
+    async def _recover(self, broken: ClientConnection) -> None:
+        """Go on after a connection on which nothing could be sent, unless another task has done so."""
+        async with self._receiving:
+            try:
+                while broken is self._connection and not self._course.ended:
+                    if (event := self._course.read(await broken.recv())) is not None:
+                        self._waiting.append(event)
+            except ConnectionClosed as closed:
+                await self._reopen(self._course.lost(closed))
+
+    async def _reopen(self, error: ClientError) -> None:
+        attempts = self._attempts()
+        await asyncio.sleep(attempts.pause_after(error))
+        async with self._sending:
+            await self._connection.close()
+            self._connection = await self._open(attempts)
+
+    async def _open(self, attempts: Attempts) -> ClientConnection:
+        while True:
+            try:
+                connection = await self._connect(attempts.left_s)
+                if await self._try(connection, self._course.opening()):
+                    return connection
+                raise ConnectionError("it was closed at once")
+            except (OSError, InvalidHandshake, InvalidURI) as error:
+                pause_s = attempts.pause_after(refused(error, attempts.deadline_s, self._service))
+            await asyncio.sleep(pause_s)
+
+    async def _connect(self, timeout_s: float) -> ClientConnection:
+        proxy = self._service.proxy
+        return await connect(
+            self._options.url(self._service),
+            additional_headers=self._options.headers,
+            compression=None,
+            open_timeout=timeout_s,
+            close_timeout=2,
+            proxy=None if proxy is None else str(proxy),
+        )
+
+    @staticmethod
+    async def _try(connection: ClientConnection, messages: Iterable[str | bytes]) -> bool:
+        try:
+            for message in messages:
+                await connection.send(message)
+        except ConnectionClosed:
+            return False
+        return True

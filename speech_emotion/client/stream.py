@@ -1,0 +1,146 @@
+"""A live stream for ordinary code; `aio_stream` has the one for asyncio."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.sync.client import ClientConnection, connect
+
+from speech_emotion.client.address import Address
+from speech_emotion.client.calls import Attempts
+from speech_emotion.client.errors import ClientError
+from speech_emotion.client.live import FINISH, Course, Event, Samples, StreamOptions, pieces, refused
+
+
+class Stream:
+    """A live stream, as `Client.stream` opens it: one thread may send while another iterates.
+
+    A connection that is lost, or that the service closes because it restarts, is made again; the samples that were not
+    answered are sent once more, so that no window is missing. Raises what `Client.predict` does: ProblemError for what
+    the service refuses, UnreachableError if it is away for longer than the deadline allows.
+    """
+
+    def __init__(self, options: StreamOptions, service: Address, attempts: Callable[[], Attempts]) -> None:
+        self._options = options
+        self._service = service
+        self._attempts = attempts
+        self._course = Course(options, service)
+        self._waiting: deque[Event] = deque()
+        self._receiving = threading.Lock()  # taken before the other, where both are
+        self._sending = threading.Lock()
+        self._connection = self._open(attempts())
+
+    def send(self, samples: Samples) -> None:
+        """Send samples: int16 or floats in -1..1, `[samples]` or `[samples, channels]`, or bytes in the encoding."""
+        with self._sending:
+            used = self._connection
+            messages: list[str | bytes] = [*pieces(self._course.keep(samples))]
+            sent = self._try(used, messages)
+        if not sent:
+            self._recover(used)
+
+    def finish(self) -> None:
+        """Say that there are no more samples: what is left is answered, and iterating ends after the summary."""
+        with self._sending:
+            used, self._course.finished = self._connection, True
+            sent = self._try(used, [FINISH])
+        if not sent:
+            self._recover(used)
+
+    def hear(self, blocks: Iterable[Samples]) -> Iterator[Event]:
+        """Send blocks as they come, finish, and give the events meanwhile; the last is the End."""
+        for block in blocks:
+            self.send(block)
+            while (event := self._next(0)) is not None:
+                yield event
+        self.finish()
+        yield from self
+
+    def __iter__(self) -> Iterator[Event]:
+        """Each LiveWindow and Now as it comes, and the End after `finish`."""
+        while (event := self._next(None)) is not None:
+            yield event
+
+    def close(self) -> None:
+        """Close the connection; what was not answered is given up."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _next(self, timeout_s: float | None) -> Event | None:
+        while True:
+            with self._receiving:
+                if self._waiting:
+                    return self._waiting.popleft()
+                if self._course.ended:
+                    return None
+                used = self._connection
+                try:
+                    event = self._course.read(used.recv(timeout_s))
+                except TimeoutError:
+                    return None
+                except ConnectionClosed as closed:
+                    self._reopen(self._course.lost(closed))
+                    continue
+            if event is not None:
+                return event
+
+    def _recover(self, broken: ClientConnection) -> None:
+        """Go on after a connection on which nothing could be sent, unless another thread has done so."""
+        with self._receiving:
+            try:
+                while broken is self._connection and not self._course.ended:
+                    if (event := self._course.read(broken.recv())) is not None:
+                        self._waiting.append(event)
+            except ConnectionClosed as closed:
+                self._reopen(self._course.lost(closed))
+
+    def _reopen(self, error: ClientError) -> None:
+        attempts = self._attempts()
+        time.sleep(attempts.pause_after(error))
+        with self._sending:
+            self._connection.close()
+            self._connection = self._open(attempts)
+
+    def _open(self, attempts: Attempts) -> ClientConnection:
+        while True:
+            try:
+                connection = self._connect(attempts.left_s)
+                if self._try(connection, self._course.opening()):
+                    return connection
+                raise ConnectionError("it was closed at once")
+            except (OSError, InvalidHandshake, InvalidURI) as error:
+                pause_s = attempts.pause_after(refused(error, attempts.deadline_s, self._service))
+            time.sleep(pause_s)
+
+    def _connect(self, timeout_s: float) -> ClientConnection:
+        proxy = self._service.proxy
+        return connect(
+            self._options.url(self._service),
+            additional_headers=self._options.headers,
+            compression=None,
+            open_timeout=timeout_s,
+            close_timeout=2,
+            proxy=None if proxy is None else str(proxy),
+        )
+
+    @staticmethod
+    def _try(connection: ClientConnection, messages: Iterable[str | bytes]) -> bool:
+        try:
+            for message in messages:
+                connection.send(message)
+        except ConnectionClosed:
+            return False
+        return True

@@ -1,0 +1,151 @@
+"""Live streams by the client, sync and async, against the real service."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from speech_emotion.client import (
+    AsyncClient,
+    Client,
+    End,
+    LiveWindow,
+    Now,
+    ProblemError,
+    ProtocolError,
+    UnreachableError,
+)
+from speech_emotion.client.address import Address
+from speech_emotion.client.live import Course, StreamOptions, encode
+from tests.support import clips
+from tests.support.gateway import Gateway
+
+RATE = 16_000
+
+
+def blocks(seconds: float = 5.0) -> Iterator[np.ndarray]:
+    """Speech in pieces of a tenth of a second."""
+    import io
+
+    import soundfile
+
+    samples, _ = soundfile.read(io.BytesIO(clips.tone(seconds)), dtype="float32")
+    yield from np.array_split(samples, round(10 * seconds))
+
+
+def test_blocks_are_answered_window_by_window(service: Gateway) -> None:
+    with Client(service.url) as client, client.stream(sample_rate=RATE, model="edge", top=2) as stream:
+        events = list(stream.hear(blocks()))
+    windows = [event for event in events if isinstance(event, LiveWindow)]
+    assert windows[0].start_s == 0.0
+    assert windows[-1].end_s == 5.0
+    assert all(window.probabilities and len(window.probabilities) == 2 for window in windows)
+    assert sum(isinstance(event, Now) for event in events) == len(windows)
+    assert isinstance(events[-1], End)
+    assert events[-1].summary["windows"] == len(windows)
+    assert events[-1].since_s == 0.0
+
+
+def test_one_thread_sends_while_another_iterates(service: Gateway) -> None:
+    with Client(service.url) as client, client.stream(sample_rate=RATE, model="edge") as stream:
+
+        def speak() -> None:
+            for block in blocks():
+                stream.send(block)
+            stream.finish()
+
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        events = list(stream)
+        speaker.join()
+    assert isinstance(events[-1], End)
+    assert list(stream) == []
+
+
+def test_asyncio_has_the_same(service: Gateway) -> None:
+    async def ask() -> list[object]:
+        async with AsyncClient(service.url) as client, client.stream(sample_rate=RATE, model="edge") as stream:
+
+            async def speak() -> None:
+                for block in blocks():
+                    await stream.send(block)
+                await stream.finish()
+
+            speaker = asyncio.create_task(speak())
+            events = [event async for event in stream]
+            await speaker
+            return events
+
+    events = asyncio.run(ask())
+    assert isinstance(events[0], LiveWindow)
+    assert isinstance(events[-1], End)
+
+
+def test_what_the_service_refuses_is_a_problem(service: Gateway) -> None:
+    with Client(service.url) as client:
+        with pytest.raises(ProblemError, match="no model") as unknown:
+            client.stream(sample_rate=RATE, model="nobody")
+        assert (unknown.value.status, unknown.value.code) == (404, "unknown_model")
+        with client.stream(sample_rate=1_000) as stream, pytest.raises(ProblemError) as rate:
+            list(stream)
+        assert rate.value.code == "sample_rate_out_of_range"
+        with client.stream(sample_rate=RATE) as stream, pytest.raises(ProblemError) as empty:
+            list(stream.hear([]))
+        assert empty.value.code == "empty_audio"
+
+
+def test_a_service_that_is_away_or_another_one_is_said_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with Client(f"127.0.0.1:{port}", retries=0) as client, pytest.raises(UnreachableError):
+        client.stream(sample_rate=RATE)
+    with socket.create_server(("127.0.0.1", 0)) as other, Client(f"127.0.0.1:{other.getsockname()[1]}") as client:
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ProtocolError):
+            client.stream(sample_rate=RATE)
+        thread.join()
+
+
+def test_samples_become_bytes_of_the_streams_encoding() -> None:
+    ints, floats = np.array([0, 16_384, -32_768], np.int16), np.array([0, 0.5, -1.0])
+    assert encode(ints, "pcm_s16le", 1) == ints.astype("<i2").tobytes()
+    assert encode(ints, "pcm_f32le", 1) == floats.astype("<f4").tobytes()
+    assert encode(floats, "pcm_f32le", 1) == floats.astype("<f4").tobytes()
+    assert encode(floats, "pcm_s16le", 1) == np.array([0, 16_384, -32_767], "<i2").tobytes()
+    assert encode(b"any", "mulaw", 1) == b"any"
+    for samples, encoding in (
+        (np.zeros((2, 2)), "pcm_s16le"),
+        (np.zeros(2, np.int32), "pcm_s16le"),
+        (np.array([np.nan]), "pcm_s16le"),
+        (np.zeros(2), "mulaw"),
+    ):
+        with pytest.raises(ValueError):
+            encode(samples, encoding, 1)  # type: ignore[arg-type]
+
+
+def test_what_is_answered_is_kept_no_longer() -> None:
+    options = StreamOptions(
+        sample_rate=10, encoding="mulaw", channels=1, stride_s=None, top=None, model=None, affinity_key=None,
+        traceparent=None,
+    )  # fmt: skip
+    course = Course(options, Address.parse("http://127.0.0.1:1"))
+    course.keep(bytes(range(60)))
+    course.read('{"type": "ready", "stride_s": 2}')
+    verdict = '"emotion": null, "confidence": null, "probabilities": null, "uncertain": false'
+    course.read(f'{{"type": "window", "start_s": 0, "end_s": 4, {verdict}}}')
+    first, *rest = course.opening()
+    assert '"start_s": 2.0' in str(first)
+    assert rest == [bytes(range(20, 60))]
