@@ -26,7 +26,7 @@ from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.spool import Spool, SpooledBody
 from preprocess_gateway.settings import Settings
 
-PIECE_BYTES = 65_536
+PIECE_BYTES, LEAST_PIECE_BYTES = 65_536, 4_096
 MULTIPART = "multipart/form-data"
 RAW_TYPES = ("application/octet-stream", "application/ogg", "application/mp4", "application/x-matroska")
 RAW_FAMILIES = ("audio/", "video/")  # browsers and phones call a recording of sound alone a video too
@@ -123,8 +123,9 @@ class Uploads:
         received, begun = 0, time.monotonic()
         # Werkzeug bounds the stream, declared or not, and takes a body that ends at its bound for a longer one.
         request.max_content_length = max_bytes + 1
+        piece_bytes = self._piece_bytes if keep_rate else PIECE_BYTES
         try:
-            while piece := request.stream.read(PIECE_BYTES):
+            while piece := request.stream.read(piece_bytes):
                 received += len(piece)
                 if keep_rate:
                     self._extend(request, begun, received)
@@ -142,6 +143,12 @@ class Uploads:
             raise IncompleteBodyError(
                 f"The request body ended early: {received:,} of {request.content_length:,} bytes received"
             )
+
+    @property
+    def _piece_bytes(self) -> int:
+        """What is read at once of a recording: at the least rate it comes in half the time that a piece may take."""
+        in_time = self._settings.min_recording_rate * self._reading.timeout_s / 2
+        return min(PIECE_BYTES, max(LEAST_PIECE_BYTES, int(in_time)))
 
     def _extend(self, request: Request, begun: float, received: int) -> None:
         """No piece may take longer than a whole short request, nor all so far longer than at the minimum rate."""

@@ -139,6 +139,28 @@ def test_a_body_that_trickles_is_a_408(hasty: Gateway, framing: bytes) -> None:
     assert b'"request_timeout"' in answer
 
 
+def test_a_recording_may_take_as_long_as_it_keeps_coming(hasty: Gateway) -> None:
+    clip = clips.tone(8.0)
+    pieces = [clip[start : start + 32_000] for start in range(0, len(clip), 32_000)]
+
+    def slowly() -> Iterator[bytes]:
+        for piece in pieces:
+            time.sleep(2 * READ_TIMEOUT_S / len(pieces))
+            yield piece
+
+    headers = {"Content-Type": "audio/wav", "Accept": "application/json"}
+    answer = requests.post(f"{hasty.url}/v1/recordings", data=slowly(), headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["audio"]["duration_s"] == 8.0
+
+
+def test_a_recording_that_trickles_is_a_408(hasty: Gateway) -> None:
+    head = b"POST /v1/recordings HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nContent-Length: 1000\r\n\r\n"
+    answer = trickle(hasty.port, head, b"")
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+    assert b"sent too slowly" in answer
+
+
 def test_headers_that_trickle_end_the_connection(hasty: Gateway) -> None:
     assert trickle(hasty.port, b"POST /predict HTTP/1.1\r\nHost: g\r\nX-Long: ", b"") == b""
 
