@@ -3,12 +3,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.support import clips
 from tests.support.browser import CHROMIUM, chromium
 from tests.support.gateway import Gateway
-from training_pipeline.data.synthetic import write_sample
+from training_pipeline.data.synthetic import voice, write_sample
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +19,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("microphone") / "clip.wav"
     write_sample(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def two_phrases() -> bytes:
+    """Twelve seconds of a buzz in two voices: a clip of several windows."""
+    return clips.encode(np.concatenate([voice(5.5, 115.0, 0.01, seed=1), voice(6.5, 240.0, 0.06, seed=2)]))
 
 
 @pytest.fixture(scope="package")

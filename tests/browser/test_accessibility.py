@@ -16,7 +16,9 @@ LOOKS = {"light": ("light", 1000), "dark": ("dark", 1000), "phone": ("light", 36
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_no_state_has_a_serious_finding(browser: Browser, service: Gateway, clip: Path, look: str) -> None:
+def test_no_state_has_a_serious_finding(
+    browser: Browser, service: Gateway, clip: Path, two_phrases: bytes, look: str
+) -> None:
     if not AXE.exists():
         pytest.skip("no axe-core: run `npm ci`")
     scheme, width = LOOKS[look]
@@ -37,10 +39,13 @@ def test_no_state_has_a_serious_finding(browser: Browser, service: Gateway, clip
     drop(page, clip.read_bytes())
     expect_answer(page)
     findings["answer"] = serious(page)
-    page.get_by_role("button", name="Play the sample").click()
+    drop(page, two_phrases)
     expect_answer(page)
     expect(page.locator("#timeline button").first).to_be_visible()
-    findings["timeline"] = serious(page)
+    page.get_by_text("Settings", exact=True).click()
+    page.locator(".word").first.focus()
+    expect(page.locator(".tip").first).to_be_visible()
+    findings["timeline, settings, history and a meaning"] = serious(page)
     fits = page.evaluate(FITS)
     page.goto(f"{service.url}/card")
     page.add_script_tag(content=AXE.read_text())

@@ -6,8 +6,6 @@ import { ofChannel } from "../../preprocess_gateway/page/js/channels.js";
 import { Columns } from "../../preprocess_gateway/page/js/columns.js";
 import { Spectrum } from "../../preprocess_gateway/page/js/fft.js";
 import { WORDS, wordsFor } from "../../preprocess_gateway/page/js/problems.js";
-import { makeSample } from "../../preprocess_gateway/page/js/sample.js";
-import { SAMPLE_RATE } from "../../preprocess_gateway/page/js/samples.js";
 import { within } from "../../preprocess_gateway/page/js/waiting.js";
 import { encodeWav, join } from "../../preprocess_gateway/page/js/wav.js";
 import { duration, percent, segments, took, verdict, warning } from "../../preprocess_gateway/page/js/words.js";
@@ -73,14 +71,6 @@ for (const rate of [16_000, 44_100, 48_000]) {
     assert.ok(Math.abs((loudest * rate) / whole.spectrum.size - 1000) <= rate / whole.spectrum.size);
   });
 }
-
-test("the sample is twelve seconds, the same each time, at half scale", () => {
-  const sample = makeSample();
-  assert.equal(sample.length, 12 * SAMPLE_RATE);
-  assert.deepEqual(makeSample(), sample);
-  const peak = sample.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  assert.ok(Math.abs(peak - 0.5) < 1e-6);
-});
 
 test("numbers are written for people, and never rounded to certainty", () => {
   assert.deepEqual([0, 0.004, 0.416, 0.997, 1].map(percent), ["0 %", "<1 %", "42 %", ">99 %", "100 %"]);

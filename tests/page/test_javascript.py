@@ -20,6 +20,8 @@ NOT_FOR_PEOPLE = {
     "bad_query",
     "bad_request",
     "length_required",
+    "frame_too_large",
+    "not_acceptable",
     "not_found",
     "method_not_allowed",
     "unknown_model",

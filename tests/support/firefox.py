@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 FIREFOX = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
 PREFERENCES: Mapping[str, str | int | bool] = {
@@ -39,7 +40,7 @@ PREFERENCES: Mapping[str, str | int | bool] = {
 class FirefoxPage:
     """The one tab of a Firefox."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Connection) -> None:
         self._socket = socket
         self._ids = itertools.count()
         self.errors: list[str] = []

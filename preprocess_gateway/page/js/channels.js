@@ -1,22 +1,23 @@
 /** Which of a clip's channels is shown: all mixed, or one of them. */
 
-import { element } from "./result.js";
+import { element } from "./page.js";
 
 /** @typedef {import("./service.js").Answer} Answer */
 
 /**
  * Buttons to choose by, where there is something to choose.
  * @param {number} count of channels
+ * @param {number} shown the number of the channel that is shown, 0 for the mixture
  * @param {(channel: number) => void} choose called with the channel's number, 0 for the mixture
  */
-export function showChannels(count, choose) {
+export function showChannels(count, shown, choose) {
   const group = element("channels");
   group.hidden = count < 2;
   const buttons = Array.from({ length: count < 2 ? 0 : count + 1 }, (_, channel) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = channel ? `Channel ${channel}` : "Mixed";
-    button.setAttribute("aria-pressed", String(channel === 0));
+    button.setAttribute("aria-pressed", String(channel === shown));
     button.addEventListener("click", () => {
       for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
       choose(channel);

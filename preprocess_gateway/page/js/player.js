@@ -2,7 +2,7 @@
 
 import { Columns } from "./columns.js";
 import { Picture } from "./picture.js";
-import { element } from "./result.js";
+import { element } from "./page.js";
 import { SAMPLE_RATE } from "./samples.js";
 import { duration } from "./words.js";
 

@@ -1,20 +1,13 @@
 /** The answer for the whole clip, and the timeline's segments, as elements. */
 
+import { term } from "./meanings.js";
+import { options } from "./options.js";
+import { element, make } from "./page.js";
 import { duration, percent, segments, took, verdict, warning } from "./words.js";
 
 /** @typedef {import("./service.js").Answer} Answer */
 
 const HUES = 10;
-
-/**
- * @param {string} id
- * @returns {HTMLElement}
- */
-export function element(id) {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`no element ${id}`);
-  return found;
-}
 
 /**
  * @param {Answer} answer
@@ -31,7 +24,10 @@ export function showResult(answer, tookMs) {
   const warnings = (answer.warnings ?? []).map((code) => make("li", warning(code)));
   element("warnings").replaceChildren(...warnings);
   element("warnings").hidden = !warnings.length;
-  element("bars").replaceChildren(...bars(answer));
+  const shares = bars(answer);
+  element("bars").replaceChildren(...shares);
+  element("bars-title").textContent = answer.time_share ? "Share of the time that sounds like each emotion" : "How strongly it sounds like each emotion";
+  element("bars-title").hidden = !shares.length;
   element("facts").replaceChildren(...facts(answer, tookMs));
   element("result").hidden = false;
   return `${words.eyebrow} ${words.verdict}. ${words.explanation}`;
@@ -90,13 +86,13 @@ function follow(parts, buttons, at) {
 }
 
 /**
- * The most probable first.
+ * The most probable first; of a recording, what takes most of its time.
  * @param {Answer} answer
  */
 function bars(answer) {
   const hues = hueOf(answer);
-  const sorted = Object.entries(answer.probabilities ?? {}).sort(([, a], [, b]) => b - a);
-  return sorted.map(([label, share]) => {
+  const sorted = Object.entries(answer.time_share ?? answer.probabilities ?? {}).sort(([, a], [, b]) => b - a);
+  return sorted.slice(0, options().top).map(([label, share]) => {
     const item = make("li", "");
     item.style.setProperty("--hue", hues(label));
     const track = make("span", "", "track");
@@ -104,7 +100,7 @@ function bars(answer) {
     const bar = make("div", "", "bar");
     bar.style.width = `${100 * share}%`;
     track.append(bar);
-    item.append(make("span", label), track, make("span", percent(share), "percent"));
+    item.append(term(label), track, make("span", percent(share), "percent"));
     return item;
   });
 }
@@ -116,15 +112,19 @@ function bars(answer) {
 function facts({ model, audio, request_id: id }, tookMs) {
   const kilohertz = `${audio.sample_rate / 1000} kHz`;
   const channels = audio.channels === 1 ? "mono" : `${audio.channels} channels`;
+  const card = make("a", `${model.name}, version ${model.version}`);
+  card.setAttribute("href", `card?${new URLSearchParams({ model: model.name, version: String(model.version) })}`);
   const shown = {
-    Model: `${model.name}, version ${model.version} (${model.label})`,
-    Heard: [duration(audio.duration_s), kilohertz, channels, audio.format].filter(Boolean).join(", "),
-    "Time taken": took(tookMs),
-    Request: id,
+    Model: [card, ` (${model.label})`],
+    Heard: [[duration(audio.duration_s), kilohertz, channels, audio.format].filter(Boolean).join(", ")],
+    "Time taken": [took(tookMs)],
+    Request: [id],
   };
   return Object.entries(shown).map(([name, value]) => {
     const group = make("div", "");
-    group.append(make("dt", name), make("dd", value));
+    const described = make("dd", "");
+    described.append(...value);
+    group.append(make("dt", name), described);
     return group;
   });
 }
@@ -134,23 +134,10 @@ function facts({ model, audio, request_id: id }, tookMs) {
  * @param {Answer} answer
  * @returns {(label: string | null) => string}
  */
-function hueOf(answer) {
-  const labels = Object.keys(answer.probabilities ?? {});
+export function hueOf(answer) {
+  const labels = Object.keys(answer.time_share ?? answer.probabilities ?? {});
   return (label) => {
     const index = label === null ? -1 : labels.indexOf(label);
     return index < 0 ? "var(--line)" : `var(--hue-${index % HUES})`;
   };
-}
-
-/**
- * @param {string} kind
- * @param {string} text
- * @param {string} [style]
- * @returns {HTMLElement}
- */
-function make(kind, text, style) {
-  const made = document.createElement(kind);
-  made.textContent = text;
-  if (style) made.className = style;
-  return made;
 }

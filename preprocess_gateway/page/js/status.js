@@ -1,7 +1,7 @@
 /** What the page says of its own doing, and of what went wrong. */
 
 import { Problem, wordsFor } from "./problems.js";
-import { element } from "./result.js";
+import { element } from "./page.js";
 
 /**
  * @param {string} text
