@@ -62,8 +62,8 @@ def leave_corpora_out(
 ) -> list[Heard]:
     """For each corpus, train on all others and answer its clips; nothing is chosen on them.
 
-    A model tells the emotions that its own corpora can tell. With the folder `checkpoints`, an interrupted call goes on
-    where it was.
+    A model tells the emotions that its own corpora can tell. With the folder `checkpoints`, an interrupted call
+    resumes.
     """
     found = []
     names = [corpus.name for corpus in examples.data.corpora]
