@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
 from speech_emotion.channel import Tls, TlsError
-from speech_emotion.input_files import MAX_CLIP_BYTES
+from speech_emotion.input_files import MAX_CLIP_BYTES, MAX_RECORDING_BYTES
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """A folder of the model store, and a part of a path."""
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     max_recording_samples: int = Field(default=1_440_000_000, ge=1_000, le=2**38)
     """Maximum number of samples in a long recording, all channels together. They are not held in memory, but take
     time. The default is two hours of four channels at 48 kHz."""
-    max_recording_bytes: int = Field(default=1400 * 1024 * 1024, ge=1024, le=2**40)
+    max_recording_bytes: int = Field(default=MAX_RECORDING_BYTES, ge=1024, le=2**40)
     """Maximum size of the body of a request with a long recording. The default holds two hours of stereo at 48 kHz as
     16-bit PCM in WAV."""
     min_recording_rate: int = Field(default=16_384, ge=1, le=2**30)

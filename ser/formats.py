@@ -8,12 +8,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ser.clips import printable
+from ser.clips import Clip, UsageError, printable
 from ser.outcomes import Outcome
 from ser.output import writing
-from speech_emotion.client import Answer, Channel
+from speech_emotion import captions
+from speech_emotion.client import Answer, Channel, RecordingChannel, RecordingSummary
+from speech_emotion.files import whole_file
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 MIN_NAME_WIDTH = 12
 JSON_START = '{"file": '
-Format = Literal["table", "json", "csv"]
+Format = Literal["table", "json", "csv", "vtt"]
+Verdict: TypeAlias = Answer | Channel | RecordingSummary | RecordingChannel
 COLUMNS = (
     "file", "emotion", "confidence", "uncertain", "reason", "warnings", "probabilities", "duration_s",
     "model", "version", "label", "request_id", "error_code", "error",
@@ -55,18 +58,37 @@ def csv_row(outcome: Outcome, columns: Sequence[str] = COLUMNS) -> str:
     return "\n".join(csv_line([each.get(name) for name in columns]) for each in rows)
 
 
-def _heard(outcome: Outcome) -> Sequence[Answer | Channel]:
+def _heard(outcome: Outcome) -> Sequence[Verdict]:
     """What there is a verdict on: each channel, or the clip; nothing if it failed."""
     answer = outcome.answer
     return (answer.channels or (answer,)) if answer else ()
 
 
-def _verdict(heard: Answer | Channel) -> dict[str, Any]:
+def _verdict(heard: Verdict) -> dict[str, Any]:
     row = {name: getattr(heard, name) for name in ("emotion", "confidence", "uncertain", "reason")}
     row["warnings"] = " ".join(heard.warnings)
     row["probabilities"] = json.dumps(heard.probabilities) if heard.probabilities else None
-    row["channel"] = heard.channel if isinstance(heard, Channel) else None
+    row["channel"] = heard.channel if isinstance(heard, Channel | RecordingChannel) else None
     return row
+
+
+def vtt(summary: RecordingSummary) -> str:
+    """The segments of a recording as WebVTT, in order of their start; a separate channel is a voice."""
+    parts = summary.channels or (summary,)
+    segments = sorted(
+        (segment for part in parts for segment in part.segments), key=lambda each: (each.start_s, each.channel or 0)
+    )
+    return captions.HEADER + "".join(
+        captions.caption(
+            each.start_s,
+            each.end_s,
+            each.emotion,
+            each.confidence,
+            uncertain=each.uncertain,
+            channel=each.channel,
+        )
+        for each in segments
+    )
 
 
 class FileName:
@@ -110,9 +132,36 @@ def table(outcomes: Sequence[Outcome]) -> Table:
             emotion = heard.emotion or (heard.reason or "none").replace("_", " ")
             confidence = "" if heard.confidence is None else f"{heard.confidence:.0%}"
             style = "yellow" if heard.uncertain or not heard.emotion else ""
-            channel = [str(heard.channel)] if isinstance(heard, Channel) else []
+            channel = [str(heard.channel)] if isinstance(heard, Channel | RecordingChannel) else []
             drawn.add_row(name, *channel, Text(emotion, style), confidence, Text(", ".join(remarks)))
     return drawn
+
+
+class CaptionFolder:
+    """A folder that captions are written to, a file for each clip; what is there already is not asked for again."""
+
+    def __init__(self, folder: Path, clips: Sequence[Clip]) -> None:
+        """Raises UsageError where two clips would have the same file."""
+        self._paths = {clip.name: folder / f"{_relative(clip.shown)}.vtt" for clip in clips}
+        if len(set(self._paths.values())) < len(self._paths):
+            raise UsageError("two files have the same name, and so would their captions: ask for them one by one")
+
+    def done(self) -> set[str]:
+        """Names of the clips that have captions."""
+        return {name for name, path in self._paths.items() if path.exists()}
+
+    def write(self, outcome: Outcome) -> None:
+        """Write the captions of an answer, whole or not at all. Raises OSError."""
+        assert isinstance(outcome.answer, RecordingSummary)  # noqa: S101
+        path = self._paths[outcome.file]
+        with writing(path), whole_file(path) as temporary:
+            temporary.write_text(vtt(outcome.answer), encoding="utf-8")
+
+
+def _relative(shown: str) -> Path:
+    """A clip's path below the folder that was searched, or its file name alone."""
+    path = Path(shown)
+    return Path(path.name) if path.is_absolute() or ".." in path.parts else path
 
 
 class OutputFile:

@@ -19,11 +19,12 @@ from ser.clips import UsageError
 from ser.outcomes import ServiceAwayError
 from ser.serve import START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
 from speech_emotion.client import Client
+from speech_emotion.input_files import MAX_CLIP_BYTES
 
 FORM_BYTES = 4096
 """What a form adds to the clip in it."""
-MAX_CLIP_BYTES, MAX_CLIPS = 1024**3 - FORM_BYTES, 64
-"""What `ser predict` allows for a clip, and of clips at once."""
+MAX_CLIPS = 64
+"""What `ser predict` allows of clips at once."""
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def _mirror(store: Path, target: Path, model: str | None) -> ConfigMirror:
 @contextmanager
 def _client(model_server: str, model: str, deadline_s: float, max_bytes: int) -> Iterator[Client]:
     # Nobody else asks: clips wait here rather than come again in seconds.
-    body = max_bytes + FORM_BYTES
+    body, recording = min(max_bytes, MAX_CLIP_BYTES) + FORM_BYTES, max_bytes + FORM_BYTES
     settings = Settings(
         model_server=model_server,
         model_name=model,
@@ -71,6 +72,9 @@ def _client(model_server: str, model: str, deadline_s: float, max_bytes: int) ->
         queue_s=60,
         max_body_bytes=body,
         max_held_bytes=2 * MAX_CLIPS * body,
+        max_recordings=MAX_CLIPS,
+        max_recording_bytes=recording,
+        max_spooled_bytes=MAX_CLIPS * recording,
     )
     metrics = Metrics()
     predictor = Predictor.connect(settings, metrics)

@@ -9,13 +9,23 @@ from typing import Annotated
 import typer
 
 from ser import cache, experiments, models, pipeline, samples
-from ser.output import Commands, fail, output_file
+from ser.output import Commands, fail, output_file, output_folder
+from speech_emotion.input_files import MAX_RECORDING_BYTES
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(cache.app, name="cache")
 app.add_typer(experiments.app)  # without a name: its commands stand beside those here
+
+
+class FormatChoice(StrEnum):
+    """How answers are printed or written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    VTT = "vtt"
 
 
 class ChannelChoice(StrEnum):
@@ -96,15 +106,22 @@ def predict(
     model: Annotated[
         str | None, typer.Option(help="Ask the model of this name (default: the one that the service asks by default).")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    form: Annotated[
+        FormatChoice | None,
+        typer.Option(
+            "--format",
+            help="Print a table (the default), one JSON object a line, CSV, or WebVTT: captions for a player.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="The same as --format csv.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            callback=output_file,
-            help="Append answers to this file (JSON lines, or CSV if it ends in .csv), and skip clips that it answers.",
+            help="Append answers to this file (JSON lines, or CSV if it ends in .csv), and skip clips that it answers. "
+            "With --format vtt: write a file of captions for each clip to this folder, and skip clips that have one.",
         ),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Ask for N clips at once.")] = 3,
@@ -128,25 +145,29 @@ def predict(
     ] = 30.0,
     max_bytes: Annotated[
         int,
-        typer.Option(
-            min=1, max=1024**3 - 4096, help="Refuse larger clips unread; the gateway has GATEWAY_MAX_BODY_BYTES."
-        ),
-    ] = 16 * 1024 * 1024,
+        typer.Option(min=1, max=2**40, help="Refuse larger files unread; the gateway has GATEWAY_MAX_RECORDING_BYTES."),
+    ] = MAX_RECORDING_BYTES,
 ) -> None:
-    """Predict the emotion of clips.
+    """Predict the emotion of clips and of long recordings.
+
+    A file above 16 MiB, and what the gateway finds too long for a clip (by default more than a minute), is answered as
+    a recording: while it is heard, with a progress bar, and with segments in JSON.
 
     Exit codes: 0 every clip was answered, 1 some failed, 2 wrong usage, 3 the service is away.
     """
     from ser import predict as predicting
     from ser.outcomes import AskOptions
 
-    if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other")
+    chosen = {*([form.value] if form else []), *(["json"] if as_json else []), *(["csv"] if as_csv else [])}
+    if len(chosen) > 1:
+        raise typer.BadParameter(f"--format {' and '.join(sorted(chosen))} exclude each other")
+    shown = predicting.FORMATS[chosen.pop()] if chosen else "table"
+    (output_folder if shown == "vtt" else output_file)(output)
     request = predicting.Request(
         inputs=inputs,
         url=None if local else url,
         store=store,
-        form="json" if as_json else "csv" if as_csv else "table",
+        form=shown,
         output=output,
         deadline_s=deadline_s,
         options=AskOptions(
@@ -157,6 +178,7 @@ def predict(
             track=track,
             jobs=jobs,
             max_bytes=max_bytes,
+            as_recordings=shown == "vtt",
         ),
     )
     raise typer.Exit(predicting.run(request))

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.markup import escape
+from rich.progress import Progress, TaskID
 from typer.core import TyperGroup
 
 EXIT_CODES: Mapping[str, int] = {
@@ -132,6 +133,36 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
+
+
+class Bars:
+    """A bar for all parts, if there are several, and one for each part that says how far it is."""
+
+    def __init__(self, bar: Progress, description: str, total: int) -> None:
+        self._bar = bar
+        self._all = bar.add_task(description, total=total) if total > 1 else None
+        self._parts: dict[str, TaskID] = {}
+
+    def show(self, part: str, done: float, total: float | None) -> None:
+        """How much of a part is done; a part is shown from its first call on. May be called in any thread."""
+        if part not in self._parts:
+            self._parts[part] = self._bar.add_task(escape(part), total=total)
+        self._bar.update(self._parts[part], completed=done, total=total)
+
+    def done(self, part: str) -> None:
+        """A part is over, and its own bar goes."""
+        if (task := self._parts.pop(part, None)) is not None:
+            self._bar.remove_task(task)
+        if self._all is not None:
+            self._bar.advance(self._all)
+
+
+@contextmanager
+def progress_of_parts(description: str, total: int) -> Iterator[Bars]:
+    """The same for `total` parts, of which some take long."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield Bars(bar, description, total)
 
 
 def _try_file(path: Path) -> None:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias, get_args
 
 import typer
 
 from ser.clips import Clip, UsageError, find_clips, printable
-from ser.formats import COLUMNS, COLUMNS_BY_CHANNEL, Format, OutputFile, csv_line, csv_row, json_line, table
+from ser.formats import (
+    COLUMNS,
+    COLUMNS_BY_CHANNEL,
+    CaptionFolder,
+    Format,
+    OutputFile,
+    csv_line,
+    csv_row,
+    json_line,
+    table,
+    vtt,
+)
 from ser.outcomes import AskOptions, Outcome, ServiceAwayError, predict_all
-from ser.output import progress, sentence_of, writing
-from speech_emotion.client import Client
+from ser.output import progress_of_parts, sentence_of, writing
+from speech_emotion.client import Client, RecordingSummary
+
+FORMATS: Mapping[str, Format] = {name: name for name in get_args(Format)}
+Sink: TypeAlias = OutputFile | CaptionFolder
 
 
 class Exit(IntEnum):
@@ -49,7 +64,7 @@ def run(request: Request) -> Exit:
     """Predict, print, and say how it went; what is not an answer goes to standard error."""
     try:
         clips = find_clips(request.inputs)
-        sink = _sink(request)
+        sink = _sink(request, clips)
         done = sink.done() if sink else set()
     except OSError as error:
         return _say(sentence_of(error), Exit.USAGE)
@@ -77,18 +92,19 @@ def run(request: Request) -> Exit:
 
 
 def _collect(
-    client: Client, clips: Sequence[Clip], request: Request, sink: OutputFile | None, outcomes: list[Outcome]
+    client: Client, clips: Sequence[Clip], request: Request, sink: Sink | None, outcomes: list[Outcome]
 ) -> None:
     lines: dict[Format, Callable[[Outcome], str]] = {
         "json": json_line,
         "csv": partial(csv_row, columns=request.columns),
+        "vtt": _captions,
     }
     streamed = lines.get(request.form) if sink is None else None
     if streamed and request.form == "csv":
         typer.echo(csv_line(request.columns))
-    for outcome in _advancing(predict_all(client, clips, request.options), len(clips)):
+    for outcome in _advancing(client, clips, request.options):
         outcomes.append(outcome)
-        if streamed:
+        if streamed and (outcome.answer or request.form != "vtt"):
             # As bytes: a name need not be UTF-8, and a file of answers has it as it is.
             with writing("standard output"):
                 typer.echo(streamed(outcome).encode(errors="surrogateescape"))
@@ -96,13 +112,19 @@ def _collect(
             sink.write(outcome)
 
 
-def _advancing(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
-    if total == 1:
-        yield from outcomes
-        return
-    with progress("predicting", total) as step:
-        for outcome in outcomes:
-            step()
+def _captions(outcome: Outcome) -> str:
+    return vtt(outcome.answer).rstrip("\n") if isinstance(outcome.answer, RecordingSummary) else ""
+
+
+def _advancing(client: Client, clips: Sequence[Clip], options: AskOptions) -> Iterator[Outcome]:
+    """Outcomes as they come, with a bar for all clips, if there are several, and one for each long recording."""
+    with progress_of_parts("predicting", len(clips)) as bars:
+
+        def on_heard(clip: Clip, heard_s: float, duration_s: float | None) -> None:
+            bars.show(printable(clip.shown), heard_s, duration_s)
+
+        for outcome in predict_all(client, clips, options, on_heard):
+            bars.done(printable(outcome.clip.shown))
             yield outcome
 
 
@@ -131,7 +153,13 @@ def _client(request: Request) -> AbstractContextManager[Client]:
         raise UsageError(str(error)) from error
 
 
-def _sink(request: Request) -> OutputFile | None:
+def _sink(request: Request, clips: Sequence[Clip]) -> Sink | None:
+    """Raises UsageError for captions that cannot be told apart."""
+    if request.form == "vtt":
+        if request.output is not None:
+            return CaptionFolder(request.output, clips)
+        if len(clips) > 1:
+            raise UsageError("captions of several files need a folder: --output FOLDER")
     if request.output is None:
         return None
     as_csv = request.form == "csv" or (request.form == "table" and request.output.suffix.lower() == ".csv")

@@ -17,11 +17,21 @@ from speech_emotion.client.errors import (
     UnreachableError,
 )
 from speech_emotion.client.live import End, LiveWindow, Now
+from speech_emotion.client.recordings import (
+    AsyncRecording,
+    Recording,
+    RecordingChannel,
+    RecordingError,
+    RecordingSummary,
+    RecordingWindow,
+    Segment,
+)
 from speech_emotion.client.stream import Stream
 
 __all__ = [
     "Answer",
     "AsyncClient",
+    "AsyncRecording",
     "AsyncStream",
     "Audio",
     "Channel",
@@ -35,6 +45,12 @@ __all__ = [
     "Now",
     "ProblemError",
     "ProtocolError",
+    "Recording",
+    "RecordingChannel",
+    "RecordingError",
+    "RecordingSummary",
+    "RecordingWindow",
+    "Segment",
     "ServedVersion",
     "Stream",
     "TimeoutExceededError",

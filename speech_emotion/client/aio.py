@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -25,12 +27,14 @@ from speech_emotion.client.calls import (
     read_answers,
     read_json,
     read_versions,
+    recording_call,
     translate,
 )
-from speech_emotion.client.clips import ClipSource
+from speech_emotion.client.clips import ClipSource, open_recording
 from speech_emotion.client.errors import ClientError, ProblemError, TimeoutExceededError
 from speech_emotion.client.live import Encoding, StreamOptions
-from speech_emotion.input_files import MAX_CLIP_BYTES
+from speech_emotion.client.recordings import AsyncRecording
+from speech_emotion.input_files import MAX_CLIP_BYTES, MAX_RECORDING_BYTES
 
 
 class AsyncClient:
@@ -108,6 +112,46 @@ class AsyncClient:
         call = await self._prepare(clips, asked)
         return read_answers(await self._send(call, deadline_s), self._service)
 
+    @asynccontextmanager
+    async def recording(
+        self,
+        source: ClipSource,
+        *,
+        sample_rate: int | None = None,
+        top: int | None = None,
+        model: str | None = None,
+        channels: Channels = "mix",
+        track: int | None = None,
+        max_bytes: int = MAX_RECORDING_BYTES,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> AsyncIterator[AsyncRecording]:
+        """A long recording, whose windows come while it is heard: arguments and errors are those of `Client.recording`.
+
+        >>> async with client.recording("call.m4a") as call:  # doctest: +SKIP
+        ...     async for window in call:
+        ...         print(window.start_s, window.emotion)
+        """
+        asked = Question(
+            sample_rate=sample_rate,
+            top=top,
+            timeline=False,
+            model=model,
+            channels=channels,
+            track=track,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
+        )
+        silence_s = self._deadline_s if deadline_s is None else deadline_s
+        with ExitStack() as held:
+            opening = open_recording(source, sample_rate, max_bytes)
+            name, content = await anyio.to_thread.run_sync(held.enter_context, opening, abandon_on_cancel=True)
+            response = await self._begin(recording_call(name, content, asked), silence_s)
+            try:
+                yield AsyncRecording(response, silence_s, self._service)
+            finally:
+                await response.aclose()
+
     async def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""
         return read_versions(await self._send(Call("GET", "v1/models", {}), deadline_s), self._service)
@@ -153,6 +197,26 @@ class AsyncClient:
     async def _prepare(self, clips: Sequence[ClipSource], asked: Question) -> Call:
         # It reads a file, or encodes samples; a pipe may be silent for as long as it likes.
         return await anyio.to_thread.run_sync(predict_call, clips, asked, self._max_bytes, abandon_on_cancel=True)
+
+    async def _begin(self, call: Call, silence_s: float) -> httpx.Response:
+        attempts = Attempts(math.inf, self._retries)
+        while True:
+            try:
+                return await self._try_to_begin(call, silence_s)
+            except ClientError as error:
+                await anyio.sleep(attempts.pause_after(error))
+
+    async def _try_to_begin(self, call: Call, silence_s: float) -> httpx.Response:
+        request = self._http.build_request(call.method, call.path, timeout=silence_s, **call.arguments)
+        try:
+            response = await self._http.send(request, stream=True)
+            if response.status_code != 200:
+                await response.aread()
+        except httpx.HTTPError as error:
+            raise translate(error, silence_s, self._service) from error
+        if response.status_code != 200:
+            read_json(response, self._service)  # raises
+        return response
 
     async def _send(self, call: Call, deadline_s: float | None) -> httpx.Response:
         attempts = Attempts(self._deadline_s if deadline_s is None else deadline_s, self._retries)

@@ -56,7 +56,7 @@ class Channel:
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Channel:
         """Read one of an answer's channels; raises what `Answer.parse` does."""
-        return cls(channel=body["channel"], **_verdict(body))
+        return cls(channel=body["channel"], **verdict(body))
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Answer:
     def parse(cls, body: Mapping[str, Any]) -> Answer:
         """Read the body of a 200. Raises KeyError, TypeError or ValueError if it is none."""
         return cls(
-            **_verdict(body),
-            model=_known(Model, body["model"]),
-            audio=_known(Audio, body["audio"]),
+            **verdict(body),
+            model=known(Model, body["model"]),
+            audio=known(Audio, body["audio"]),
             request_id=body["request_id"],
             channels=tuple(Channel.parse(channel) for channel in body.get("channels") or ()),
         )
@@ -127,7 +127,8 @@ class ServedVersion:
         ]
 
 
-def _verdict(body: Mapping[str, Any]) -> dict[str, Any]:
+def verdict(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that an answer, a channel and a recording have in common. Raises KeyError if they are not there."""
     return {
         "emotion": body["emotion"],
         "confidence": body["confidence"],
@@ -135,10 +136,11 @@ def _verdict(body: Mapping[str, Any]) -> dict[str, Any]:
         "uncertain": bool(body.get("uncertain", False)),
         "reason": body.get("reason"),
         "warnings": tuple(body.get("warnings", ())),
-        "timeline": tuple(_known(Window, window) for window in body.get("timeline") or ()),
+        "timeline": tuple(known(Window, window) for window in body.get("timeline") or ()),
     }
 
 
-def _known(kind: type[T], body: Mapping[str, Any]) -> T:
+def known(kind: type[T], body: Mapping[str, Any]) -> T:
+    """A dataclass of the members that it knows. Raises TypeError if one is missing."""
     names = kind.__dataclass_fields__  # type: ignore[attr-defined]
     return kind(**{name: value for name, value in body.items() if name in names})

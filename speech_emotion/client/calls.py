@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, BinaryIO, Final, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -62,6 +62,19 @@ def predict_call(clips: Sequence[ClipSource], asked: Question, max_bytes: int) -
     if not clips:
         raise ValueError("no clip was given")
     files = [("file", read_clip(clip, asked.sample_rate, max_bytes)) for clip in clips]
+    path = "predict" if asked.model is None else f"v1/models/{quote(asked.model, safe='')}/predict"
+    return _ask_for(path, files, asked)
+
+
+def recording_call(name: str, content: bytes | BinaryIO, asked: Question) -> Call:
+    """`POST /v1/recordings`, or that of a model by its name; an open file is sent from its start."""
+    path = "v1/recordings" if asked.model is None else f"v1/models/{quote(asked.model, safe='')}/recordings"
+    call = _ask_for(path, [("file", (name, content))], asked)
+    call.arguments["headers"]["Accept"] = "application/x-ndjson"
+    return call
+
+
+def _ask_for(path: str, files: Sequence[tuple[str, tuple[str, bytes | BinaryIO]]], asked: Question) -> Call:
     query = {
         "top": asked.top,
         "timeline": "true" if asked.timeline else None,
@@ -69,7 +82,6 @@ def predict_call(clips: Sequence[ClipSource], asked: Question, max_bytes: int) -
         "track": asked.track,
     }
     headers = {"X-Affinity-Key": asked.affinity_key, "traceparent": asked.traceparent}
-    path = "predict" if asked.model is None else f"v1/models/{quote(asked.model, safe='')}/predict"
     return Call("POST", path, {"files": files, "params": _given(query), "headers": _given(headers)})
 
 
@@ -97,7 +109,7 @@ def read_json(response: httpx.Response, service: Address) -> Any:
     if response.status_code == 200 and body is not None:
         return body
     if isinstance(body, dict) and "code" in body:
-        raise _problem(response.status_code, body, _seconds(response.headers.get("Retry-After")))
+        raise read_problem(response.status_code, body, _seconds(response.headers.get("Retry-After")))
     if response.status_code == 503:  # a proxy before the service
         wait = _seconds(response.headers.get("Retry-After"))
         raise ProblemError(503, "unavailable", f"the service is not available at {service}", None, wait)
@@ -154,10 +166,11 @@ def _parse(response: httpx.Response, service: Address, parse: Callable[[Any], T]
 def _parse_results(body: Any) -> list[Answer | ProblemError]:
     if "results" not in body:
         return [Answer.parse(body)]
-    return [_problem(each["status"], each) if "code" in each else Answer.parse(each) for each in body["results"]]
+    return [read_problem(each["status"], each) if "code" in each else Answer.parse(each) for each in body["results"]]
 
 
-def _problem(status: int, body: dict[str, Any], retry_after_s: float | None = None) -> ProblemError:
+def read_problem(status: int, body: Mapping[str, Any], retry_after_s: float | None = None) -> ProblemError:
+    """A problem document as an error. Raises KeyError if it is none."""
     detail = str(body.get("detail") or body.get("title") or body["code"])
     return ProblemError(status, str(body["code"]), detail, body.get("request_id"), retry_after_s)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -24,13 +26,15 @@ from speech_emotion.client.calls import (
     read_answers,
     read_json,
     read_versions,
+    recording_call,
     translate,
 )
-from speech_emotion.client.clips import ClipSource
+from speech_emotion.client.clips import ClipSource, open_recording
 from speech_emotion.client.errors import ClientError, ProblemError
 from speech_emotion.client.live import Encoding, StreamOptions
+from speech_emotion.client.recordings import Recording
 from speech_emotion.client.stream import Stream
-from speech_emotion.input_files import MAX_CLIP_BYTES
+from speech_emotion.input_files import MAX_CLIP_BYTES, MAX_RECORDING_BYTES
 
 
 class Client:
@@ -134,6 +138,52 @@ class Client:
         call = predict_call(clips, asked, self._max_bytes)
         return read_answers(self._send(call, deadline_s), self._service)
 
+    @contextmanager
+    def recording(
+        self,
+        source: ClipSource,
+        *,
+        sample_rate: int | None = None,
+        top: int | None = None,
+        model: str | None = None,
+        channels: Channels = "mix",
+        track: int | None = None,
+        max_bytes: int = MAX_RECORDING_BYTES,
+        deadline_s: float | None = None,
+        traceparent: str | None = None,
+    ) -> Iterator[Recording]:
+        """A long recording, whose windows come while it is heard; the other arguments are those of `predict`.
+
+        A file is sent from the disk, a pipe from a temporary copy. `deadline_s` is how long the service may be silent,
+        not how long the recording may take; it is tried again only before its first line. Leaving the block breaks off
+        what is not answered yet.
+        Raises what `predict` does when it begins and while it is iterated over, and RecordingError, a ProblemError with
+        the windows before it, once it has begun.
+
+        >>> with Client("http://127.0.0.1:8080") as client:  # doctest: +SKIP
+        ...     with client.recording("call.m4a", channels="separate") as call:
+        ...         for window in call:
+        ...             print(window.start_s, window.channel, window.emotion)
+        ...     print(call.summary.segments)
+        """
+        asked = Question(
+            sample_rate=sample_rate,
+            top=top,
+            timeline=False,
+            model=model,
+            channels=channels,
+            track=track,
+            affinity_key=self._affinity_key,
+            traceparent=traceparent,
+        )
+        silence_s = self._deadline_s if deadline_s is None else deadline_s
+        with open_recording(source, sample_rate, max_bytes) as (name, content):
+            response = self._begin(recording_call(name, content, asked), silence_s)
+            try:
+                yield Recording(response, silence_s, self._service)
+            finally:
+                response.close()
+
     def models(self, *, deadline_s: float | None = None) -> list[ServedVersion]:
         """What serves now; raises what `predict` does."""
         return read_versions(self._send(Call("GET", "v1/models", {}), deadline_s), self._service)
@@ -185,6 +235,27 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _begin(self, call: Call, silence_s: float) -> httpx.Response:
+        """The response whose first line is here."""
+        attempts = Attempts(math.inf, self._retries)
+        while True:
+            try:
+                return self._try_to_begin(call, silence_s)
+            except ClientError as error:
+                time.sleep(attempts.pause_after(error))
+
+    def _try_to_begin(self, call: Call, silence_s: float) -> httpx.Response:
+        request = self._http.build_request(call.method, call.path, timeout=silence_s, **call.arguments)
+        try:
+            response = self._http.send(request, stream=True)
+            if response.status_code != 200:
+                response.read()
+        except httpx.HTTPError as error:
+            raise translate(error, silence_s, self._service) from error
+        if response.status_code != 200:
+            read_json(response, self._service)  # raises
+        return response
 
     def _send(self, call: Call, deadline_s: float | None) -> httpx.Response:
         attempts = Attempts(self._deadline_s if deadline_s is None else deadline_s, self._retries)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union, cast
 
 from speech_emotion.client.errors import ClipTooLargeError
 from speech_emotion.errors import FileTooLargeError
-from speech_emotion.input_files import read_at_most, require_size
+from speech_emotion.input_files import open_at_most, read_at_most, require_size
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,10 +33,25 @@ def read_clip(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tu
     return name, data
 
 
+@contextmanager
+def open_recording(
+    source: ClipSource, sample_rate: int | None, max_bytes: int
+) -> Iterator[tuple[str, bytes | BinaryIO]]:
+    """Name and content of a recording, of which a file is not read into memory; raises what `read_clip` does."""
+    try:
+        if isinstance(source, bytes) or not (isinstance(source, str | PathLike) or hasattr(source, "read")):
+            yield read_clip(source, sample_rate, max_bytes)
+            return
+        _refuse_rate(sample_rate)
+        with open_at_most(cast(Any, source), max_bytes) as file:
+            yield _name(source), file
+    except FileTooLargeError as error:
+        raise ClipTooLargeError(str(error)) from error
+
+
 def _read(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tuple[str, bytes]:
     if isinstance(source, bytes | str | PathLike) or hasattr(source, "read"):
-        if sample_rate is not None:
-            raise ValueError("sample_rate is for samples only: a file contains its own")
+        _refuse_rate(sample_rate)
         return _read_file(source, max_bytes)
     if sample_rate is None:
         raise ValueError("samples need their sample_rate in Hz")
@@ -66,8 +83,14 @@ def encode_wav(samples: npt.NDArray[Any], sample_rate: int) -> bytes:
 def _read_file(source: Any, max_bytes: int) -> tuple[str, bytes]:
     if isinstance(source, bytes):
         return "clip", source
-    data = read_at_most(source, max_bytes)
-    if not isinstance(source, str | PathLike):
-        return "clip", data
-    # A name that is not UTF-8 cannot be part of a form; the service does not use it.
-    return Path(source).name.encode(errors="replace").decode(), data
+    return _name(source), read_at_most(source, max_bytes)
+
+
+def _name(source: Any) -> str:
+    """What a form calls it. A name that is not UTF-8 cannot be part of a form; the service does not use it."""
+    return Path(source).name.encode(errors="replace").decode() if isinstance(source, str | PathLike) else "clip"
+
+
+def _refuse_rate(sample_rate: int | None) -> None:
+    if sample_rate is not None:
+        raise ValueError("sample_rate is for samples only: a file contains its own")
