@@ -9,7 +9,7 @@ TEST_PROCESSES ?= 3
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images kind lock audit clean node screenshots docs fuzz coverage lowest version
+.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images load-kind load-minikube push kind lock audit clean node screenshots docs fuzz coverage lowest version
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -85,13 +85,26 @@ cluster-test: $(INSTALLED)  ## install the chart on a real cluster and disturb i
 cluster-pictures: $(INSTALLED)  ## draw what clients saw in the last cluster-test
 	$(BIN)/python -m tests.cluster.pictures reports/cluster docs/pictures
 
-images:  ## build both images with docker
-	docker build -f Dockerfile.gateway -t speech-emotion/gateway:$(VERSION) .
-	docker build -f Dockerfile.pipeline -t speech-emotion/pipeline:$(VERSION) .
+IMAGES ?= gateway pipeline
+KIND_CLUSTER ?= kind
+
+images:  ## build the images with docker (IMAGES=gateway: that one alone)
+	for name in $(IMAGES); do docker build -f Dockerfile.$$name -t speech-emotion/$$name:$(VERSION) . || exit 1; done
+
+load-kind:  ## load the images onto the nodes of a cluster of kind (KIND_CLUSTER is its name)
+	for name in $(IMAGES); do kind load docker-image --name $(KIND_CLUSTER) speech-emotion/$$name:$(VERSION) || exit 1; done
+
+load-minikube:  ## load the images into minikube
+	for name in $(IMAGES); do minikube image load speech-emotion/$$name:$(VERSION) || exit 1; done
+
+push:  ## push the images to REGISTRY, an address and perhaps an account (registry.example.org/team)
+	@[ -n "$(REGISTRY)" ] || { echo "REGISTRY is not set: make push REGISTRY=registry.example.org/team" >&2; exit 2; }
+	for name in $(IMAGES); do image=speech-emotion/$$name:$(VERSION); \
+	docker tag $$image $(REGISTRY)/$$image && docker push $(REGISTRY)/$$image || exit 1; done
 
 kind: images  ## a cluster of kind (needs docker, kind, helm) with ingress-nginx and the chart
 	kind create cluster --name speech --config k8s/kind.yaml
-	kind load docker-image --name speech speech-emotion/gateway:$(VERSION)
+	$(MAKE) load-kind KIND_CLUSTER=speech IMAGES=gateway
 	kubectl apply -f https://kind.sigs.k8s.io/examples/ingress/deploy-ingress-nginx.yaml
 	kubectl -n ingress-nginx rollout status deployment/ingress-nginx-controller --timeout=300s
 	helm install speech helm/speech-emotion --wait --timeout 10m

@@ -27,6 +27,11 @@ helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Versio
 {{- end }}
 {{- end -}}
 
+{{/* Whether an image has its default name and no registry: that of .Values.gateway.image or .Values.retraining.image */}}
+{{- define "speech-emotion.unpublished" -}}
+{{- and (not .registry) (hasPrefix "speech-emotion/" .repository) -}}
+{{- end }}
+
 {{/* An image's full name: (list $ .Values.gateway.image) */}}
 {{- define "speech-emotion.image" -}}
 {{- $image := index . 1 -}}
