@@ -11,6 +11,8 @@ from speech_emotion.features.spec import FeatureSpec
 
 Array = npt.NDArray[np.float32]
 
+_AT_ONCE = 2**17
+"""Values that are made at once where columns lie ready: one call costs less than many."""
 
 class Columns:
     """Magnitudes of a signal's transform, as `librosa.stft` gives them for all of it; each column is made once.
@@ -26,6 +28,7 @@ class Columns:
         self._count = 0
         # Up to here librosa pads both ends at once; of longer signals it pads each for itself, by what lies beside it.
         self._short = -(-self._half // spec.hop_length) * spec.hop_length + spec.n_fft - self._half
+        self._window = librosa.filters.get_window(spec.window, spec.win_length)
         self._first = Tape((), np.float32)
         self._padded = Tape((), np.float32)
         self._magnitude = Tape((1 + spec.n_fft // 2,), np.float32)
@@ -62,13 +65,14 @@ class Columns:
         self._magnitude.forget(first)
         made = self._magnitude.end
         if made < last:
-            part = self._padded[made * spec.hop_length : (last - 1) * spec.hop_length + spec.n_fft]
+            ahead = max(last, min(self.complete, made + _AT_ONCE // (1 + self._half)))
+            part = self._padded[made * spec.hop_length : (ahead - 1) * spec.hop_length + spec.n_fft]
             transform = librosa.stft(
                 part,
                 n_fft=spec.n_fft,
                 hop_length=spec.hop_length,
                 win_length=spec.win_length,
-                window=spec.window,
+                window=self._window,
                 center=False,
             )
             self._magnitude.append(np.abs(transform.T))
