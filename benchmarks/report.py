@@ -12,20 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 PAGE = Path(__file__).parent / "README.md"
+LONG_RECORDINGS = Path(__file__).parents[1] / "docs" / "measurements" / "long_recordings.md"
 HEAD = "# Benchmarks\nRatios within one run; absolute times are those of the machine named.\n"
 
 
-def write_section(title: str, command: str, rows: Iterable[Mapping[str, object]]) -> None:
-    """Replace the section `title` of the page by a table of `rows`, under machine, date and revision."""
+def write_section(title: str, command: str, rows: Iterable[Mapping[str, object]], page: Path = PAGE) -> None:
+    """Replace the section `title` of a page by a table of `rows`, under machine, date and revision."""
     rows = list(rows)
     names = list(rows[0])
     table = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     table += [f"| {' | '.join(str(row[name]) for name in names)} |" for row in rows]
     measured = f"{circumstances()}, load average {os.getloadavg()[0]:.1f} at the end; `{command}`"
     section = "\n".join([f"## {title}", measured, "", *table, ""])
-    page = PAGE.read_text() if PAGE.exists() else HEAD
-    kept = re.sub(rf"\n## {re.escape(title)}\n.*?(?=\n## |\Z)", "", page, flags=re.DOTALL).rstrip()
-    PAGE.write_text(f"{kept}\n\n{section}")
+    text = page.read_text() if page.exists() else HEAD
+    kept = re.sub(rf"\n## {re.escape(title)}\n.*?(?=\n## |\Z)", "", text, flags=re.DOTALL).rstrip()
+    page.write_text(f"{kept}\n\n{section}")
 
 
 def measure_loads(title: str, module: str, measure: Callable[[float], Iterable[Mapping[str, object]]]) -> None:

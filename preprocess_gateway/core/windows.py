@@ -93,7 +93,7 @@ class WindowAnswers:
     ) -> None:
         """Of samples with `sample_rate` Hz and `channels`; `version` answers, without one that of the client.
 
-        Raises ModelUnavailableError while the model has no version, FeatureSpecError for an impossible stride.
+        Raises ModelUnavailableError while the model has no version, StrideError for an impossible stride.
         """
         self.version = version or model.choose(asking.affinity_key)
         """The version that answers now."""

@@ -68,10 +68,10 @@ class Activity:
         known = self._levels.known()
         if known < SUSTAINED_FRAMES:
             return float(sustained(self._levels[0:known], SUSTAINED_FRAMES).max(initial=FLOOR_DBFS))
-        recent = self._levels[max(0, self._looked_at - SUSTAINED_FRAMES + 1) : known]
-        if recent.size >= SUSTAINED_FRAMES:
+        if known > self._looked_at:
+            recent = self._levels[max(0, self._looked_at - SUSTAINED_FRAMES + 1) : known]
             self._loudest = max(self._loudest, float(sustained(recent, SUSTAINED_FRAMES).max()))
-        self._looked_at = known
+            self._looked_at = known
         return self._loudest
 
     def speech_level(self, start_s: float, end_s: float) -> float | None:

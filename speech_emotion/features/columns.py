@@ -5,6 +5,7 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import numpy.typing as npt
+from librosa import filters  # type: ignore[attr-defined]
 
 from speech_emotion.audio.tape import Tape
 from speech_emotion.features.spec import FeatureSpec
@@ -13,6 +14,7 @@ Array = npt.NDArray[np.float32]
 
 _AT_ONCE = 2**17
 """Values that are made at once where columns lie ready: one call costs less than many."""
+
 
 class Columns:
     """Magnitudes of a signal's transform, as `librosa.stft` gives them for all of it; each column is made once.
@@ -28,7 +30,7 @@ class Columns:
         self._count = 0
         # Up to here librosa pads both ends at once; of longer signals it pads each for itself, by what lies beside it.
         self._short = -(-self._half // spec.hop_length) * spec.hop_length + spec.n_fft - self._half
-        self._window = librosa.filters.get_window(spec.window, spec.win_length)
+        self._window = filters.get_window(spec.window, spec.win_length)
         self._first = Tape((), np.float32)
         self._padded = Tape((), np.float32)
         self._magnitude = Tape((1 + spec.n_fft // 2,), np.float32)
@@ -81,7 +83,8 @@ class Columns:
     def forget(self, before: int) -> None:
         """Keep nothing that only columns before this one need."""
         self._magnitude.forget(before)
-        self._padded.forget(self._magnitude.end * self._spec.hop_length)
+        # With columns far apart the next one may start after the last sample.
+        self._padded.forget(min(self._magnitude.end * self._spec.hop_length, self._padded.end))
 
     def _pad_start(self, after: int) -> None:
         self._padded.append(np.pad(self._first[0 : self._count], (self._half, after), self._spec.pad_mode))
