@@ -168,8 +168,8 @@ class Settings(BaseSettings):
     """Number of proxies in front of the gateway that each append to `X-Forwarded-For`. The address of a client is the
     one that the first of them saw. With 0 it is the address that the connection comes from."""
     stream_max_open: int = Field(default=32, ge=0, le=4096)
-    """Maximum number of open live streams; 0 allows none. Each takes one of `max_connections`, 8 of which are kept for
-    requests."""
+    """Maximum number of open live streams; 0 allows none. Each takes one of `max_connections`, of which 8 and those of
+    `max_recordings` are kept for requests."""
     stream_max_open_per_client: int = Field(default=8, ge=1, le=4096)
     """Maximum number of open live streams from one client address."""
     stream_max_s: float = Field(default=7200.0, gt=0, le=86_400)
@@ -245,6 +245,11 @@ class Settings(BaseSettings):
                 f"max_spooled_bytes is {self.max_spooled_bytes} and max_recording_bytes is {self.max_recording_bytes}: "
                 "a recording of the allowed size would always be refused"
             )
+        if self.max_recordings > self.max_connections // 2:
+            raise ValueError(
+                f"max_recordings is {self.max_recordings} and max_connections is {self.max_connections}: "
+                "each recording takes a connection for as long as it lasts, and at least half of them must be left"
+            )
         if self.port == self.probe_port:
             raise ValueError(f"port and probe_port are both {self.port}")
         if self.canary_label == self.model_label and self.canary_share + self.shadow_share > 0:
@@ -269,7 +274,7 @@ class Settings(BaseSettings):
     @property
     def stream_places(self) -> int:
         """Live streams at once, so that requests keep connections."""
-        return min(self.stream_max_open, self.max_connections - MIN_CONNECTIONS)
+        return max(0, min(self.stream_max_open, self.max_connections - MIN_CONNECTIONS - self.max_recordings))
 
     @property
     def audio_limits(self) -> Limits:

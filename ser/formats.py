@@ -138,7 +138,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 
 
 class CaptionFolder:
-    """A folder that captions are written to, a file for each clip; what is there already is not asked for again."""
+    """A folder that captions are written to, a file for each clip; a clip that has one is not asked for again."""
 
     def __init__(self, folder: Path, clips: Sequence[Clip]) -> None:
         """Raises UsageError where two clips would have the same file."""

@@ -105,7 +105,7 @@ def _is_regular(file: Any) -> bool:
         return False
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and not file.tell()
-    except (OSError, AttributeError):  # it is no file of the system
+    except (OSError, AttributeError):  # it is not a file of the system
         return False
 
 

@@ -66,6 +66,7 @@ def test_names_that_contradict_each_other_or_are_no_folder_are_refused(
         ({"max_body_bytes": 1024**3}, "max_held_bytes is 134217728"),
         ({"max_held_bytes": 1_000_000, "max_body_bytes": 1_000_000}, "1.25 times as much"),
         ({"max_spooled_bytes": 1024**3}, "max_recording_bytes is 1468006400"),
+        ({"max_recordings": 9, "max_connections": 16}, "at least half of them"),
         ({"port": 9090}, "both 9090"),
         ({"canary_label": "stable", "canary_share": 0.1}, "both 'stable'"),
         ({"model_label": "canary", "shadow_share": 0.1}, "both 'canary'"),
