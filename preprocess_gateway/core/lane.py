@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from heapq import heappop, heappush
 from itertools import count
 
+from preprocess_gateway.core.together import Together
+
+MAX_BATCH = 32
+
 
 class Lane:
     """Admits the steps of long work to one resource, one at a time: live work first, then in order of arrival.
@@ -75,10 +79,15 @@ class Lane:
 class Lanes:
     """The two lanes of a worker: its own CPU, on which blocks are heard, and the model server, which is asked."""
 
-    def __init__(self, share: float) -> None:
-        """`share` of the time that long work has while short requests are at work, in each of the two."""
+    def __init__(self, share: float, max_batch: int = MAX_BATCH) -> None:
+        """`share` of the time that long work has while short requests are at work, in each of the two.
+
+        `max_batch`: windows of live streams in one call.
+        """
         self.hearing = Lane(share)
         self.asking = Lane(share)
+        self.together = Together(self.asking, max_batch)
+        """Asks for live streams."""
 
     @contextmanager
     def short_request(self) -> Iterator[None]:

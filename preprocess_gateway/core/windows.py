@@ -192,14 +192,16 @@ class WindowAnswers:
             if not hears_alike(version, self.version):
                 self.successor = version
                 raise VersionChangedError("another version of the model has taken over, which hears in another way")
-            return version, self._model.ask(features, version, context)
+            if self._asking.live:
+                return version, self._lanes.together.ask(self._model, features, version, context)
+            with self._lanes.asking.step():
+                return version, self._model.ask(features, version, context)
 
         attempt = with_fallback(asked_again(steps, self._model), self._model, self._metrics)
         while True:
             try:
-                with self._lanes.asking.step(live=self._asking.live):
-                    self.version, rows = attempt(self.version, context)
-                    return rows
+                self.version, rows = attempt(self.version, context)
+                return rows
             except (ModelUnavailableError, OverloadedError):
                 late = time.monotonic() + RETRY_PAUSE_S >= context.deadline
                 if late or self._asking.stopped.wait(RETRY_PAUSE_S):

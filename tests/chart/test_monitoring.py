@@ -70,6 +70,14 @@ def metrics_in(expression: str) -> set[str]:
             ],
         ),
         (
+            "SpeechEmotionStreamsLate",
+            "20m",
+            [
+                series("speech_emotion_stream_windows_late_total", "", MANY),
+                series("speech_emotion_stream_lag_seconds_count", "", STEADY),
+            ],
+        ),
+        (
             "SpeechEmotionUnsure",
             "119m",
             [
