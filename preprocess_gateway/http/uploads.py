@@ -146,7 +146,7 @@ class Uploads:
 
     @property
     def _piece_bytes(self) -> int:
-        """What is read at once of a recording: at the least rate it comes in half the time that a piece may take."""
+        """What is read at once of a recording: at the minimum rate it comes in half the time that a piece may take."""
         in_time = self._settings.min_recording_rate * self._reading.timeout_s / 2
         return min(PIECE_BYTES, max(LEAST_PIECE_BYTES, int(in_time)))
 
