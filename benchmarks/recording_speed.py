@@ -1,4 +1,4 @@
-"""What an hour of speech costs: `python -m benchmarks.recording_speed`, tables in Markdown.
+"""What an hour of speech costs: `OPENBLAS_NUM_THREADS=1 python -m benchmarks.recording_speed`, tables in Markdown.
 
 A real gateway before a real model server answers `/v1/recordings`; CPU seconds are those of all processes of each, as
 the kernel counts them. Speech is that of the recordings that ship, one after the other.
@@ -94,6 +94,9 @@ def end_to_end(data: bytes, seconds: float, model: str, batches: tuple[int, ...]
 def parts(data: bytes, seconds: float) -> dict[str, object]:
     """CPU seconds for an hour of what a gateway does for either model, each alone in this process."""
     settings, spent = Settings(), dict.fromkeys(("decode", "hear"), 0.0)
+    Listener(RATE, 1, WHISPER_SPEC, settings.quality_limits).hear(
+        speech(20.0)[np.newaxis]
+    )  # compiles on its first call
     with open_blocks(data, settings.recording_limits) as blocks:
         listener = Listener(blocks.info.sample_rate, blocks.info.channels, WHISPER_SPEC, settings.quality_limits)
         begun = time.process_time()

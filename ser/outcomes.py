@@ -32,6 +32,8 @@ from speech_emotion.input_files import MAX_CLIP_BYTES, MAX_RECORDING_BYTES, open
 
 TOO_LONG = ("audio_too_long", "body_too_large", "too_many_samples")
 """What a service answers to a clip that it takes as a recording."""
+RECORDING_TRIES = 3
+"""How often a recording is sent whose gateway is stopped meanwhile; a rolling update may stop the next one too."""
 
 
 class ServiceAwayError(Exception):
@@ -178,9 +180,16 @@ def _ask_for(
                         raise
                     file.seek(0)
                     break
-    while True:
-        with places.hold():
-            return _recording(client, options, on_heard, clip, file)
+    for left in reversed(range(RECORDING_TRIES)):
+        try:
+            while True:
+                with places.hold():
+                    return _recording(client, options, on_heard, clip, file)
+        except RecordingError as error:
+            if error.code != "shutting_down" or not left:
+                raise
+            file.seek(0)
+    raise AssertionError("unreachable")
 
 
 def _clip(client: Client, options: AskOptions, data: bytes) -> Answer:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import Result
+from rich.console import Console
+from rich.progress import Progress
 from typer.testing import CliRunner
 
+from ser.clips import Clip
 from ser.main import app
+from ser.outcomes import RECORDING_TRIES, AskOptions, predict_all
+from ser.output import Bars
+from speech_emotion.client import Client
+from tests.speech_emotion.client.test_client import scripted
+from tests.speech_emotion.client.test_recordings import PROBLEM, PROGRESS, SUMMARY, WINDOW, said
 from tests.support import clips
 from tests.support.gateway import Gateway
 
@@ -100,3 +109,33 @@ def test_the_long_way_is_taken_only_where_the_service_asks_for_it(service: Gatew
     assert "body_too_large" in done.stdout
     done = predict(service, folder / "clip.wav", "--format", "json")
     assert "segments" not in json.loads(done.stdout)
+
+
+def test_a_recording_whose_gateway_is_stopped_is_sent_again(tmp_path: Path) -> None:
+    (path := tmp_path / "clip.wav").write_bytes(clips.tone(1.0))
+    clip = Clip(str(path), path.name)
+    heard: list[float] = []
+    for stopped, answered in ((2, True), (RECORDING_TRIES, False)):
+        transport, seen = scripted(*[said(PROGRESS, WINDOW, PROBLEM)] * stopped, said(PROGRESS, WINDOW, SUMMARY))
+        with Client(transport=transport) as client:
+            options = AskOptions(as_recordings=True, timeline=True)
+            (outcome,) = predict_all(client, [clip], options, lambda _clip, at_s, _of_s: heard.append(at_s))
+        assert (outcome.answer is not None, len(outcome.windows)) == (answered, 1)
+        sizes = {len(request.content) for _, request in seen}
+        assert len(sizes) == 1
+    assert heard == [4] * (3 + RECORDING_TRIES)
+
+
+def test_each_recording_has_a_bar_for_as_long_as_it_is_heard() -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=100)
+    with Progress(console=console, auto_refresh=False) as progress:
+        bars = Bars(progress, "predicting", 2)
+        bars.show("call [1].m4a", 30.0, 60.0)
+        progress.refresh()
+        assert "call [1].m4a" in shown.getvalue()
+        assert "50%" in shown.getvalue()
+        bars.done("call [1].m4a")
+        bars.done("short.wav")
+        assert [task.description for task in progress.tasks] == ["predicting"]
+        assert progress.finished
