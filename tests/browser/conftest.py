@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from playwright.sync_api import Browser, Page
 
+from speech_emotion.samples import FOLDER
 from tests.support import clips
 from tests.support.browser import CHROMIUM, chromium
 from tests.support.gateway import Gateway
@@ -15,8 +17,8 @@ from training_pipeline.data.synthetic import voice, write_sample
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A synthetic clip, which is what the microphone hears too."""
-    path = tmp_path_factory.mktemp("microphone") / "clip.wav"
+    """A synthetic clip."""
+    path = tmp_path_factory.mktemp("clip") / "clip.wav"
     write_sample(path)
     return path
 
@@ -27,12 +29,21 @@ def two_phrases() -> bytes:
     return clips.encode(np.concatenate([voice(5.5, 115.0, 0.01, seed=1), voice(6.5, 240.0, 0.06, seed=2)]))
 
 
+@pytest.fixture(scope="session")
+def angry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An actor who speaks angrily, which is what the microphone hears."""
+    samples, rate = soundfile.read(FOLDER / "angry.flac", dtype="int16")
+    path = tmp_path_factory.mktemp("microphone") / "angry.wav"
+    soundfile.write(path, samples, rate)
+    return path
+
+
 @pytest.fixture(scope="package")
-def browser(clip: Path) -> Iterator[Browser]:
+def browser(angry: Path) -> Iterator[Browser]:
     """Not for the session: while playwright runs, no other event loop can start in this thread."""
     if CHROMIUM is None:
         pytest.skip("no Chromium: install Debian's package `chromium`, or set CHROMIUM to the program")
-    with chromium(clip) as running:
+    with chromium(angry) as running:
         yield running
 
 

@@ -3,9 +3,11 @@
 import { Clips } from "./clips.js";
 import { offerExamples } from "./examples.js";
 import { History } from "./history.js";
+import { Live } from "./live.js";
 import { closeByEscape } from "./meanings.js";
 import { followAddress } from "./options.js";
 import { element, limit } from "./page.js";
+import { Recordings } from "./recordings.js";
 import { Speaking } from "./speaking.js";
 import { Stage } from "./stage.js";
 import { duration } from "./words.js";
@@ -33,10 +35,12 @@ function takeFiles(open) {
   });
 }
 
-const longest = limit("max-duration-s");
+const longest = Math.max(limit("max-duration-s"), limit("max-recording-s"));
 element("limit").textContent = Number.isFinite(longest) ? duration(longest) : "what the service allows";
 const stage = new Stage();
-const clips = new Clips(stage, new History());
+const history = new History();
+const clips = new Clips(stage, history, new Recordings(stage, history));
+new Live(stage, history);
 new Speaking(stage, clips);
 takeFiles((files) => void clips.openAll(files));
 followAddress();

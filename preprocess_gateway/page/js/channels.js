@@ -6,14 +6,14 @@ import { element } from "./page.js";
 
 /**
  * Buttons to choose by, where there is something to choose.
- * @param {number} count of channels
+ * @param {readonly number[]} numbers of the channels to choose from, 0 for the mixture
  * @param {number} shown the number of the channel that is shown, 0 for the mixture
  * @param {(channel: number) => void} choose called with the channel's number, 0 for the mixture
  */
-export function showChannels(count, shown, choose) {
+export function showChannels(numbers, shown, choose) {
   const group = element("channels");
-  group.hidden = count < 2;
-  const buttons = Array.from({ length: count < 2 ? 0 : count + 1 }, (_, channel) => {
+  group.hidden = numbers.length < 2;
+  const buttons = numbers.map((channel) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = channel ? `Channel ${channel}` : "Mixed";

@@ -6,12 +6,12 @@ import { options } from "./options.js";
 import { limit } from "./page.js";
 import { Problem } from "./problems.js";
 import { showResult, showTimeline } from "./result.js";
-import { decode } from "./samples.js";
+import { decode, durationOf } from "./samples.js";
 import { predict } from "./service.js";
 import { say, showProblem } from "./status.js";
 import { verdict, percent } from "./words.js";
 
-const maxBytes = limit("max-body-bytes");
+const [maxBytes, maxSeconds] = [limit("max-body-bytes"), limit("max-duration-s")];
 
 /** @typedef {import("./service.js").Got} Got */
 /** @typedef {{name: string, file: Blob, samples: Float32Array | null}} Clip samples: null where there is no picture */
@@ -20,10 +20,12 @@ export class Clips {
   /**
    * @param {import("./stage.js").Stage} stage
    * @param {import("./history.js").History} history
+   * @param {import("./recordings.js").Recordings} recordings where a clip turns out to be a long recording
    */
-  constructor(stage, history) {
+  constructor(stage, history, recordings) {
     this.stage = stage;
     this.history = history;
+    this.recordings = recordings;
   }
 
   /**
@@ -41,8 +43,12 @@ export class Clips {
   async open(file) {
     const signal = this.stage.begin(() => void this.open(file));
     say("Reading the file…");
-    const samples = file.size > maxBytes ? null : await decode(file);
-    if (!signal.aborted) await this.answer({ name: file.name, file, samples }, signal);
+    const seconds = await durationOf(file);
+    const long = file.size > maxBytes || (seconds ?? 0) > maxSeconds;
+    const samples = long ? null : await decode(file);
+    if (signal.aborted) return signal;
+    if (long) await this.recordings.answer(file.name, file, seconds, signal);
+    else await this.answer({ name: file.name, file, samples }, signal);
     return signal;
   }
 
@@ -76,13 +82,14 @@ export class Clips {
     this.stage.player.load(clip.name, clip.file, clip.samples);
     say("Listening to the clip…");
     try {
-      if (clip.file.size > maxBytes) throw new Problem("body_too_large");
       const got = await predict(clip.file, clip.name, signal, model, channels);
       const asked = new Asked(got, channels, (wanted) => predict(clip.file, clip.name, signal, model, wanted));
       this.show(clip, asked);
       this.history.add({ name: clip.name, said: inShort(got.answer), show: () => this.again(clip, asked) });
     } catch (error) {
-      showProblem(error);
+      const long = error instanceof Problem && error.code === "audio_too_long"; // the browser could not tell
+      if (long) await this.recordings.answer(clip.name, clip.file, null, signal);
+      else showProblem(error);
     }
   }
 
@@ -114,7 +121,8 @@ export class Clips {
       say(showResult(answer, got.tookMs), true);
     };
     show(asked.first);
-    showChannels(asked.first.answer.audio.channels, first, async (channel) => {
+    const { channels } = asked.first.answer.audio;
+    showChannels(channels < 2 ? [] : [...Array(channels + 1).keys()], first, async (channel) => {
       chosen = channel;
       try {
         const got = await asked.of(channel ? "separate" : "mix");

@@ -16,6 +16,7 @@ export class Player {
     this.canvas = /** @type {HTMLCanvasElement} */ (element("picture"));
     this.picture = new Picture(this.canvas);
     this.seconds = 0;
+    this.until = Infinity; // where a part that plays ends
     /** @type {Columns | null} */
     this.live = null;
     /** @type {(at: number) => void} */
@@ -46,6 +47,7 @@ export class Player {
    */
   load(name, file, samples) {
     this.live = null;
+    this.until = Infinity;
     this.follow = () => {};
     URL.revokeObjectURL(this.audio.src);
     element("clip-title").textContent = name;
@@ -62,6 +64,23 @@ export class Player {
     columns.push(samples);
     columns.finish();
     this.picture.set(columns.all);
+    this.update();
+  }
+
+  /**
+   * A file that is too long to be drawn: it plays from where it lies.
+   * @param {string} name
+   * @param {Blob} file
+   * @param {number | null} seconds null: it cannot be played
+   */
+  loadLong(name, file, seconds) {
+    this.load(name, file, null);
+    element("no-picture").hidden = true;
+    this.seconds = seconds ?? 0;
+    element("transport").hidden = seconds === null;
+    if (seconds === null) return;
+    this.audio.src = URL.createObjectURL(file);
+    this.seeker.max = String(seconds);
     this.update();
   }
 
@@ -99,8 +118,20 @@ export class Player {
     }
   }
 
+  /**
+   * Play a part, and stop at its end.
+   * @param {number} from in seconds
+   * @param {number} to in seconds
+   */
+  async playFrom(from, to) {
+    this.seek(from);
+    this.until = to;
+    await this.play();
+  }
+
   /** @param {number} at in seconds */
   seek(at) {
+    this.until = Infinity;
     this.audio.currentTime = Math.max(0, Math.min(at, this.seconds));
     this.update();
   }
@@ -113,6 +144,10 @@ export class Player {
   update() {
     if (!this.seconds || this.live) return;
     const at = Math.min(this.audio.currentTime, this.seconds);
+    if (at >= this.until) {
+      this.until = Infinity;
+      this.audio.pause();
+    }
     const resting = this.audio.paused && (at === 0 || this.audio.ended);
     this.picture.show(resting ? null : at / this.seconds);
     this.seeker.value = String(at);

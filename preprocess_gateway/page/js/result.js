@@ -11,7 +11,7 @@ const HUES = 10;
 
 /**
  * @param {Answer} answer
- * @param {number} tookMs
+ * @param {number | null} tookMs null: while it was spoken
  * @returns {string} a sentence for those who listen
  */
 export function showResult(answer, tookMs) {
@@ -107,7 +107,7 @@ function bars(answer) {
 
 /**
  * @param {Answer} answer
- * @param {number} tookMs
+ * @param {number | null} tookMs null: while it was spoken
  */
 function facts({ model, audio, request_id: id }, tookMs) {
   const kilohertz = `${audio.sample_rate / 1000} kHz`;
@@ -117,7 +117,7 @@ function facts({ model, audio, request_id: id }, tookMs) {
   const shown = {
     Model: [card, ` (${model.label})`],
     Heard: [[duration(audio.duration_s), kilohertz, channels, audio.format].filter(Boolean).join(", ")],
-    "Time taken": [took(tookMs)],
+    ...(tookMs === null ? {} : { "Time taken": [took(tookMs)] }),
     Request: [id],
   };
   return Object.entries(shown).map(([name, value]) => {

@@ -4,6 +4,7 @@ import { within } from "./waiting.js";
 
 export const SAMPLE_RATE = 16000;
 const DECODE_MS = 20_000;
+const METADATA_MS = 5000;
 
 /**
  * @param {Float32Array<ArrayBuffer>} samples
@@ -44,4 +45,22 @@ function mixed(buffer) {
   const first = /** @type {Float32Array<ArrayBuffer>} */ (channels[0]);
   if (channels.length === 1) return first;
   return first.map((_, n) => channels.reduce((sum, channel) => sum + (channel[n] ?? 0), 0) / channels.length);
+}
+
+/**
+ * How long a file is, without reading all of it.
+ * @param {Blob} file
+ * @returns {Promise<number | null>} seconds; null where the browser cannot tell
+ */
+export async function durationOf(file) {
+  const audio = new Audio();
+  audio.preload = "metadata";
+  const known = new Promise((resolve) => {
+    audio.onloadedmetadata = () => resolve(audio.duration);
+    audio.onerror = () => resolve(null);
+  });
+  audio.src = URL.createObjectURL(file);
+  const seconds = await within(known, METADATA_MS, () => null);
+  URL.revokeObjectURL(audio.src);
+  return Number.isFinite(seconds) ? seconds : null;
 }

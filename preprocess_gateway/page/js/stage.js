@@ -3,12 +3,14 @@
 import { element } from "./page.js";
 import { Player } from "./player.js";
 import { say } from "./status.js";
+import { Timeline } from "./timeline.js";
 
-const OF_A_TURN = ["problem", "result", "timeline", "now", "long", "live", "cancel"];
+const OF_A_TURN = ["problem", "result", "timeline", "now", "long", "progress", "cancel"];
 
 export class Stage {
   constructor() {
     this.player = new Player();
+    this.timeline = new Timeline();
     this.turn = new AbortController();
     /** @type {() => void} */
     this.again = () => {};

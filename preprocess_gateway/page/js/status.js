@@ -8,7 +8,7 @@ import { element } from "./page.js";
  * @param {boolean} [seen] whether it stands on the page already: then only for those who listen
  */
 export function say(text, seen = false) {
-  element("status").textContent = text;
+  if (element("status").textContent !== text) element("status").textContent = text; // said once to those who listen
   element("status").classList.toggle("hidden", seen);
 }
 
