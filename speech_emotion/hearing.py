@@ -18,6 +18,9 @@ from speech_emotion.features import FeatureSpec, Window, Windows
 
 Array = npt.NDArray[np.float32]
 
+_PIECE = 2**19
+"""Samples of each channel that are heard at once: what is made of a long block on the way takes bounded memory."""
+
 
 @dataclass(frozen=True)
 class HeardWindow:
@@ -50,7 +53,7 @@ class Listener:
     How the samples are cut into blocks changes nothing of the windows. A window is given once half a transform of the
     spec beyond its end is heard; what comes later says nothing about it (`speech_emotion.audio.activity`). Before that,
     the resampler holds back up to 0.1 s, and the mixture of several channels half a second. Memory is bounded by the
-    spec's window and by the longest block.
+    spec's window.
     """
 
     def __init__(self, sample_rate: int, channels: int, spec: FeatureSpec, limits: QualityLimits) -> None:
@@ -80,11 +83,8 @@ class Listener:
 
     def hear(self, block: Array) -> list[HeardWindow]:
         """The windows that are known with `block`, float32 `[channels, samples]`, which may have no samples."""
-        self._samples += block.shape[1]
-        self._full_scale += at_full_scale(block)
-        mono = self._preparer.add(block)
-        self._activity.add(mono)
-        return self._heard(self._windows.add(mono))
+        pieces = (block[:, start : start + _PIECE] for start in range(0, block.shape[1], _PIECE))
+        return [window for piece in pieces for window in self._hear(piece)]
 
     def end(self) -> list[HeardWindow]:
         """The windows that are left, of which the last ends with what was heard.
@@ -98,6 +98,13 @@ class Listener:
         self._activity.end()
         heard = self._heard(self._windows.add(mono))
         return heard + self._heard(self._windows.end())
+
+    def _hear(self, block: Array) -> list[HeardWindow]:
+        self._samples += block.shape[1]
+        self._full_scale += at_full_scale(block)
+        mono = self._preparer.add(block)
+        self._activity.add(mono)
+        return self._heard(self._windows.add(mono))
 
     def _heard(self, windows: Sequence[Window]) -> list[HeardWindow]:
         heard = []

@@ -217,3 +217,16 @@ def test_half_an_hour_takes_the_memory_of_a_window(rate: int, channels: int, lou
     assert windows == pytest.approx(15 * minutes, abs=2)
     assert late - early < 0.1 * 2**20
     assert late < 5 * 2**20
+
+
+def test_a_block_of_any_length_takes_the_memory_of_a_piece() -> None:
+    listener = Listener(16_000, 1, COARSE, LIMITS)
+    block = np.tile(np.asarray(SPEECH, np.float32), (1, 150))
+    tracemalloc.start()
+    try:
+        windows = listener.hear(block)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(windows) == pytest.approx(450, abs=1)
+    assert peak < block.nbytes / 4
