@@ -7,8 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -53,11 +53,11 @@ def stumbles(path: Path) -> Iterator[str]:
             yield f"{path.relative_to(ROOT)}:{line}: {' '.join(found[0].split())!r}; better: {better}"
 
 
-def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command below this one: Typer has its own copy of click, so classes tell nothing."""
     yield name, command
-    if isinstance(command, click.Group):
-        for child, sub in command.commands.items():
-            yield from commands(sub, f"{name} {child}")
+    for child, sub in getattr(command, "commands", {}).items():
+        yield from commands(sub, f"{name} {child}")
 
 
 COMMANDS = dict(commands(typer.main.get_command(app), "ser"))
@@ -101,6 +101,7 @@ def test_errors_are_described_in_sentences() -> None:
 
 
 def test_every_command_and_option_has_a_help_text_that_is_a_sentence() -> None:
+    assert len(COMMANDS) > 20
     for name, command in COMMANDS.items():
         assert (command.help or "").strip().split("\n\n")[0].rstrip().endswith("."), name
         for parameter in command.params:
