@@ -12,7 +12,7 @@ import typer
 from training_pipeline.retraining.options import find
 
 app = typer.Typer(
-    help="Look at what was kept below .cache (features, checkpoints and finished work), and delete it.",
+    help="Show or delete the caches below .cache: features, checkpoints and finished work.",
     no_args_is_help=True,
 )
 
@@ -20,7 +20,7 @@ CACHE = Path(".cache")
 _LIMIT = find("cache_max_bytes")
 CACHE_MAX_BYTES: int = _LIMIT.default
 CacheMaxBytes = Annotated[int, typer.Option(_LIMIT.flag, envvar=_LIMIT.variable, min=0, help=_LIMIT.text)]
-Folder = Annotated[Path, typer.Option(help="Folder that the caches lie in.")]
+Folder = Annotated[Path, typer.Option(help="Folder of the caches.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -42,7 +42,7 @@ def show(folder: Folder = CACHE, as_json: AsJson = False) -> None:
 def prune(folder: Folder = CACHE, cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES, as_json: AsJson = False) -> None:
     """Delete the least recently used entries until the limit is kept, or all of them with a limit of 0.
 
-    What a running training works in stays. Recordings, downloads and finished models are no cache.
+    Files that a running training uses are kept. Recordings, downloads and finished models are not caches.
     """
     from training_pipeline import cache
 

@@ -127,7 +127,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure models on speakers that they never heard.
+    """Measure models on speakers that they have never heard.
 
     The figures come from kept predictions, or with --retrain from training: in five folds, or in one for each speaker
     if there are fewer. --retrain needs three speakers: one to test on, two to train and calibrate on. Of several
@@ -185,15 +185,15 @@ def train(
     evaluation: Annotated[
         Path | None, typer.Option(help="Put figures into the card, from the results.json of `ser evaluate`.")
     ] = None,
-    licence: Annotated[str, typer.Option(help="Name this licence of the data in the card.")] = "unknown",
-    name: Annotated[str, typer.Option(help="Name the data set so in the card.")] = "unnamed",
+    licence: Annotated[str, typer.Option(help="Licence of the data in the card.")] = "unknown",
+    name: Annotated[str, typer.Option(help="Name of the data set in the card.")] = "unnamed",
     seed: Seed = 0,
     checkpoints: Checkpoints = None,
     cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
 ) -> None:
     """Train a model on every clip and export it as a SavedModel that can be served.
 
-    It needs two speakers, as a model is calibrated on speakers that it did not hear. An interrupted training goes on.
+    It needs two speakers, to calibrate the model on one that it has not heard. An interrupted training resumes.
     """
     from ser.output import progress
     from training_pipeline.experiments.train import Training, train_on_all
@@ -239,7 +239,7 @@ def sounds(
         Path | None,
         typer.Option(exists=True, file_okay=False, help="A SavedModel; default: the stable version in models."),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Hear at most N files of each folder, drawn by chance.")] = 100,
+    most: Annotated[int, typer.Option(min=1, help="Use at most N files of each folder, chosen at random.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a version answers to recordings without a known emotion, such as noises: 3.5 s of each file."""

@@ -49,7 +49,7 @@ def main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Speech goes in, an emotion comes out: serve models, ask them, train and roll them out."""
+    """Serve, query, train and roll out models that name the emotion in speech."""
 
 
 @app.command()
@@ -69,7 +69,7 @@ def serve(
     ] = Path("sample.wav"),
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Serve this model of the store, may be repeated; the first is the default. Default: all."),
+        typer.Option(help="Serve this model (default: all); repeat it for several. The first is the default."),
     ] = None,
 ) -> None:
     """Run a model server and a gateway on this machine until Ctrl-C."""
@@ -100,7 +100,7 @@ def predict(
         str, typer.Option(envvar="SER_URL", help="URL of the gateway; without a scheme it is http://.")
     ] = "http://127.0.0.1:8080",
     local: Annotated[
-        bool, typer.Option("--local", help="Ask no gateway: start the model of --store in this process.")
+        bool, typer.Option("--local", help="Use no gateway: run the model of --store in this process.")
     ] = False,
     store: Annotated[Path, typer.Option(help="Folder of the model store that --local uses.")] = Path("models"),
     model: Annotated[
@@ -195,7 +195,7 @@ class EncodingChoice(StrEnum):
 @app.command()
 def listen(
     source: Annotated[
-        str | None, typer.Argument(metavar="-", help="Read samples from standard input (default: hear the microphone).")
+        str | None, typer.Argument(metavar="-", help="Read samples from standard input (default: the microphone).")
     ] = None,
     url: Annotated[
         str, typer.Option(envvar="SER_URL", help="URL of the gateway; without a scheme it is http://.")
@@ -214,7 +214,7 @@ def listen(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Hear speech live, from the microphone or a pipe, and print its emotion window by window.
+    """Process live speech from the microphone or a pipe, and print its emotion window by window.
 
     Ctrl-C ends the recording.
     Exit codes: 0 all was answered, 1 the stream failed, 2 wrong usage, 3 the service is away.
@@ -257,7 +257,7 @@ def sample(
     ] = samples.PLAIN,
     listed: Annotated[bool, typer.Option("--list", help="List the recordings and their licence.")] = False,
     synthetic: Annotated[
-        bool, typer.Option("--synthetic", help="Write a synthetic buzz as WAV, which is no speech.")
+        bool, typer.Option("--synthetic", help="Write a synthetic buzz as WAV, which is not speech.")
     ] = False,
 ) -> None:
     """Write a recording of a person to try the service with."""

@@ -70,7 +70,7 @@ def publish(
     name: Model = NAME,
     as_json: AsJson = False,
 ) -> None:
-    """Copy a SavedModel into the store as the next version, which no label names yet."""
+    """Copy a SavedModel into the store as the next version, without a label."""
     from speech_emotion.store.publish import publish as bring_in
 
     opened = _open(store)
@@ -145,7 +145,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the versions that nobody needs: all but stable, its predecessor, canary and young ones."""
+    """Delete versions that are not needed: all except stable, its predecessor, canary and recent ones."""
     from speech_emotion.store import prune as pruning
 
     opened = _open(store, name)

@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def run(options: Options, as_json: AsJson = False) -> None:
     """Run the whole pipeline in this process, without Kubeflow.
 
-    A label is given only once every model server serves the version: name them with --server, or say --offline.
+    A label is given only once every model server serves the version: name them with --server, or use --offline.
     Without servers the version is checked on a model server of its own. The data set needs three speakers.
     """
     import logging
@@ -58,10 +58,10 @@ def fetch(
     folder: Annotated[Path, typer.Argument(callback=output_folder, help="Folder for the downloads and the clips.")],
     corpus: Annotated[Fetched, typer.Option(help="Fetch this corpus.")] = Fetched.ravdess,
 ) -> None:
-    """Fetch a corpus from its authors, check every file, and print its folder; a broken download goes on.
+    """Fetch a corpus from its authors, check every file, and print its folder; an interrupted download resumes.
 
     RAVDESS speech (208.5 MB, CC BY-NC-SA 4.0) comes from Zenodo; CREMA-D (606 MB, ODbL 1.0) and nEMO (532 MB,
-    CC BY-NC-SA 4.0) from their repositories on GitHub. What a licence asks for holds for models of the corpus too.
+    CC BY-NC-SA 4.0) from their repositories on GitHub. The terms of a licence apply to models of the corpus too.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn

@@ -38,7 +38,7 @@ class ServerOptions:
         ),
     ] = None
     offline: Annotated[
-        bool, typer.Option("--offline", help="Move the label without asking a model server, as none runs.")
+        bool, typer.Option("--offline", help="Move the label without asking a model server, because none runs.")
     ] = False
     timeout_s: Annotated[
         float, typer.Option("--timeout-s", min=0, help="Wait up to N seconds until every server serves the version.")

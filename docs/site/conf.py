@@ -18,8 +18,6 @@ SECTIONS = {
         "docs/page",
         "docs/api",
         "docs/accuracy",
-        "samples/README",
-        "models/README",
         "docs/glossary",
     ],
     "Run it": ["docs/kubernetes", "docs/operations", "docs/configuration", "helm/speech-emotion/README"],

@@ -112,7 +112,7 @@ class Options:
         ),
     ] = ()
     offline: Annotated[
-        bool, _Declared("Give the label without asking a model server, as none runs.", kubeflow=Default.HERE_ONLY)
+        bool, _Declared("Give the label without asking a model server, because none runs.", kubeflow=Default.HERE_ONLY)
     ] = False
     margin: Annotated[float, _Declared("Share of accuracy that a better model must gain.", least=-1, most=1)] = 0.0
     confidence: Annotated[
@@ -127,8 +127,8 @@ class Options:
         ),
     ] = 5
     seed: Annotated[int, _Declared("Seed of everything that is random.", least=0)] = 0
-    data_name: Annotated[str, _Declared("Name the data set so in the card.")] = "unnamed"
-    licence: Annotated[str, _Declared("Name this licence of the data in the card.")] = "unknown"
+    data_name: Annotated[str, _Declared("Name of the data set in the card.")] = "unnamed"
+    licence: Annotated[str, _Declared("Licence of the data in the card.")] = "unknown"
     load_timeout_s: Annotated[
         float,
         _Declared(
@@ -154,7 +154,7 @@ class Options:
     ] = None
     work: Annotated[
         Path,
-        _Declared("Keep what is made on the way in this folder, where a rerun goes on.", kubeflow=Default.HERE_ONLY),
+        _Declared("Folder for intermediate results, from which a rerun resumes.", kubeflow=Default.HERE_ONLY),
     ] = Path(".cache/pipeline")
 
     cache_max_bytes: Annotated[
