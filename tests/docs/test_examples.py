@@ -18,7 +18,7 @@ from tests.support.model_server import ModelServer
 PAGE = Path(__file__).parent.parent.parent / "docs" / "examples.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(), flags=re.S | re.M)
 RUNNERS = {"bash": ["bash", "-eu"], "python": [sys.executable], "javascript": ["node", "--input-type=module"]}
-EXPECTED = ("request_id", "emotion", "unsupported_format", "happy", "happy", "happy")
+EXPECTED = ("request_id", "emotion", "unsupported_format", "happy", "happy", "happy", "happy")
 
 
 @pytest.mark.parametrize(
