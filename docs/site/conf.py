@@ -15,6 +15,7 @@ MERMAID = ROOT / "node_modules" / "@mermaid-js" / "tiny" / "dist"
 SECTIONS = {
     "Use it": [
         "docs/examples",
+        "docs/recipes/*",
         "docs/page",
         "docs/api",
         "docs/accuracy",
