@@ -199,9 +199,11 @@ def schedule(
 
 def _told(result: dict[str, Any]) -> str:
     decision, metrics = result["decision"], result["metrics"]
+    low, high = metrics["accuracy_interval"]
     lines = [
-        f"held-out accuracy {metrics['held_out_accuracy']:.1%}, {metrics['latency_ms']:.1f} ms a window, "
-        f"{metrics['bytes']} bytes",
+        f"held-out accuracy {metrics['held_out_accuracy']:.1%} ({low:.1%} to {high:.1%}); always saying "
+        f"{metrics['majority']}: {metrics['majority_share']:.1%}; chance: {metrics['chance']:.1%}",
+        f"{metrics['latency_ms']:.1f} ms a window, {metrics['bytes']} bytes",
         f"decision: {decision['verdict']}, {decision['reason']}",
     ]
     if result["version"] is None:

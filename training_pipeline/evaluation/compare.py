@@ -11,11 +11,13 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from training_pipeline.data.clips import Clip
+from training_pipeline.evaluation.chance import beside_chance, reaches_chance, told
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.examples import Array, Examples
 
-Verdict = Literal["publish", "canary", "refuse"]
-"""publish: with the label that was asked for; canary: with that label at most; refuse: not at all."""
+Verdict = Literal["publish", "canary", "unlabelled", "refuse"]
+"""publish: with the label that was asked for; canary: with that label at most; unlabelled: without any; refuse: not at
+all."""
 SAMPLES = 10_000
 CHANCE_P = 0.05
 Bools = npt.NDArray[np.bool_]
@@ -50,11 +52,12 @@ def decide(
 
     Parameters: `majority`, the most frequent emotion of training; `features_of`, the held-out clips as a version's own
     spec hears them. Chance is always the floor: a candidate that is no better than always saying `majority` is
-    refused. A stable version that cannot be compared lets the candidate become canary at most, for a person to judge.
+    refused, and a first version whose accuracy may be chance, by its interval, gets no label. A stable version that
+    cannot be compared lets the candidate become canary at most, for a person to judge.
     """
     right = _right(candidate, held_out, held_out.features)
-    figures: dict[str, Any] = {"clips": len(right), "accuracy": float(right.mean())}
-    constant = float((held_out.targets == held_out.emotions.index(majority)).mean())
+    figures: dict[str, Any] = {"clips": len(right), **beside_chance(right, held_out, majority)}
+    constant = figures["majority_share"]
     chance_p = float(binomtest(int(right.sum()), len(right), constant, alternative="greater").pvalue)
     figures |= {"constant_accuracy": constant, "constant_p": chance_p}
     number = stable[0] if stable else None
@@ -63,6 +66,9 @@ def decide(
             f"no better than always saying {majority}: {right.mean():.1%} against {constant:.1%}, p = {chance_p:.2g}"
         )
         return Decision("refuse", reason, number, figures)
+    if stable is None and reaches_chance(figures):
+        reason = f"too few clips or speakers to tell it from chance: {told(figures)}; no label, for a person to judge"
+        return Decision("unlabelled", reason, None, figures)
     if stable is None:
         return Decision("publish", "there is no stable version to compare with", None, figures)
     hindrance = incomparable(stable[1], held_out)

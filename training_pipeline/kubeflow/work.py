@@ -95,7 +95,7 @@ def evaluate(
 def show(found: dict[str, Any], metrics: Metrics, confusion: ClassificationMetrics, card: str, report: str) -> None:
     """Fill the artifacts that the Kubeflow page shows."""
     held_out = found["held_out"]
-    for name in ("accuracy", "uar", "ece", "ece_uncalibrated"):
+    for name in ("accuracy", "uar", "ece", "ece_uncalibrated", "chance", "majority_share"):
         metrics.log_metric(f"held_out_{name}", held_out[name])
     for name in ("accuracy", "accuracy_std", "uar", "ece"):
         if "unheard_speakers" in found:

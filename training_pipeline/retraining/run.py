@@ -30,6 +30,8 @@ from training_pipeline.training.examples import Examples
 from training_pipeline.training.job import Job
 
 VERSION, REPORT = "version", "report"
+BESIDE = ("accuracy_interval", "chance", "majority", "majority_share")
+"""What stands beside the accuracy on held-out speakers."""
 _log = logging.getLogger(__name__)
 
 
@@ -114,7 +116,11 @@ def _result(report: Path, decision: Decision) -> dict[str, Any]:
     figures = read_report(report)
     return {
         "decision": decision.to_json(),
-        "metrics": {"held_out_accuracy": figures["held_out"]["accuracy"], **figures["serving"]},
+        "metrics": {
+            "held_out_accuracy": figures["held_out"]["accuracy"],
+            **{name: figures["held_out"][name] for name in BESIDE},
+            **figures["serving"],
+        },
         "report": str(report),
         "version": None,
         "label": None,

@@ -20,6 +20,7 @@ from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.errors import DataError
+from training_pipeline.evaluation.chance import beside_chance
 from training_pipeline.evaluation.compare import Decision, decide
 from training_pipeline.evaluation.cross_validate import cross_validate
 from training_pipeline.evaluation.figures import Predictions, measure
@@ -88,7 +89,7 @@ def evaluate_model(
     can be compared with it on them. The report goes to the folder `report`.
     """
     test = examples.subset(job.data.split.test)
-    metrics: dict[str, Any] = {"held_out": _held_out(trained, test)}
+    metrics: dict[str, Any] = {"held_out": _held_out(trained, test, _majority(examples))}
     if folds:
         splits = speaker_folds(job.data.clips, folds)
         predicted = cross_validate(job.network, examples, splits, job.seed, progress, checkpoints)
@@ -121,7 +122,7 @@ def compare_with_stable(
     """Decide on the candidate; see `compare.decide`."""
     split = examples.data.split
     test = examples.subset(split.test)
-    majority = Counter(examples.clips[i].emotion for i in split.train).most_common(1)[0][0]
+    majority = _majority(examples)
     model = ServableModel(candidate)
     number = store.read_config().labels(name).get(STABLE)
     stable = None
@@ -147,11 +148,14 @@ def label_version(
 ) -> tuple[str, str]:
     """Give a checked version its label: `stable`, `canary` or `none`; returns the label given, and why another one.
 
-    The first version of a store becomes stable whatever was asked for: nothing else would answer. One that could not
-    be compared becomes canary at most. Raises ConflictError if `stable` moved since the comparison.
+    The first version of a store becomes stable whatever was asked for: nothing else would answer. One that cannot be
+    told from chance gets no label, one that could not be compared becomes canary at most. Raises ConflictError if
+    `stable` moved since the comparison.
     """
     given, why = label, ""
-    if label != "none" and decision.stable is None:
+    if decision.verdict == "unlabelled":
+        given, why = "none", decision.reason
+    elif label != "none" and decision.stable is None:
         given, why = (
             STABLE,
             "" if label == STABLE else "the first labelled version is stable: nothing else would answer",
@@ -170,11 +174,19 @@ def _expected(store: Store, name: str, number: int, decision: Decision) -> int |
     return number if store.read_config().labels(name).get(STABLE) == number else decision.stable
 
 
-def _held_out(trained: Trained, test: Examples) -> dict[str, Any]:
+def _majority(examples: Examples) -> str:
+    """The most frequent emotion among the clips that are not held out."""
+    counts = Counter(examples.clips[i].emotion for i in examples.data.split.train)
+    return str(counts.most_common(1)[0][0])
+
+
+def _held_out(trained: Trained, test: Examples, majority: str) -> dict[str, Any]:
     one_fold = np.zeros(len(test.clips), np.intp)
+    calibrated = trained.predict(test.features)
     plain = replace(trained, temperature=1.0).predict(test.features)
     return {
-        **measure(Predictions(trained.predict(test.features), one_fold), test),
+        **measure(Predictions(calibrated, one_fold), test),
+        **beside_chance(calibrated.argmax(axis=1) == test.targets, test, majority),
         "speakers": sorted({clip.speaker for clip in test.clips}),
         "ece_uncalibrated": expected_calibration_error(plain, test.targets),
     }

@@ -26,6 +26,7 @@ def card_page(card: dict[str, Any]) -> str:
         lines += [
             f"| held-out speakers, never trained on | {', '.join(held_out['speakers'])} |",
             f"| accuracy, UAR on them | {held_out['accuracy']:.1%}, {held_out['uar']:.1%} |",
+            *_chance(held_out),
             f"| ECE on them | {held_out['ece']:.1%} |",
             f"| ECE on them without temperature | {held_out['ece_uncalibrated']:.1%} |",
         ]
@@ -37,3 +38,15 @@ def card_page(card: dict[str, Any]) -> str:
     lines += ["", "## What the figures mean\n", card["figures_mean"], "", "## Not for\n"]
     lines += [f"- {use}" for use in card["not_for"]]
     return "\n".join(lines) + "\n"
+
+
+def _chance(held_out: dict[str, Any]) -> list[str]:
+    """What stands beside the accuracy; cards of earlier versions do not say it."""
+    if "accuracy_interval" not in held_out:
+        return []
+    low, high = held_out["accuracy_interval"]
+    return [
+        f"| accuracy, 95 % over speakers and clips | {low:.1%} to {high:.1%} |",
+        f"| always saying {held_out['majority']}; chance | {held_out['majority_share']:.1%}; "
+        f"{held_out['chance']:.1%} |",
+    ]
