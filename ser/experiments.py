@@ -181,7 +181,16 @@ def train(
     export: Annotated[
         Path, typer.Option(callback=output_folder, help="Write the SavedModel to this folder, which must not exist.")
     ],
-    model: Annotated[str, typer.Option(help="Train this model.")] = "mlp",
+    model: Annotated[
+        str | None, typer.Option(help="Train this model. Default: mlp, or what --start-from is a version of.")
+    ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Start from this version, STORE/MODEL/VERSION: what it makes of a sound stays, and a last layer is "
+            "learnt for the emotions of --data. It takes minutes for some hundred clips."
+        ),
+    ] = None,
     evaluation: Annotated[
         Path | None, typer.Option(help="Put figures into the card, from the results.json of `ser evaluate`.")
     ] = None,
@@ -210,6 +219,7 @@ def train(
         data_name=name,
         licence=licence,
         checkpoints=checkpoints,
+        start_from=start_from,
     )
     with writing(export):
         train_on_all(asked, progress)

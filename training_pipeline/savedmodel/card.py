@@ -13,6 +13,8 @@ from training_pipeline.training.train import Trained
 
 PACKAGES = ("speech_emotion", "training_pipeline")
 """Those whose sources a version follows from."""
+STARTED_LICENCE = "licence of its weights"
+"""In what is said of a version that was started from."""
 INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
 FIGURES_MEAN = (
     "Share of clips that are named as they are labelled, by speakers never heard in training. Where emotions were "
@@ -54,7 +56,7 @@ def make_card(
             "source": facts.source,
         },
         "pretrained": job.network.provenance(),
-        "licences": {"data": facts.licence, "weights": facts.licence, "code": "Apache-2.0"},
+        "licences": {"data": facts.licence, "weights": _weights_licence(job), "code": "Apache-2.0"},
         "evaluation": metrics,
         "folds": folds if folds is not None else fold_speakers(examples) if metrics else [],
         "calibration": {"method": "temperature, on held-out training speakers", "temperature": trained.temperature},
@@ -70,6 +72,12 @@ def make_card(
         "revision": revision(),
         "sources": sources(*PACKAGES)[:16],
     }
+
+
+def _weights_licence(job: Job) -> str:
+    """That of the data, and of a version that was started from."""
+    before = job.network.provenance().get(STARTED_LICENCE)
+    return job.facts.licence if before in (None, job.facts.licence) else f"{job.facts.licence}; {before}"
 
 
 def fold_speakers(examples: Examples, count: int = 5) -> list[list[str]]:

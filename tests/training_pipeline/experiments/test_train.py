@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
 from training_pipeline.experiments.train import Training, train_on_all
 from training_pipeline.savedmodel.golden import PATH
@@ -52,3 +53,19 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(asked: Training)
     with pytest.raises(FileExistsError, match="already exists"):
         train_on_all(asked)
     assert not asked.cache.exists()
+
+
+def test_a_version_is_started_from_with_labels_of_ones_own(asked: Training, tmp_path: Path) -> None:
+    asked = replace(asked, evaluation=None)
+    train_on_all(asked)
+    own = write_synthetic(tmp_path / "own", speakers=2, takes=2, seed=5)
+    own.write_text(own.read_text().replace(",calm,", ",bored,"))
+    started = replace(asked, data=[own], model=None, start_from=asked.folder, folder=tmp_path / "started")
+    train_on_all(started)
+    served = ServableModel(started.folder)
+    assert served.description.emotions == ("bored", "happy", "angry")
+    card = served.description.card
+    assert (card["model"], card["data"]["clips"]) == ("mlp", 12)
+    assert card["pretrained"]["started from"].startswith(f"version {asked.folder.name} of ")
+    with pytest.raises(DataError, match="is a version of mlp, not of ann"):
+        train_on_all(replace(started, model="ann", folder=tmp_path / "other"))

@@ -1,0 +1,169 @@
+"""A version to go on from: what it makes of a window stays as it is, and a last layer is learnt for other emotions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from speech_emotion import contract
+from speech_emotion.errors import ContractError
+from training_pipeline.errors import DataError
+from training_pipeline.networks.network import Network
+from training_pipeline.savedmodel.card import STARTED_LICENCE
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.training.windows import in_batches
+
+Array = npt.NDArray[np.float32]
+INVERSE_REGULARISATION = 0.1
+"""scikit-learn's C: a few clips must not be learnt by heart."""
+SAVED_MODEL = "saved_model.pb"
+_PASSED = {"Identity", "RealDiv", "BiasAdd", "AddV2", "Mul"}
+"""What stands between a version's softmax and its last product."""
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A version without its last layer: log-mel or other features to what the layer was given, `[n, values]`.
+
+    `speech` is the output of the version's detector of speech, if it has one: logits are multiplied by it.
+    """
+
+    graph: GraphDef
+    features: str
+    hidden: str
+    speech: str | None
+
+    @classmethod
+    def of(cls, version: Path) -> Trunk:
+        """The trunk of a SavedModel. Raises DataError for one that does not end in a product and a softmax."""
+        loaded = tf.saved_model.load(str(version))
+        frozen = convert_variables_to_constants_v2(loaded.signatures[contract.SIGNATURE_PREDICT])
+        graph = frozen.graph.as_graph_def()
+        nodes = {node.name: node for node in graph.node}
+        softmax = _behind(nodes, nodes[frozen.outputs[0].op.name], {"Softmax"}, {"Identity"})
+        product = softmax and _behind(nodes, nodes[_name(softmax.input[0])], {"MatMul"}, _PASSED)
+        if softmax is None or product is None:
+            raise DataError(f"{version} cannot be started from: it does not end in a dense layer and a softmax")
+        detector = _behind(nodes, nodes[_name(softmax.input[0])], {"Sigmoid"}, _PASSED)
+        return cls(graph, frozen.inputs[0].op.name, product.input[0], detector and detector.name)
+
+    def __call__(self, features: Any) -> list[Any]:
+        """What the last layer is given, `[n, values]`, and the probability of speech, `[n, 1]`, if it is detected."""
+        return list(self._compiled(features))
+
+    @cached_property
+    def _compiled(self) -> Any:
+        wanted = [_tensor(name) for name in (self.hidden, self.speech) if name]
+        return tf.function(
+            lambda features: tf.graph_util.import_graph_def(self.graph, {self.features: features}, wanted, name=""),
+            reduce_retracing=True,
+        )
+
+
+class Continued:
+    """A trunk with a new last layer: features to logits, as Keras models are called."""
+
+    def __init__(self, trunk: Trunk, kernel: Array, bias: Array) -> None:
+        self.trunk, self.kernel, self.bias = trunk, kernel, bias
+
+    def __call__(self, features: Any, training: bool = False) -> Any:  # noqa: ARG002 - as Keras models are called
+        """Logits `[n, classes]` of features `[n, frames, bins]`."""
+        hidden, *speech = self.trunk(tf.cast(features, tf.float32))
+        logits = tf.matmul(hidden, self.kernel) + self.bias
+        return logits * speech[0] if speech else logits
+
+    def count_params(self) -> int:
+        """Those of the last layer, and the constants of the trunk."""
+        constants = [node.attr["value"].tensor for node in self.trunk.graph.node if node.op == "Const"]
+        sizes = [int(np.prod([d.size for d in tensor.tensor_shape.dim])) for tensor in constants]
+        return sum(sizes) + self.kernel.size + self.bias.size
+
+
+def continued(version: Path, model: str | None = None) -> Network:
+    """The network that goes on from `version`, a SavedModel; `model` is what its card must call it, if anything.
+
+    Raises DataError for what is no version, one of another model, or one that cannot be started from.
+    """
+    folder = version_folder(version)
+    try:
+        description = ServableModel(folder).description
+    except (ContractError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{folder} cannot be started from: {error}") from error
+    own = str(description.card.get("model", "unknown"))
+    if model is not None and model != own:
+        raise DataError(f"{folder} is a version of {own}, not of {model}: leave out --model")
+    trunk = Trunk.of(folder)
+    licence = str(description.card.get("licences", {}).get("weights", "unknown"))
+    provenance = {
+        "started from": f"version {folder.name} of {folder.parent.name}, a {own}",
+        STARTED_LICENCE: licence,
+        "sha256": hashlib.sha256((folder / SAVED_MODEL).read_bytes()).hexdigest(),
+        **{f"its {what}": str(value) for what, value in description.card.get("pretrained", {}).items()},
+    }
+    return Network(own, description.spec, partial(_fit, trunk), lambda: provenance)
+
+
+def version_folder(location: Path) -> Path:
+    """The SavedModel at STORE/MODEL/VERSION, or at STORE/VERSION of a store where one model alone has that version.
+
+    Raises DataError.
+    """
+    if (location / SAVED_MODEL).is_file():
+        return location
+    found = sorted(path.parent for path in location.parent.glob(f"*/{location.name}/{SAVED_MODEL}"))
+    if len(found) != 1:
+        several = f"{', '.join(map(str, found))} are: name one of them" if found else "nor is STORE/MODEL/VERSION"
+        raise DataError(f"{location} is no version; {several}")
+    return found[0]
+
+
+def _fit(
+    trunk: Trunk,
+    x: Array,
+    y: npt.NDArray[np.intp],
+    classes: int,
+    seed: int,  # noqa: ARG001 - there is nothing random
+    checkpoints: Path | None = None,  # noqa: ARG001 - trains within moments
+) -> Any:
+    """A last layer by logistic regression on what the trunk makes of `x`; every class counts alike."""
+    if len(np.unique(y)) != classes:
+        raise DataError(f"{len(np.unique(y))} of {classes} classes occur among the clips to train on, all are needed")
+    hidden = in_batches(lambda windows: trunk(tf.constant(windows))[0], x)
+    scale = StandardScaler().fit(hidden)
+    regression = LogisticRegression(C=INVERSE_REGULARISATION, class_weight="balanced", max_iter=2_000)
+    regression.fit(scale.transform(hidden), y)
+    weights, bias = regression.coef_, regression.intercept_
+    if classes == 2:  # scikit-learn has one output; softmax of (0, z) is the logistic function of z
+        weights, bias = (np.concatenate([np.zeros_like(part), part]) for part in (weights, bias))
+    kernel = weights / scale.scale_
+    return Continued(trunk, np.asarray(kernel.T, np.float32), np.asarray(bias - kernel @ scale.mean_, np.float32))
+
+
+def _behind(nodes: dict[str, NodeDef], node: NodeDef, wanted: set[str], passed: set[str]) -> NodeDef | None:
+    """The first node of a wanted kind on the way back from `node` through nodes of the kinds `passed`."""
+    if node.op in wanted:
+        return node
+    if node.op not in passed:
+        return None
+    inputs = (_behind(nodes, nodes[_name(name)], wanted, passed) for name in node.input)
+    return next((found for found in inputs if found is not None), None)
+
+
+def _name(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _tensor(name: str) -> str:
+    return name if ":" in name else f"{name}:0"
