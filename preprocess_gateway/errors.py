@@ -36,7 +36,7 @@ class BadFormError(GatewayError):
 
 
 class FormTooLargeError(GatewayError):
-    """The form has too many parts or files, or too long a text field."""
+    """The form has too many parts or files, or a text field that is too long."""
 
     code, status = "form_too_large", 413
 
@@ -54,7 +54,7 @@ class IncompleteBodyError(GatewayError):
 
 
 class LengthRequiredError(GatewayError):
-    """The request says neither how long its body is, nor sends it in chunks."""
+    """The request has neither a Content-Length nor a chunked body."""
 
     code, status = "length_required", 411
 
@@ -66,13 +66,13 @@ class RequestTimeoutError(GatewayError):
 
 
 class BadQueryError(GatewayError):
-    """The query has an unknown parameter or a value that it does not take."""
+    """The query has an unknown parameter or an invalid value."""
 
     code, status = "bad_query", 400
 
 
 class NotAcceptableError(GatewayError):
-    """`Accept` asks for nothing that a recording can be answered as."""
+    """`Accept` allows none of the formats of an answer."""
 
     code, status = "not_acceptable", 406
 
@@ -139,7 +139,7 @@ class StreamError(GatewayError):
 
 
 class BadMessageError(StreamError):
-    """A message of the stream is not what the protocol has in its place."""
+    """A message of the stream does not follow the protocol."""
 
     code, status, close_code = "bad_message", 400, 1007
 
@@ -169,7 +169,7 @@ class StreamTooFastError(StreamError):
 
 
 class StreamTooLongError(StreamError):
-    """The stream lasted as long as one may."""
+    """The stream has reached its maximum length."""
 
     code, status = "stream_too_long", 413
 
@@ -181,6 +181,6 @@ class SlowReaderError(StreamError):
 
 
 class TooManyStreamsError(StreamError):
-    """The client has as many streams as it may have at once."""
+    """The client has reached its maximum number of streams."""
 
     code, status, close_code = "too_many_streams", 429, 1013

@@ -38,25 +38,25 @@ class EmptyAudioError(AudioError):
 
 
 class UnsupportedFormatError(AudioError):
-    """The bytes are in no audio format that is read here."""
+    """The bytes are not in a supported audio format."""
 
     code = "unsupported_format"
 
 
 class CorruptAudioError(AudioError):
-    """The header is that of an audio file, the rest is not."""
+    """The file begins like an audio file, but cannot be decoded."""
 
     code = "corrupt_audio"
 
 
 class TrackError(AudioError):
-    """The file has no audio track of the number that was asked for."""
+    """The file has no audio track with the requested number."""
 
     code = "no_such_track"
 
 
 class NonFiniteAudioError(AudioError):
-    """A floating-point file holds NaN or infinity."""
+    """A floating-point file contains NaN or infinity."""
 
     code = "non_finite_audio"
 
@@ -77,7 +77,7 @@ class LimitError(AudioError):
 
 
 class DurationError(LimitError):
-    """The clip lasts too long."""
+    """The clip is too long."""
 
     code = "audio_too_long"
 
@@ -101,7 +101,7 @@ class SamplesError(LimitError):
 
 
 class DecoderFailedError(AudioError):
-    """The decoder crashed on the clip, or took more time or memory than a clip may take."""
+    """The decoder crashed on the clip, or needed more time or memory than allowed."""
 
     code = "decoder_failed"
 
@@ -119,7 +119,7 @@ class DecoderDeadlineError(SpeechEmotionError):
 
 
 class ContractError(SpeechEmotionError):
-    """A SavedModel does not keep what `speech_emotion.contract` promises."""
+    """A SavedModel does not satisfy `speech_emotion.contract`."""
 
     code = "model_contract"
 

@@ -49,8 +49,8 @@ def _of_http() -> Iterator[ErrorEntry]:
     for status, code in HTTP_CODES.items():
         if code in HTTP_TEXTS:  # others stand with the class that shares the code
             yield ErrorEntry(str(status), code, HTTP_TEXTS[code])
-    yield ErrorEntry("4XX", OTHER_CODE, "The request is refused for another reason, which HTTP has a status for.")
-    yield ErrorEntry("500", INTERNAL_CODE, "The gateway failed: a defect, which its log explains.")
+    yield ErrorEntry("4XX", OTHER_CODE, "The request is refused for another reason, which its status names.")
+    yield ErrorEntry("500", INTERNAL_CODE, "The gateway failed because of a defect; its log has the details.")
 
 
 def _family(root: type[SpeechEmotionError]) -> Iterator[type[SpeechEmotionError]]:
