@@ -116,7 +116,7 @@ def _speaking(stream: Stream, blocks: Iterable[bytes]) -> Iterator[None]:
 
 
 def _blocks(asked: Listening, source: BinaryIO) -> Iterator[bytes]:
-    """Blocks as they come; those of a file no faster than the service takes them."""
+    """Blocks as they arrive. A file is read no faster than the service accepts it."""
     frame_bytes = SAMPLE_BYTES[asked.encoding] * asked.channels
     size = max(1, round(BLOCK_S * asked.sample_rate)) * frame_bytes
     read = getattr(source, "read1", source.read)  # what is there, not as much as was asked for
