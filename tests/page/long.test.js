@@ -27,7 +27,7 @@ test("lines are read wherever the pieces are cut, and half a line at the end is 
 
 test("several connections have one summary, of all their windows", () => {
   const window = (/** @type {number} */ start, /** @type {string | null} */ emotion, /** @type {number} */ sad) => ({
-    start_s: start, end_s: start + 4, emotion, confidence: emotion && Math.max(sad, 1 - sad), probabilities: emotion === null ? null : { sad, happy: 1 - sad },
+    start_s: start, end_s: start + 4, emotion, confidence: emotion === null ? null : Math.max(sad, 1 - sad), probabilities: emotion === null ? null : { sad, happy: 1 - sad },
   });
   const last = { emotion: "happy", confidence: 1, probabilities: {}, request_id: "r", model: { name: "m", version: 1, label: "stable" }, audio: { duration_s: 2, sample_rate: 16_000, channels: 1 } };
   const whole = summed(last, [window(0, "sad", 0.9), window(4, null, 0), window(8, "happy", 0.4)]);
@@ -71,25 +71,26 @@ test("a new connection gets every sample from where windows are still unanswered
   const told = /** @type {string[]} */ ([]);
   const on = { window: () => told.push("window"), now: () => {}, connected: (/** @type {boolean} */ again) => told.push(again ? "again" : "first"), lost: () => told.push("lost") };
   const stream = new LiveStream(open, 10, on);
-  const [first] = sockets;
+  const at = (/** @type {number} */ index) => /** @type {Socket} */ (sockets[index]);
+  const first = at(0);
   stream.send(Float32Array.of(0, 0.1, 0.2)); // before the service is ready
-  first?.onopen();
-  assert.deepEqual(JSON.parse(String(first?.sent[0])), { type: "start", sample_rate: 10, encoding: "pcm_s16le", channels: 1, start_s: 0 });
-  first?.say({ type: "ready", stride_s: 1 });
+  first.onopen();
+  assert.deepEqual(JSON.parse(String(first.sent[0])), { type: "start", sample_rate: 10, encoding: "pcm_s16le", channels: 1, start_s: 0 });
+  first.say({ type: "ready", stride_s: 1 });
   for (let n = 0; n < 4; n += 1) stream.send(Float32Array.from({ length: 5 }, (_, k) => (5 * n + k) / 100));
-  assert.equal(first?.samples.length, 23);
-  first?.say({ type: "window", start_s: 0, end_s: 2 });
-  first?.onclose({ code: 1012 });
+  assert.equal(first.samples.length, 23);
+  first.say({ type: "window", start_s: 0, end_s: 2 });
+  first.onclose({ code: 1012 });
   stream.send(Float32Array.of(1)); // spoken meanwhile
   context.mock.timers.tick(250);
-  const second = sockets[1];
-  second?.onopen();
-  assert.equal(JSON.parse(String(second?.sent[0])).start_s, 1);
-  second?.say({ type: "ready", stride_s: 1 });
-  assert.deepEqual(second?.samples, [...(first?.samples ?? []).slice(10), 32767]);
+  const second = at(1);
+  second.onopen();
+  assert.equal(JSON.parse(String(second.sent[0])).start_s, 1);
+  second.say({ type: "ready", stride_s: 1 });
+  assert.deepEqual(second.samples, [...first.samples.slice(10), 32767]);
   const over = stream.finish();
-  assert.equal(second?.sent.at(-1), '{"type":"finish"}');
-  second?.say({ type: "end", summary: { emotion: "sad" } });
+  assert.equal(second.sent.at(-1), '{"type":"finish"}');
+  second.say({ type: "end", summary: { emotion: "sad" } });
   assert.deepEqual(await over, { emotion: "sad" });
   assert.deepEqual(told, ["first", "window", "lost", "again"]);
 });
