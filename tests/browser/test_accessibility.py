@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.test_long import LINES
 from tests.browser.test_page import drop, expect_answer, expect_problem
+from tests.support import clips
 from tests.support.gateway import Gateway
 
 AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -46,6 +49,10 @@ def test_no_state_has_a_serious_finding(
     page.locator(".word").first.focus()
     expect(page.locator(".tip").first).to_be_visible()
     findings["timeline, settings, history and a meaning"] = serious(page)
+    page.route(re.compile("recordings"), lambda route: route.fulfill(body=LINES))
+    drop(page, clips.tone(70.0, rate=8_000))
+    expect(page.locator("#track button").first).to_be_visible()
+    findings["long"] = serious(page)
     fits = page.evaluate(FITS)
     page.goto(f"{service.url}/card")
     page.add_script_tag(content=AXE.read_text())
