@@ -150,7 +150,7 @@ def clips(runs: int) -> Iterator[Row]:
         samples = sound(seconds, RATE, 1)
         info = AudioInfo("WAV", "PCM_16", RATE, *samples.shape)
         heard, whole = medians_ms(
-            max(20, round(runs / seconds)),
+            max(3, round(runs / seconds)),
             partial(hear, samples, info, WHISPER_SPEC, LIMITS),
             partial(whole_clip, samples[0], WHISPER_SPEC, LIMITS),
         )
@@ -172,7 +172,7 @@ def medians_ms(runs: int, *ways: Callable[[], object]) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hearing")
     parser.add_argument("--minutes", type=int, default=10, help="of each case")
-    parser.add_argument("--runs", type=int, default=300, help="of a clip of a second; longer ones have fewer")
+    parser.add_argument("--runs", type=int, default=1_000, help="of a clip of a second; longer ones have fewer")
     parser.add_argument("--dry", action="store_true", help="print only")
     options = parser.parse_args()
     with threadpool_limits(1):
