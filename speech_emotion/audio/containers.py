@@ -52,12 +52,12 @@ def open_container(content: Content, hints: Hints, limits: Limits, stack: ExitSt
     container = _open(content, hints, stack)
     numbers = _by_preference(container.streams.audio, content.kind, hints.track)
     if len(numbers) == 1:
-        return Track(container, content.kind, numbers[0])
+        return Track(container, content, numbers[0])
     for number in numbers:
         with ExitStack() as listening:
             if _is_audible(content, hints, number, limits, listening):
-                return Track(_open(content, hints, stack), content.kind, number)
-    return Track(_open(content, hints, stack), content.kind, numbers[0])
+                return Track(_open(content, hints, stack), content, number)
+    return Track(_open(content, hints, stack), content, numbers[0])
 
 
 def _open(content: Content, hints: Hints, stack: ExitStack) -> Any:
@@ -98,7 +98,7 @@ def _by_preference(streams: Any, kind: Kind, track: int | None) -> list[int]:
 
 def _is_audible(content: Content, hints: Hints, number: int, limits: Limits, stack: ExitStack) -> bool:
     try:
-        track = Track(_open(content, hints, stack), content.kind, number)
+        track = Track(_open(content, hints, stack), content, number)
         frames = 0
         for block in track.blocks:
             frames += block.shape[0]

@@ -35,6 +35,7 @@ INHERITED = (
 # One thread, one arena: both would count against the memory that a clip may take. A fixed threshold lets glibc hand
 # a big clip's memory back when it is done; by default it keeps it after the first.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+MINUTE_S = 60.0  # what CPU time is counted for
 DYING_S = 1.0  # between a process closing its socket and its exit code
 
 
@@ -142,7 +143,8 @@ class Decoder:
         self._renew()
         log.warning("a decoder process ended on a clip with exit code %s", code)
         if code == -signal.SIGXCPU:
-            return f"the clip takes more than {self._options.cpu_s} s of CPU time to be decoded"
+            each = " for each minute" if self._options.limits.max_duration_s > MINUTE_S else ""
+            return f"the clip takes more than {self._options.cpu_s} s of CPU time to be decoded{each}"
         return "the decoder crashed on the clip"
 
     @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.audio.content import Content
 from speech_emotion.audio.kinds import READ_HERE, Kind
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.errors import CorruptAudioError, EmptyAudioError, UnsupportedFormatError
@@ -47,19 +48,25 @@ GAP_S, PAUSE_S = 0.1, 0.45
 (Opus, RFC 7587)."""
 PAUSING = {Kind.MATROSKA, Kind.MP4}
 UNREAD_BYTES = 2_048
-"""More than that behind the last packet is no index: FFmpeg passed over it, in search of something that it knows."""
+"""More than that behind the last packet, and none of `AFTER_CLUSTERS` at its beginning, is what FFmpeg passed over in
+search of something that it knows."""
+AFTER_CLUSTERS = tuple(map(bytes.fromhex, ("1c53bb6b", "1254c367", "114d9b74", "1043a770", "1941a469")))
+"""What Matroska has behind its packets (RFC 9559): Cues, the index, which grows with the length; Tags, SeekHead,
+Chapters, Attachments."""
 
 
 class Track:
     """What `source.Source` describes: rate and channels of the first frame, and blocks up to the last."""
 
-    def __init__(self, container: Any, kind: Kind, number: int) -> None:
+    def __init__(self, container: Any, content: Content, number: int) -> None:
         """`number`: which of the container's audio tracks, counted from 0. Its first frame is decoded.
 
         Raises CorruptAudioError or EmptyAudioError where nothing decodes; UnsupportedFormatError for a codec that is
         not in `CODECS`, or cannot be decoded out of this container.
         """
+        kind = content.kind
         self._container, self._stream, self._kind = container, container.streams.audio[number], kind
+        self._data = content.data
         self.damaged = False
         codec = codec_of(self._stream, kind)
         self._frames = self._decode()
@@ -136,7 +143,8 @@ class Track:
         except BROKEN:
             self.damaged = True
         if self._kind is Kind.MATROSKA and len(self._container.streams) == 1:
-            self.damaged |= self._container.size - read_to > UNREAD_BYTES
+            end = self._data[read_to : read_to + UNREAD_BYTES]
+            self.damaged |= len(self._data) - read_to > UNREAD_BYTES and not any(name in end for name in AFTER_CLUSTERS)
 
 
 def is_read(stream: Any) -> bool:

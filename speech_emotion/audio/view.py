@@ -37,7 +37,9 @@ class View:
     def of_descriptor(cls, number: int) -> Self:
         """An open file, which must be a regular one. Raises OSError."""
         # Not by `fstat`, for which the C library makes another system call, which a confined process may not.
-        return cls(lambda at, count: os.pread(number, count, at), 0, os.lseek(number, 0, os.SEEK_END))
+        here, end = os.lseek(number, 0, os.SEEK_CUR), os.lseek(number, 0, os.SEEK_END)
+        os.lseek(number, here, os.SEEK_SET)
+        return cls(lambda at, count: os.pread(number, count, at), 0, end)
 
     def __len__(self) -> int:
         return self.end - self.begin

@@ -23,6 +23,7 @@ from speech_emotion.audio import confine, wire
 from speech_emotion.audio.blocks import BlockSource
 from speech_emotion.audio.content import content_of
 from speech_emotion.audio.decode import decode
+from speech_emotion.audio.decoder import MINUTE_S
 from speech_emotion.audio.hints import Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.source import open_source
@@ -147,7 +148,7 @@ class _CpuBudget:
 
     def grant(self, decoded_s: float) -> None:
         """So much is decoded: the next minute may be one that begins."""
-        minutes = int(decoded_s // 60) + 1
+        minutes = int(decoded_s // MINUTE_S) + 1
         if minutes > self._minutes:
             self._minutes = minutes
             _, hard = resource.getrlimit(resource.RLIMIT_CPU)

@@ -114,3 +114,16 @@ def test_the_damage_reaches_the_owner_of_the_process_and_the_warnings() -> None:
     spec = FeatureSpec(window_s=1.0, stride_s=0.5, padding="zeros", aggregate="none", blocks=(Mel(n_mels=40),))
     assert "damaged" in hear(samples, info, spec, QualityLimits()).warnings
     assert "damaged" not in hear(*whole, spec, QualityLimits()).warnings
+
+
+def test_an_index_that_grows_with_the_length_is_no_damage_and_what_was_passed_over_still_is() -> None:
+    clip = clips.multiplexed("matroska", [("libopus", np.tile(NOISE, 10))], cluster_time_limit="20")
+    cues = clip.rindex(bytes.fromhex("1c53bb6b"))
+    assert len(clip) - cues > 3_000
+    whole = decode(clip, Limits())[1]
+    assert not whole.damaged
+    torn = bytearray(clip)
+    torn[cues // 2 : cues] = np.random.default_rng(0).bytes(cues - cues // 2)
+    info = decode(bytes(torn), Limits())[1]
+    assert info.damaged
+    assert info.frames < whole.frames
