@@ -31,11 +31,15 @@ INVERSE_REGULARISATION = 0.1
 SAVED_MODEL = "saved_model.pb"
 _PASSED = {"Identity", "RealDiv", "BiasAdd", "AddV2", "Mul"}
 """What stands between a version's softmax and its last product."""
+_ACTIVATIONS = {"Relu", "Tanh", "Elu", "Selu", "Erf", "Erfc", "Neg"}
+"""What stands between its last two products, besides these."""
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """A version without its last layer: log-mel or other features to what the layer was given, `[n, values]`.
+    """A version without its head: log-mel or other features to what the head was given, `[n, values]`.
+
+    The head is the last dense layer, and the one before it if only an activation is between them.
 
     `speech` is the output of the version's detector of speech, if it has one: logits are multiplied by it.
     """
@@ -57,10 +61,12 @@ class Trunk:
         if softmax is None or product is None:
             raise DataError(f"{version} cannot be started from: it does not end in a dense layer and a softmax")
         detector = _behind(nodes, nodes[_name(softmax.input[0])], {"Sigmoid"}, _PASSED)
-        return cls(graph, frozen.inputs[0].op.name, product.input[0], detector and detector.name)
+        # A head of two layers is left whole: what the first one was given knows more than eight emotions need.
+        hidden = _behind(nodes, nodes[_name(product.input[0])], {"MatMul"}, _PASSED | _ACTIVATIONS)
+        return cls(graph, frozen.inputs[0].op.name, (hidden or product).input[0], detector and detector.name)
 
     def __call__(self, features: Any) -> list[Any]:
-        """What the last layer is given, `[n, values]`, and the probability of speech, `[n, 1]`, if it is detected."""
+        """What the head is given, `[n, values]`, and the probability of speech, `[n, 1]`, if it is detected."""
         return list(self._compiled(features))
 
     @cached_property

@@ -45,17 +45,16 @@ def version(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, keras
     return folder, model
 
 
-def test_the_trunk_is_what_the_last_layer_was_given(version: tuple[Path, keras.Model]) -> None:
-    folder, model = version
+def test_the_trunk_is_what_the_head_was_given(version: tuple[Path, keras.Model]) -> None:
+    folder, _ = version
     x = windows(5)
     hidden, *speech = Trunk.of(folder)(tf.constant(x))
-    expected = keras.Model(model.inputs[0], model.layers[2].output)(x)
-    np.testing.assert_allclose(np.asarray(hidden), np.asarray(expected), atol=1e-6)
+    np.testing.assert_array_equal(np.asarray(hidden), x.reshape(5, -1))
     for probability in speech:
         np.testing.assert_allclose(np.asarray(probability)[:, 0], 1 / (1 + np.exp(-x[:, 0, 0])), atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "width"), [("speech_emotion/2", 256), ("edge/1", 64)])
+@pytest.mark.parametrize(("name", "width"), [("speech_emotion/2", 3072), ("edge/1", 1536)])
 def test_what_ships_can_be_started_from(name: str, width: int) -> None:
     trunk = Trunk.of(ROOT / "models" / name)
     hidden, speech = trunk(tf.zeros((2, WHISPER_SPEC.frames, WHISPER_SPEC.bins)))
