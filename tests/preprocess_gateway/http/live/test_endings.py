@@ -91,7 +91,7 @@ def test_our_client_goes_on_at_the_next_gateway_and_misses_no_window(model_serve
 def test_a_model_server_that_dies_for_a_moment_costs_no_window(store: Path) -> None:
     with (
         ModelServer(*FLAGS, config_file=store / "models.config") as server,
-        Gateway(server.address) as gateway,
+        Gateway(server.address, window_deadline_s=120) as gateway,
         stream(gateway, {"sample_rate": RATE}) as ws,
     ):
         speak(ws, pcm(7))
