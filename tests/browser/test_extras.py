@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from tests.browser.test_page import drop, expect_answer
 from tests.support.gateway import Gateway
@@ -134,3 +134,26 @@ def test_the_link_is_copied_or_left_selected(page: Page) -> None:
     page.get_by_text("Settings", exact=True).click()
     page.get_by_role("button", name="Copy the link").click()
     expect(page.locator("#copied")).to_have_text(re.compile("The link is copied|copy it yourself"))
+
+
+def test_below_a_path_of_a_proxy_everything_is_found_too(page: Page, service: Gateway, clip: Path) -> None:
+    strays: list[str] = []
+
+    def strip(route: Route) -> None:
+        url = route.request.url
+        if not url.startswith(f"{service.url}/emotion/"):
+            strays.append(url)
+        route.fulfill(response=route.fetch(url=url.replace("/emotion/", "/", 1)))
+
+    page.route(f"{service.url}/**", strip)
+    page.goto(f"{service.url}/emotion/")
+    expect(page.locator("#example-buttons button").first).to_be_visible()
+    drop(page, clip.read_bytes())
+    expect_answer(page)
+    page.locator("#facts a").click()
+    expect(page.locator("h1")).to_contain_text("Model card")
+    page.get_by_role("link", name="Back to the page").click()
+    expect(page).to_have_url(f"{service.url}/emotion/")
+    expect(page.locator("#example-buttons button").first).to_be_visible()
+    page.unroute_all(behavior="wait")
+    assert strays == []
