@@ -207,8 +207,11 @@ class Settings(BaseSettings):
     lane_share: float = Field(default=0.25, gt=0, le=1)
     """Share of the time that recordings and streams get while requests to `/predict` are being answered. They get all
     of it otherwise."""
+    lane_hold_s: float = Field(default=1.0, ge=0, le=60)
+    """Seconds after a request to `/predict` for which recordings and streams still get only this share."""
     lane_batch: int = Field(default=4, ge=1, le=1024)
-    """Number of windows of a recording in one call to the model server."""
+    """Number of windows of a recording in one call to the model server. While requests to `/predict` are being answered
+    it is one."""
 
     @field_validator("model_names", "cors_origins", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -17,13 +18,16 @@ MAX_BATCH = 32
 class Lane:
     """Admits the steps of long work to one resource, one at a time: live work first, then in order of arrival.
 
-    While a short request is at work, steps take `share` of the time at most: after a step of `d` seconds the next one
-    begins `d * (1 / share - 1)` seconds later, or as soon as no short request is at work. So a short request never
-    waits for long work, at most shares the resource with one step; and long work goes on under any load.
+    While a short request is at work, and for `hold_s` seconds after it as the next one may follow, steps take `share`
+    of the time at most: after a step of `d` seconds the next one begins `d * (1 / share - 1)` seconds later. So a short
+    request never waits for long work, at most shares the resource with one step, and mostly meets none; and long work
+    goes on under any load.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, hold_s: float = 0.0) -> None:
         self._pause = 1 / share - 1  # for each second of a step
+        self._hold_s = hold_s
+        self._quiet_at = 0.0  # when the last short request is `hold_s` seconds ago
         self._changed = threading.Condition()
         self._waiting: list[tuple[bool, int]] = []
         self._numbers = count()
@@ -41,6 +45,7 @@ class Lane:
         finally:
             with self._changed:
                 self._short -= 1
+                self._quiet_at = time.monotonic() + self._hold_s
                 if not self._short:
                     self._changed.notify_all()
 
@@ -60,15 +65,20 @@ class Lane:
 
     @property
     def contended(self) -> bool:
-        """Whether a short request is at work."""
-        return self._short > 0
+        """Whether a short request is at work, or was just now."""
+        return self._short > 0 or time.monotonic() < self._quiet_at
+
+    def _pause_s(self) -> float:
+        """Seconds until the next step may begin, as far as is known now."""
+        now = time.monotonic()
+        return min(self._next_at - now, math.inf if self._short else self._quiet_at - now)
 
     def _enter(self, ticket: tuple[bool, int]) -> None:
         with self._changed:
             heappush(self._waiting, ticket)
             while True:
                 first = self._waiting[0] == ticket and not self._busy
-                pause_s = self._next_at - time.monotonic() if self._short else 0.0
+                pause_s = self._pause_s()
                 if first and pause_s <= 0:
                     break
                 self._changed.wait(pause_s if first else None)
@@ -79,13 +89,13 @@ class Lane:
 class Lanes:
     """The two lanes of a worker: its own CPU, on which blocks are heard, and the model server, which is asked."""
 
-    def __init__(self, share: float, max_batch: int = MAX_BATCH) -> None:
-        """`share` of the time that long work has while short requests are at work, in each of the two.
+    def __init__(self, share: float, max_batch: int = MAX_BATCH, hold_s: float = 0.0) -> None:
+        """`share` of the time that long work has while short requests are at work and `hold_s` seconds after, in each.
 
         `max_batch`: windows of live streams in one call.
         """
-        self.hearing = Lane(share)
-        self.asking = Lane(share)
+        self.hearing = Lane(share, hold_s)
+        self.asking = Lane(share, hold_s)
         self.together = Together(self.asking, max_batch)
         """Asks for live streams."""
 

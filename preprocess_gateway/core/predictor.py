@@ -46,7 +46,7 @@ class Predictor:
         Without `observers` nobody listens.
         """
         self.models = models
-        self.lanes = Lanes(settings.lane_share, settings.max_batch)
+        self.lanes = Lanes(settings.lane_share, settings.max_batch, settings.lane_hold_s)
         """Where recordings and streams wait, so that clips keep their place."""
         self.draining = Draining()
         """Whether this worker is being stopped."""

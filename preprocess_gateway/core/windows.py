@@ -178,12 +178,15 @@ class WindowAnswers:
         ]
 
     def _rows(self, features: Array) -> Array:
-        asking, size = self._asking, self._settings.lane_batch
+        """In calls of several windows; beside short requests of one each, which such a call would delay."""
+        asking, rows = self._asking, list[Array]()
         deadline = time.monotonic() + self._settings.window_deadline_s
         context = RequestContext(deadline, asking.affinity_key, asking.metadata)
-        return np.concatenate([
-            self._ask_patiently(features[start : start + size], context) for start in range(0, len(features), size)
-        ])  # fmt: skip
+        while features.size:
+            size = 1 if self._lanes.asking.contended and not asking.live else self._settings.lane_batch
+            rows.append(self._ask_patiently(features[:size], context))
+            features = features[size:]
+        return np.concatenate(rows)
 
     def _ask_patiently(self, features: Array, context: RequestContext) -> Array:
         """Ask, and ask again while the model server is away or full, for as long as windows may take."""

@@ -72,6 +72,19 @@ def test_a_step_begins_as_soon_as_the_last_short_request_is_answered() -> None:
     assert done.is_set()
 
 
+def test_the_share_holds_for_a_while_after_a_short_request_as_the_next_one_may_follow() -> None:
+    lane = Lane(0.1, hold_s=0.3)
+    with lane.short_request():
+        pass
+    ended = time.monotonic()
+    assert lane.contended
+    with lane.step():
+        time.sleep(0.2)  # under this share the next step would come after 1.8 s
+    with lane.step():
+        assert time.monotonic() - ended >= 0.3
+        assert not lane.contended
+
+
 def step_and_set(lane: Lane, done: threading.Event) -> None:
     with lane.step():
         done.set()

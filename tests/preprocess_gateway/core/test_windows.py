@@ -119,6 +119,13 @@ def test_a_recording_asks_in_batches_and_a_stream_about_each_window_at_once() ->
     assert {count for _, count in model.asked} == {1}
 
 
+def test_beside_short_requests_a_recording_asks_about_one_window_at_a_time() -> None:
+    model, lanes = Model(version(1)), Lanes(1.0)
+    with lanes.short_request():
+        assert len(heard(answers(model, lanes=lanes), speech(9.0))) == 8
+    assert {count for _, count in model.asked} == {1}
+
+
 def test_what_has_no_speech_is_answered_without_the_model_and_in_its_place() -> None:
     samples = np.concatenate([speech(3.0), 0 * speech(12.0), speech(4.0)], axis=1)
     model = Model(version(1))
