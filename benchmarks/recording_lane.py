@@ -1,7 +1,7 @@
-"""What `/predict` waits beside long recordings: `python -m benchmarks.recording_lane`, a table in Markdown.
+"""What `/predict` waits beside recordings and streams: `python -m benchmarks.recording_lane`, a table in Markdown.
 
-Rounds of load alternate, with and without recordings, so that what else the machine does is in both alike. Each
-recording is sent again when it is answered, so that all places are taken all the time.
+Rounds of load alternate, with and without long work, so that what else the machine does is in both alike. Each
+recording is sent again when it is answered, so that all places are taken all the time; streams send in real time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import numpy.typing as npt
 import requests
 import soundfile
 
@@ -22,7 +23,15 @@ from benchmarks.recording_speed import RATE, speech, table
 from benchmarks.report import circumstances, processor
 from benchmarks.service import model_server
 from tests.support.gateway import Gateway
+from tests.support.live_swarm import LivePlan, run_live
 from tests.support.load import post_raw, run_load
+
+WARM_S = 5.0  # decoders start, and each stream has sent its first window
+
+
+def pcm_16(samples: npt.NDArray[np.float32]) -> bytes:
+    """Samples as streams send them."""
+    return (32_767 * samples).astype("<i2").tobytes()
 
 
 @contextmanager
@@ -46,12 +55,25 @@ def recordings(gateway: Gateway, data: bytes, count: int) -> Iterator[None]:
     threads = [threading.Thread(target=send) for _ in range(count)]
     for thread in threads:
         thread.start()
-    time.sleep(3)  # the decoders have started
     try:
         yield
     finally:
         ended.set()
         for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def streams(gateway: Gateway, samples: bytes, count: int, seconds: float) -> Iterator[None]:
+    """So many live streams are open for `seconds`, which should be those of the block."""
+    plan = LivePlan(f"ws{gateway.url.removeprefix('http')}/v1/stream", count, seconds)
+    thread = threading.Thread(target=run_live, args=(plan, samples))
+    if count:
+        thread.start()
+    try:
+        yield
+    finally:
+        if count:
             thread.join()
 
 
@@ -68,12 +90,15 @@ def measure(
     clients: int,
     pause_s: float,
     count: int,
+    live: int,
     rounds: int,
     seconds: float,
     **settings: object,
 ) -> dict[str, object]:
     """Percentiles with and without, of all rounds together."""
-    with model_server() as server, Gateway(server.address, max_recordings=max(1, count), **settings) as gateway:
+    places = {"max_recordings": max(1, count), "stream_max_open": live or 1, "stream_max_open_per_client": live or 1}
+    spoken = pcm_16(speech(120.0))
+    with model_server() as server, Gateway(server.address, **places, **settings) as gateway:
         send = post_raw(f"{gateway.url}/predict", clip)
         run_load(send, clients=clients, seconds=3)
         alone: list[float] = []
@@ -82,7 +107,8 @@ def measure(
         for _ in range(rounds):
             quiet = run_load(send, clients=clients, seconds=seconds, pause_s=pause_s)
             alone += [record.latency_s for record in quiet.records if record.status == 200]
-            with recordings(gateway, long, count):
+            with recordings(gateway, long, count), streams(gateway, spoken, live, WARM_S + seconds):
+                time.sleep(WARM_S)
                 before = heard_s(gateway)
                 busy = run_load(send, clients=clients, seconds=seconds, pause_s=pause_s)
                 heard += heard_s(gateway) - before
@@ -93,6 +119,7 @@ def measure(
         "clients": clients,
         "pause s": pause_s,
         "recordings": count,
+        "streams": live,
         **{name: str(value) for name, value in settings.items()},
         "clips": f"{len(alone)}, {len(beside)}",
         **{f"p{p} ms": f"{1000 * a:.0f}, {1000 * b:.0f}" for p, (a, b) in percentiles.items()},
@@ -107,6 +134,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each round")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--recordings", type=int, default=4)
+    parser.add_argument("--streams", type=int, default=0)
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--pause-s", type=float, default=0.1, help="between an answer and the next request")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.25])
@@ -123,6 +151,7 @@ def main() -> None:
             clients=options.clients,
             pause_s=options.pause_s,
             count=options.recordings,
+            live=options.streams,
             rounds=options.rounds,
             seconds=options.seconds,
             lane_share=share,
