@@ -26,7 +26,7 @@ run: $(INSTALLED)  ## serve the shipped model on 127.0.0.1 until Ctrl-C
 
 test: lint unit  ## lint, types, import rules and the test suite
 
-lint: $(INSTALLED) node  ## ruff, mypy, import-linter, deptry; types and lint of the page where node is there
+lint: $(INSTALLED) node  ## ruff, mypy, import-linter, deptry; types and lint of the page if npm is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -34,7 +34,7 @@ lint: $(INSTALLED) node  ## ruff, mypy, import-linter, deptry; types and lint of
 	$(BIN)/deptry .
 	@if command -v npm >/dev/null; then npm run --silent types && npm run --silent lint && echo "page: types and lint pass"; fi
 
-node:  ## the tools that check the page (node_modules), where npm is there
+node:  ## the tools that check the page (node_modules), if npm is installed
 	@if ! command -v npm >/dev/null; then echo "no npm: the page's types, lint and accessibility are not checked"; \
 	elif [ ! -e node_modules/.installed ] || [ package-lock.json -nt node_modules/.installed ]; then \
 	npm ci --silent && touch node_modules/.installed; fi
@@ -46,7 +46,7 @@ docs: $(INSTALLED) node  ## the documentation as a site in build/docs; a broken 
 	$(BIN)/sphinx-build -W --keep-going -q -c docs/site -d build/docs-work . build/docs
 	@echo "open build/docs/index.html"
 
-unit: $(INSTALLED) node  ## the test suite, but for what is slow
+unit: $(INSTALLED) node  ## the test suite without the slow tests
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 coverage: $(INSTALLED) node  ## the test suite, with the lines and branches that it runs: a summary, build/coverage, coverage.xml
@@ -76,7 +76,7 @@ fuzz: $(INSTALLED)  ## 100,000 hostile files through the decoders, within an hou
 eda: $(INSTALLED)  ## pictures of the recordings of RAVDESS_DIR
 	$(BIN)/ser eda --data $(RAVDESS_DIR) --output reports/eda
 
-chart: $(INSTALLED)  ## make the chart's README.md and values.schema.json anew from its values.yaml
+chart: $(INSTALLED)  ## generate the chart's README.md and values.schema.json from its values.yaml
 	$(BIN)/python helm/generate.py
 
 cluster-test: $(INSTALLED)  ## install the chart on a real cluster and disturb it (root, ../shared/cluster)
@@ -97,7 +97,7 @@ load-kind:  ## load the images onto the nodes of a cluster of kind (KIND_CLUSTER
 load-minikube:  ## load the images into minikube
 	for name in $(IMAGES); do minikube image load speech-emotion/$$name:$(VERSION) || exit 1; done
 
-push:  ## push the images to REGISTRY, an address and perhaps an account (registry.example.org/team)
+push:  ## push the images to REGISTRY, an address, with an account if it has any (registry.example.org/team)
 	@[ -n "$(REGISTRY)" ] || { echo "REGISTRY is not set: make push REGISTRY=registry.example.org/team" >&2; exit 2; }
 	for name in $(IMAGES); do image=speech-emotion/$$name:$(VERSION); \
 	docker tag $$image $(REGISTRY)/$$image && docker push $(REGISTRY)/$$image || exit 1; done
@@ -113,7 +113,7 @@ LOWEST_TESTS ?= tests/speech_emotion tests/preprocess_gateway/core tests/model_s
 LOCK := uv pip compile -q --generate-hashes --python-version 3.11 --no-header
 PART := $(LOCK) --python-platform linux --no-annotate -c requirements/dev.txt
 
-lock:  ## resolve requirements/ anew (needs uv); the images' parts follow dev.txt
+lock:  ## resolve requirements/ again (needs uv); the images' parts follow dev.txt
 	$(LOCK) pyproject.toml --extra dev --universal -o requirements/dev.txt
 	$(PART) pyproject.toml --extra gateway --extra containers --extra client --override requirements/overrides-gateway.txt -o requirements/gateway.txt
 	$(PART) pyproject.toml --extra pipeline --extra containers --extra client --extra pretrained -o requirements/pipeline.txt
@@ -132,7 +132,7 @@ version:  ## set the version of pyproject.toml in the chart, the Dockerfiles and
 	sed -i -E 's/^((version|appVersion): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml
 	sed -i -E 's#(speech-emotion/(gateway|pipeline):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml docs/plugins.md
 
-audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails where they cannot be looked up
+audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails if they cannot be looked up
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt
 
 clean:  ## remove the environment and caches

@@ -103,7 +103,7 @@ class OverloadedError(GatewayError):
 
 
 class VersionChangedError(GatewayError):
-    """Another version of the model took over in the middle of a recording or stream, and hears in another way."""
+    """Another version, with other features or emotions, took over in the middle of a recording or stream."""
 
     code, status = "version_changed", 503
 

@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     stream_min_stride_s: float = Field(default=0.5, ge=0.05, le=60)
     """Minimum number of seconds between two windows that a client may ask for."""
     stream_smoothing_s: float = Field(default=5.0, ge=0.1, le=600)
-    """Time constant in seconds of a stream's smoothed emotion. What is that old counts 37 % of what is new."""
+    """Time constant in seconds of a stream's smoothed emotion. A window of that age counts 37% as much as a new one."""
     page: bool = True
     """Serve the page for people at `/`."""
     samples: bool = True

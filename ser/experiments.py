@@ -187,8 +187,8 @@ def train(
     start_from: Annotated[
         Path | None,
         typer.Option(
-            help="Start from this version, STORE/MODEL/VERSION: what it makes of a sound stays, and a last layer is "
-            "learnt for the emotions of --data. It takes minutes for some hundred clips."
+            help="Start from this version, STORE/MODEL/VERSION: its encoder is kept, and a new classifier is trained "
+            "for the emotions of --data. This takes minutes for a few hundred clips."
         ),
     ] = None,
     evaluation: Annotated[

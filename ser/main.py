@@ -104,7 +104,7 @@ def predict(
     ] = False,
     store: Annotated[Path, typer.Option(help="Folder of the model store that --local uses.")] = Path("models"),
     model: Annotated[
-        str | None, typer.Option(help="Ask the model of this name (default: the one that the service asks by default).")
+        str | None, typer.Option(help="Use the model of this name (default: the default model of the service).")
     ] = None,
     form: Annotated[
         FormatChoice | None,
@@ -124,7 +124,7 @@ def predict(
             "With --format vtt: write a file of captions for each clip to this folder, and skip clips that have one.",
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Ask for N clips at once.")] = 3,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Send N clips at once.")] = 3,
     top: Annotated[
         int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
     ] = None,
@@ -137,7 +137,7 @@ def predict(
         int | None,
         typer.Option(
             min=1,
-            help="Hear the Nth audio track of each clip (default: its default track, or the next not silent).",
+            help="Use the Nth audio track of each clip (default: its default track, or the next that is not silent).",
         ),
     ] = None,
     deadline_s: Annotated[
@@ -145,13 +145,13 @@ def predict(
     ] = 30.0,
     max_bytes: Annotated[
         int,
-        typer.Option(min=1, max=2**40, help="Refuse larger files unread; the gateway has GATEWAY_MAX_RECORDING_BYTES."),
+        typer.Option(min=1, max=2**40, help="Refuse larger files without reading them."),
     ] = MAX_RECORDING_BYTES,
 ) -> None:
     """Predict the emotion of clips and of long recordings.
 
-    A file above 16 MiB, and what the gateway finds too long for a clip (by default more than a minute), is answered as
-    a recording: while it is heard, with a progress bar, and with segments in JSON.
+    A file above 16 MiB, or one that is too long for a clip (by default more than a minute), is answered as a recording:
+    it has a progress bar, and segments in JSON.
 
     Exit codes: 0 every clip was answered, 1 some failed, 2 wrong usage, 3 the service is away.
     """
@@ -210,7 +210,7 @@ def listen(
         int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Ask the model of this name (default: the one that the service asks by default).")
+        str | None, typer.Option(help="Use the model of this name (default: the default model of the service).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=StoreCommands,
     help="Look at a model store, and decide which version answers. The store is a folder, s3://... or gs://...",
-    epilog="Exit codes: 0 done, 1 the store is not there, or cannot be read or written, 2 wrong usage, "
+    epilog="Exit codes: 0 done, 1 the store does not exist, or cannot be read or written, 2 wrong usage, "
     "3 no such version or model, 4 a label or a rollback needs the version, 5 another process changed the store "
     "first, 6 a model server does not serve the version.",
     no_args_is_help=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -33,6 +34,11 @@ class Commands(TyperGroup):
     """Commands that end in one line on standard error, never in a traceback, where an error is not their own."""
 
     codes: ClassVar[Mapping[str, int]] = {}
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        for command in self.commands.values():  # Typer would print a docstring's own line breaks
+            command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", command.help or "")
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """Read the options, or print a help text; see `failing`."""

@@ -43,6 +43,7 @@ include_patterns = [
 exclude_patterns = ["docs/examples/plugin/**", ".*", "node_modules", "build", "reports"]
 nitpicky = True
 myst_heading_anchors = 4  # as a repository browser makes them
+myst_enable_extensions = ["html_image"]
 myst_fence_as_directive = ["mermaid"]
 suppress_warnings = ["misc.highlighting_failure"]  # answers in JSON with "..." in them
 

@@ -98,7 +98,7 @@ class WindowAnswers:
         self.version = version or model.choose(asking.affinity_key)
         """The version that answers now."""
         self.successor: ServedVersion | None = None
-        """The version that has taken over and hears in another way, once that is so."""
+        """The version that has taken over with other features or emotions; None until then."""
         spec = self.version.description.spec
         if asking.stride_s is not None:
             spec = with_stride(spec, asking.stride_s)
@@ -194,7 +194,7 @@ class WindowAnswers:
         def steps(version: ServedVersion, context: RequestContext) -> tuple[ServedVersion, Array]:
             if not hears_alike(version, self.version):
                 self.successor = version
-                raise VersionChangedError("another version of the model has taken over, which hears in another way")
+                raise VersionChangedError("another version has taken over, and its features or emotions differ")
             if self._asking.live:
                 return version, self._lanes.together.ask(self._model, features, version, context)
             with self._lanes.asking.step():

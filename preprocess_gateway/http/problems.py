@@ -39,7 +39,7 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
-    """Render every error of `app` as problem+json; count in `shed` what was refused for want of capacity."""
+    """Render every error of `app` as problem+json; count in `shed` what was refused for lack of capacity."""
 
     def known(error: ground.SpeechEmotionError) -> Response:
         if isinstance(error, OverloadedError):

@@ -53,7 +53,10 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self.shed = Counter(
-            "speech_emotion_shed_requests", "Requests refused for want of capacity.", ["reason"], registry=self.registry
+            "speech_emotion_shed_requests",
+            "Requests refused for lack of capacity.",
+            ["reason"],
+            registry=self.registry,
         )
         self.decoder_restarts = Counter(
             "speech_emotion_decoder_restarts", "Decoder processes that had to be replaced.", registry=self.registry

@@ -33,7 +33,7 @@ MAX_FIGURES_BYTES = 16 * 1024 * 1024
 class Training:
     """What to train: `model` on all of the data sets `data`, into the SavedModel `folder`.
 
-    With `start_from`, a version, its encoder stays and a last layer is learnt; `model` is then None, or what the
+    With `start_from`, a version, its encoder stays and a new head is trained; `model` is then None, or what the
     version is of. `evaluation` is the `results.json` of an evaluation, for the card; checkpoints stay under
     `checkpoints`, or are deleted once all is done. `cache` has the features; see `cache.bounded`.
     """

@@ -1,4 +1,4 @@
-"""A version to go on from: what it makes of a window stays as it is, and a last layer is learnt for other emotions."""
+"""A version to start from: its encoder is kept as it is, and a new head is trained for other emotions."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Trunk:
 
 
 class Continued:
-    """A trunk with a new last layer: features to logits, as Keras models are called."""
+    """A trunk with a new head: features to logits, as Keras models are called."""
 
     def __init__(self, trunk: Trunk, kernel: Array, bias: Array) -> None:
         self.trunk, self.kernel, self.bias = trunk, kernel, bias
@@ -91,7 +91,7 @@ class Continued:
         return logits * speech[0] if speech else logits
 
     def count_params(self) -> int:
-        """Those of the last layer, and the constants of the trunk."""
+        """Those of the new head, and the constants of the trunk."""
         constants = [node.attr["value"].tensor for node in self.trunk.graph.node if node.op == "Const"]
         sizes = [int(np.prod([d.size for d in tensor.tensor_shape.dim])) for tensor in constants]
         return sum(sizes) + self.kernel.size + self.bias.size

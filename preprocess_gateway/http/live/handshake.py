@@ -42,7 +42,7 @@ def check_origin(request: Request, allowed: Sequence[str]) -> None:
 def shake_hands(request: Request, max_message_bytes: int) -> tuple[ServerProtocol, dict[str, str]]:
     """The protocol of a stream, and the headers that accept it; compression is not accepted.
 
-    Raises UpgradeRequiredError for a request that is no handshake, and BadRequest for one that is malformed.
+    Raises UpgradeRequiredError for a request that is not a handshake, and BadRequest for one that is malformed.
     """
     opening = ServerProtocol(logger=_quiet)
     answer = opening.accept(Handshake(request.full_path, Headers(request.headers.items())))

@@ -94,7 +94,7 @@ export class Clips {
   }
 
   /**
-   * A clip of the history: shown anew, not asked about.
+   * A clip of the history: shown again, not asked about.
    * @param {Clip} clip
    * @param {Asked} asked
    */

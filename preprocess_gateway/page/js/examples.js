@@ -41,7 +41,7 @@ async function fetched(file, name) {
     const response = await fetch(`samples/${encodeURIComponent(file)}`, { signal: AbortSignal.timeout(FETCH_MS) });
     if (response.ok) return new File([await response.blob()], name);
   } catch {
-    // the same as an answer that is none
+    // the same as one that failed
   }
   throw new Problem("unreachable");
 }

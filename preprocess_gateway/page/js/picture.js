@@ -28,7 +28,7 @@ export class Picture {
     this.render();
   }
 
-  /** Draw anew: after a resize, or a change between light and dark. */
+  /** Draw again: after a resize, or a change between light and dark. */
   render() {
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth, clientHeight } = this.canvas;

@@ -113,7 +113,7 @@ export class Recordings {
   }
 
   /**
-   * A recording of the history: shown anew, not asked about.
+   * A recording of the history: shown again, not asked about.
    * @param {string} name
    * @param {Blob} file
    * @param {number | null} seconds
