@@ -52,6 +52,6 @@ class Incoming:
             return kind.model_validate_json(bytes(text))
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = ".".join(str(part)[:40] for part in first["loc"])
+            where = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows a member's name is pydantic's own
             expected = "finish" if kind is Finish else "start"
             raise BadMessageError(f"no `{expected}` message: {where + ': ' if where else ''}{first['msg']}") from error

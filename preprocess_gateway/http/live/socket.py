@@ -127,4 +127,11 @@ class StreamSocket:
         if failed is not None:
             raise BadFrameError(f"what came is no WebSocket frame: {failed}")
         if closed is not None:
+            self._answer_close()
             raise ClientGoneError(closed.code)
+
+    def _answer_close(self) -> None:
+        """Send the close frame that a client waits for; without it the client takes the stream for broken (1006)."""
+        self._unsent += b"".join(self._protocol.data_to_send())
+        with suppress(ClientGoneError):
+            self._flush()

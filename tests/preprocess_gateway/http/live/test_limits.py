@@ -45,6 +45,8 @@ def others_are_served(live: Gateway) -> Iterator[None]:
         ('{"sample_rate": 16000, "colour": 1}', "colour"),
         ('{"sample_rate": NaN}', "sample_rate"),
         ('{"sample_rate": 16000, "stride_s": 0.1}', "stride_s"),
+        ('{"sample_rate": 16000, "stride_s": 1e9}', "stride_s: Input"),
+        ('{"sample_rate": 16000, "top": 0}', "top: Input"),
         ('{"sample_rate": 16000, "stride_s": 50}', "stride_s"),
         ('{"type": "finish"}', "start"),
         ("[" * 4000, "JSON"),

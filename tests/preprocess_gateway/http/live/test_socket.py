@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from websockets.frames import OP_BINARY, OP_PING, Frame
+from websockets.frames import OP_BINARY, OP_CLOSE, OP_PING, Close, Frame
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
@@ -67,3 +67,13 @@ def test_an_end_without_a_close_frame_is_1006(pair: tuple[StreamSocket, socket.s
     with pytest.raises(ClientGoneError) as gone:
         stream.receive(5)
     assert gone.value.code == 1006
+
+
+def test_a_clients_close_is_answered_with_a_close_of_the_same_code(pair: tuple[StreamSocket, socket.socket]) -> None:
+    stream, client = pair
+    close = Close(4000, "enough").serialize()
+    client.sendall(Frame(OP_CLOSE, close).serialize(mask=True))
+    with pytest.raises(ClientGoneError) as gone:
+        stream.receive(5)
+    assert gone.value.code == 4000
+    assert client.recv(100) == Frame(OP_CLOSE, close).serialize(mask=False)
