@@ -24,7 +24,7 @@ class AsyncStream:
         self._options = options
         self._service = service
         self._attempts = attempts
-        self._course = Course(options, service)
+        self._course = Course(options, service, attempts)
         self._waiting: deque[Event] = deque()
         self._receiving = asyncio.Lock()  # taken before the other, where both are
         self._sending = asyncio.Lock()
@@ -91,7 +91,7 @@ class AsyncStream:
                 await self._reopen(self._course.lost(closed))
 
     async def _reopen(self, error: ClientError) -> None:
-        attempts = self._attempts()
+        attempts = self._course.new_connection()
         await asyncio.sleep(attempts.pause_after(error))
         async with self._sending:
             await self._connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, Union
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from speech_emotion.client.address import Address
+from speech_emotion.client.calls import Attempts
 from speech_emotion.client.errors import (
     ClientError,
     ProblemError,
@@ -101,9 +102,11 @@ class StreamOptions:
 class Course:
     """The state of a stream over all its connections: what was answered, and the samples since."""
 
-    def __init__(self, options: StreamOptions, service: Address) -> None:
+    def __init__(self, options: StreamOptions, service: Address, attempts: Callable[[], Attempts]) -> None:
         self._options = options
         self._service = service
+        self._attempts = attempts
+        self._trying: Attempts | None = None
         self._frame_bytes = SAMPLE_BYTES[options.encoding] * options.channels
         self._kept = bytearray()
         self._stride_s = 0.0
@@ -114,6 +117,11 @@ class Course:
         """What the service said last before it closed."""
         self.finished = False
         self.ended = False
+
+    def new_connection(self) -> Attempts:
+        """The tries of a new connection; those since the last answer count, as a connection alone is no progress."""
+        self._trying = self._trying or self._attempts()
+        return self._trying
 
     def keep(self, samples: Samples) -> bytes:
         """The bytes of samples, kept until they are answered. Raises ValueError for what they cannot be."""
@@ -145,6 +153,7 @@ class Course:
                 case "window":
                     window = _known(LiveWindow, message)
                     self._forget(window.start_s + self._stride_s)
+                    self._trying = None
                     return window
                 case "now":
                     return _known(Now, message)

@@ -30,7 +30,7 @@ class Stream:
         self._options = options
         self._service = service
         self._attempts = attempts
-        self._course = Course(options, service)
+        self._course = Course(options, service, attempts)
         self._waiting: deque[Event] = deque()
         self._receiving = threading.Lock()  # taken before the other, where both are
         self._sending = threading.Lock()
@@ -108,7 +108,7 @@ class Stream:
                 self._reopen(self._course.lost(closed))
 
     def _reopen(self, error: ClientError) -> None:
-        attempts = self._attempts()
+        attempts = self._course.new_connection()
         time.sleep(attempts.pause_after(error))
         with self._sending:
             self._connection.close()

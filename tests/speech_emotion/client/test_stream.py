@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from speech_emotion.client import (
     AsyncClient,
@@ -21,6 +23,7 @@ from speech_emotion.client import (
     UnreachableError,
 )
 from speech_emotion.client.address import Address
+from speech_emotion.client.calls import Attempts
 from speech_emotion.client.live import Course, StreamOptions, encode
 from tests.support import clips
 from tests.support.gateway import Gateway
@@ -119,6 +122,36 @@ def test_a_service_that_is_away_or_another_one_is_said_so() -> None:
         thread.join()
 
 
+async def hear_nothing(url: str) -> None:
+    async with AsyncClient(url, retries=1) as client, client.stream(sample_rate=RATE) as stream:
+        async for event in stream:
+            raise AssertionError(event)
+
+
+def test_a_service_that_opens_streams_and_answers_none_is_given_up() -> None:
+    opened: list[object] = []
+
+    def refuse(connection: ServerConnection) -> None:
+        opened.append(connection.recv())
+        problem = {"type": "error", "status": 503, "code": "model_unavailable", "detail": "the model is away"}
+        connection.send(json.dumps(problem))
+        connection.close(1013)
+
+    with serve(refuse, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        with (
+            Client(url, retries=1) as client,
+            client.stream(sample_rate=RATE) as stream,
+            pytest.raises(ProblemError, match="the model is away"),
+        ):
+            list(stream)
+        with pytest.raises(ProblemError, match="the model is away"):
+            asyncio.run(hear_nothing(url))
+        server.shutdown()
+    assert len(opened) == 4
+
+
 def test_samples_become_bytes_of_the_streams_encoding() -> None:
     ints, floats = np.array([0, 16_384, -32_768], np.int16), np.array([0, 0.5, -1.0])
     assert encode(ints, "pcm_s16le", 1) == ints.astype("<i2").tobytes()
@@ -141,7 +174,7 @@ def test_what_is_answered_is_kept_no_longer() -> None:
         sample_rate=10, encoding="mulaw", channels=1, stride_s=None, top=None, model=None, affinity_key=None,
         traceparent=None,
     )  # fmt: skip
-    course = Course(options, Address.parse("http://127.0.0.1:1"))
+    course = Course(options, Address.parse("http://127.0.0.1:1"), lambda: Attempts(30, 3))
     course.keep(bytes(range(60)))
     course.read('{"type": "ready", "stride_s": 2}')
     verdict = '"emotion": null, "confidence": null, "probabilities": null, "uncertain": false'
