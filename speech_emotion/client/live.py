@@ -107,6 +107,8 @@ class Course:
         self._service = service
         self._attempts = attempts
         self._trying: Attempts | None = None
+        if options.encoding not in SAMPLE_BYTES:
+            raise ValueError(f"encoding must be one of {', '.join(SAMPLE_BYTES)}, got {options.encoding!r}")
         self._frame_bytes = SAMPLE_BYTES[options.encoding] * options.channels
         self._kept = bytearray()
         self._stride_s = 0.0

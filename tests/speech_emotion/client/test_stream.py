@@ -122,6 +122,13 @@ def test_a_service_that_is_away_or_another_one_is_said_so() -> None:
         thread.join()
 
 
+def test_an_encoding_that_is_none_is_refused_before_a_connection_is_made() -> None:
+    with Client("http://127.0.0.1:1") as client, pytest.raises(ValueError, match="one of pcm_s16le, pcm_f32le, mulaw"):
+        client.stream(sample_rate=RATE, encoding="opus")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="opus"):
+        AsyncClient("http://127.0.0.1:1").stream(sample_rate=RATE, encoding="opus")  # type: ignore[arg-type]
+
+
 async def hear_nothing(url: str) -> None:
     async with AsyncClient(url, retries=1) as client, client.stream(sample_rate=RATE) as stream:
         async for event in stream:
