@@ -145,7 +145,7 @@ class BadMessageError(StreamError):
 
 
 class BadFrameError(BadMessageError):
-    """What came is no WebSocket frame of a client."""
+    """The bytes received are not a WebSocket frame of a client."""
 
     close_code = 1002
 

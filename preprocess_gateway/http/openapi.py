@@ -108,7 +108,7 @@ def _by_name(by_default: Json, settings: Settings) -> Json:
     return {
         **by_default,
         "operationId": f"{by_default['operationId']}_by_name",
-        "summary": f"{by_default['summary']}, by the model of a name",
+        "summary": f"{by_default['summary']}, by a named model",
         "parameters": [name, *by_default["parameters"]],
         "responses": {**by_default["responses"], **problems(lambda error: error.code == "unknown_model")},
     }
@@ -118,7 +118,7 @@ def _models() -> Json:
     return {
         "operationId": "models",
         "tags": ["models"],
-        "summary": "The versions that answer, and what they say of themselves",
+        "summary": "The versions that answer, and how they describe themselves",
         "responses": {
             "200": json_response("What each label means now.", "Models"),
             **problems(lambda error: error.code == "model_unavailable"),

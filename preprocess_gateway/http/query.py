@@ -37,7 +37,7 @@ class PredictQuery(BaseModel):
     """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
     that is not silent."""
     channels: Channels = "mix"
-    """`mix` mixes all channels into one; `separate` answers each for itself, in `channels`, and none for the clip."""
+    """`mix` mixes all channels into one; `separate` answers each one, in `channels`, but not the clip."""
 
 
 class RecordingQuery(BaseModel):
@@ -51,7 +51,7 @@ class RecordingQuery(BaseModel):
     """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
     that is not silent."""
     channels: Channels = "mix"
-    """`mix` mixes all channels into one; `separate` answers each for itself, and the recording as a whole not at all.
+    """`mix` mixes all channels into one; `separate` answers each one, but not the whole recording.
     """
 
 

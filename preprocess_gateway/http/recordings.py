@@ -149,7 +149,7 @@ class _Course:
             if self._sock and has_gone(self._sock):
                 raise ClientGoneError
             if not self._draining.left_s():
-                raise ShuttingDownError("This gateway is being stopped, and cannot hear the rest")
+                raise ShuttingDownError("This gateway is being stopped, and cannot process the rest")
             if isinstance(item, Progress):
                 self._heard = item
             elif isinstance(item, LongWindow):

@@ -103,7 +103,7 @@ class _File(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._view)}[whence]
         if origin + offset < 0:
-            raise ValueError("a place before the file's begin")
+            raise ValueError("a position before the start of the file")
         self._at = origin + offset
         return self._at
 

@@ -136,7 +136,7 @@ class Store(ABC):
         """Raise NoSuchVersionError unless the version is there, whole, and not being taken out of the store."""
         self.require(name, number)
         if (name, number) in config.leaving:
-            raise NoSuchVersionError(f"version {number} of {name} is being taken out of {self.location}")
+            raise NoSuchVersionError(f"version {number} of {name} is being removed from {self.location}")
 
     def require_model(self, name: str) -> None:
         """Raise StoreError unless this is a store, NoSuchVersionError unless it has a model of that name."""

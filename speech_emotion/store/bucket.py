@@ -110,7 +110,7 @@ class BucketStore(Store):
         self.require(name, number)
         manifest = self.manifest(name, number)
         if manifest is None:
-            raise StoreError(f"{self.location}: version {number} of {name} went while it was fetched")
+            raise StoreError(f"{self.location}: version {number} of {name} was removed while it was fetched")
         with _errors(self.location):
             for path in manifest.files:
                 (target / path).parent.mkdir(parents=True, exist_ok=True)

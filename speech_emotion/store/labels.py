@@ -73,7 +73,7 @@ def _move(
     def change(config: StoreConfig) -> StoreConfig:
         before = config.labels(name).get(label)
         if expected not in (_ANY, before):
-            raise ConflictError(f"{store.location}: {label} of {name} names {before} by now, not {expected}")
+            raise ConflictError(f"{store.location}: {label} of {name} now names {before}, not {expected}")
         moves[:] = [Move.now(name, label, before, number, rollback=rollback)]
         if before == number:
             return config

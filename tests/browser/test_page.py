@@ -260,7 +260,7 @@ def test_a_microphone_that_never_comes_is_explained_and_let_go_when_it_comes_aft
     page.locator("#record").click()
     expect(page.locator("#status")).to_contain_text("Waiting for the microphone")
     page.clock.fast_forward(61_000)
-    expect_problem(page, "The microphone was not handed over")
+    expect_problem(page, "The browser did not allow the microphone in time")
     page.evaluate(GRANT)
     page.wait_for_function(GRANTED, arg=1)
     page.wait_for_function(f"({LIVE_TRACKS})() === 0")

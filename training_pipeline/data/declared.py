@@ -55,7 +55,7 @@ def with_declared(manifest: Path, clips: Sequence[Clip]) -> DataSet:
         clips = [replace(clip, corpus=next(iter(declared))) for clip in clips]
     absent = sorted(declared.keys() - {clip.corpus for clip in clips})
     if absent:
-        raise DataError(f"{path_beside(manifest)}: {', '.join(absent)} is no corpus of a clip in {manifest.name}")
+        raise DataError(f"{path_beside(manifest)}: {', '.join(absent)} is the corpus of no clip in {manifest.name}")
     kept = [mapped for clip in clips if (mapped := _mapped(clip, declared.get(clip.corpus))) is not None]
     corpora = tuple(_corpus(name, declared.get(name), kept) for name in dict.fromkeys(c.corpus for c in kept) if name)
     _require_told(kept, corpora, manifest)
@@ -83,7 +83,7 @@ def _read(path: Path) -> dict[str, Declared]:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: no declaration of corpora, {where or 'the file'}: {first['msg']}") from error
+        raise DataError(f"{path}: not a declaration of corpora, {where or 'the file'}: {first['msg']}") from error
 
 
 def _mapped(clip: Clip, declared: Declared | None) -> Clip | None:

@@ -95,7 +95,7 @@ def _check(data: DataSet, source: Path, reader: str) -> None:
         if not clip.speaker:
             raise DataError(f"{clip.path}: the reader {reader} names no speaker")
         if not clip.path.is_file():
-            raise DataError(f"{clip.path}, which the reader {reader} found, is not there")
+            raise DataError(f"{clip.path}, which the reader {reader} found, does not exist")
 
 
 def _read_manifest(source: Path) -> DataSet:

@@ -70,7 +70,7 @@ def _text(path: Path) -> str:
     except FileTooLargeError as error:
         raise DataError(f"{path}: {error}") from error
     if data.startswith(UTF_16) or b"\0" in data[:4096]:
-        raise DataError(f"{path} is in UTF-16, or no text at all: save it as CSV in UTF-8")
+        raise DataError(f"{path} is in UTF-16, or not text: save it as CSV in UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -90,7 +90,7 @@ def _header(path: Path, text: str, required: Sequence[str]) -> tuple[list[str], 
         raise DataError(f"{path}: no column {', '.join(missing)}; needed are {', '.join(required)}")
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise DataError(f"{path}, line 1: the column {', '.join(twice)} is there twice")
+        raise DataError(f"{path}, line 1: the column {', '.join(twice)} occurs twice")
     return names, delimiter
 
 

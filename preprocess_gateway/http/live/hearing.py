@@ -51,7 +51,7 @@ class StreamHearing:
                 model, predictor.lanes, settings, metrics, start.sample_rate, start.channels, asking
             )
         except StrideError as error:
-            raise BadMessageError(f"stride_s: the model cannot be asked so: {error}") from error
+            raise BadMessageError(f"stride_s is not possible with this model: {error}") from error
         self._start = start
         self._model = model
         self._settings = settings

@@ -27,7 +27,7 @@ class Incoming:
         for frame in frames:
             if frame.opcode is OP_BINARY or (frame.opcode is OP_CONT and self._text is None):
                 if not self._started:
-                    raise BadMessageError("the first message of a stream is JSON in a text frame, and says what comes")
+                    raise BadMessageError("the first message must be JSON in a text frame, which describes the samples")
                 samples += frame.data
                 continue
             if frame.opcode not in (OP_TEXT, OP_CONT):
@@ -54,4 +54,6 @@ class Incoming:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows a member's name is pydantic's own
             expected = "finish" if kind is Finish else "start"
-            raise BadMessageError(f"no `{expected}` message: {where + ': ' if where else ''}{first['msg']}") from error
+            raise BadMessageError(
+                f"invalid `{expected}` message: {where + ': ' if where else ''}{first['msg']}"
+            ) from error

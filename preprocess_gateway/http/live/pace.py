@@ -59,7 +59,7 @@ class Pace:
         if not started and now - self._begun > settings.stream_start_s:
             raise StreamIdleError(f"the first message did not come within {settings.stream_start_s:g} s")
         if now - self._begun > settings.stream_max_s:
-            raise StreamTooLongError(f"the stream lasted {settings.stream_max_s:g} s, which is as long as it may")
+            raise StreamTooLongError(f"the stream lasted {settings.stream_max_s:g} s, which is the maximum")
         if started and now - self._progress_at > settings.stream_idle_s:
             raise StreamIdleError(f"less than {PROGRESS_S:g} s of sound came within {settings.stream_idle_s:g} s")
 

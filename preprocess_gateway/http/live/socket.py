@@ -125,7 +125,7 @@ class StreamSocket:
         if isinstance(failed, PayloadTooBig):
             raise FrameTooLargeError(f"the message has more than {self._protocol.max_message_size} bytes")
         if failed is not None:
-            raise BadFrameError(f"what came is no WebSocket frame: {failed}")
+            raise BadFrameError(f"the bytes received are not a WebSocket frame: {failed}")
         if closed is not None:
             self._answer_close()
             raise ClientGoneError(closed.code)

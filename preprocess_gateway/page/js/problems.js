@@ -3,7 +3,7 @@
 /** @typedef {{title: string, advice: string, again?: boolean}} Words again: whether trying again may help */
 
 const ANOTHER_FORMAT = "Save it as WAV, FLAC, MP3 or OGG and try that.";
-const WAIT = "Wait a little and try again. If it stays so, tell whoever runs this service.";
+const WAIT = "Wait a little and try again. If that does not help, tell whoever runs this service.";
 
 /** @type {Readonly<Record<string, Words>>} */
 export const WORDS = {
@@ -19,16 +19,16 @@ export const WORDS = {
   incomplete_body: { title: "The clip did not arrive whole", advice: "The connection may have broken. Try again.", again: true },
   internal_error: { title: "Something broke in the service", advice: WAIT, again: true },
   microphone_denied: { title: "The microphone is not allowed", advice: "Allow it for this page in the browser's address bar, or choose a file instead." },
-  microphone_failed: { title: "The microphone does not work", advice: "Check that no other program holds it, or choose a file instead.", again: false },
-  microphone_insecure: { title: "The microphone needs a secure page", advice: "Browsers lend it only to https pages and to this machine. Open the page by https, or choose a file instead." },
+  microphone_failed: { title: "The microphone does not work", advice: "Check that no other program is using it, or choose a file instead.", again: false },
+  microphone_insecure: { title: "The microphone needs a secure page", advice: "Browsers allow it only on https pages and on this machine. Open the page by https, or choose a file instead." },
   microphone_missing: { title: "No microphone was found", advice: "Plug one in, or choose a file instead." },
-  microphone_no_answer: { title: "The microphone was not handed over", advice: "Allow it where the browser asks, usually beside the address, and try again. Or choose a file instead.", again: true },
+  microphone_no_answer: { title: "The browser did not allow the microphone in time", advice: "Allow it where the browser asks, usually beside the address, and try again. Or choose a file instead.", again: true },
   missing_file: { title: "No file arrived", advice: "Choose the file again.", again: true },
   model_contract: { title: "The model is not usable", advice: WAIT, again: true },
   model_unavailable: { title: "The model is away", advice: WAIT, again: true },
   no_such_track: { title: "The file has no such track", advice: "Choose another one of its tracks, or none." },
   non_finite_audio: { title: "The file holds values that are not sound", advice: `Something went wrong when it was written. ${ANOTHER_FORMAT}` },
-  not_the_service: { title: "Something else answered", advice: "Not this service but something before it answered. Reload the page; if it stays so, tell whoever runs it.", again: true },
+  not_the_service: { title: "Something else answered", advice: "Something between this page and the service answered instead. Reload the page; if that does not help, tell whoever runs it.", again: true },
   origin_not_allowed: { title: "This page may not listen live", advice: "The service takes live speech only from pages of its own address. Open the page at the service's own address." },
   overloaded: { title: "The service is busy", advice: "Many are asking at once. Wait a few seconds and try again.", again: true },
   recording_too_short: { title: "That was too short", advice: "Record at least half a second." },
@@ -38,17 +38,17 @@ export const WORDS = {
   slow_reader: { title: "The connection is too slow", advice: "The answers did not arrive in time. Try again on a better connection.", again: true },
   stream_idle: { title: "No sound arrived", advice: "Check the microphone and the connection, then start again.", again: true },
   stream_too_fast: { title: "The sound came too fast", advice: "Start again. To hear a recording, choose it as a file.", again: true },
-  stream_too_long: { title: "That was as long as a live session may be", advice: "Start again to go on.", again: true },
+  stream_too_long: { title: "The live session reached its maximum length", advice: "Start again to continue.", again: true },
   stream_lost: { title: "The live connection broke", advice: "What was answered is still shown. Check your connection and try again.", again: true },
   stream_refused: { title: "The service does not listen live", advice: "Live listening may be off there, or all its places may be taken. Try again later, or record a clip instead.", again: true },
-  live_unavailable: { title: "This browser cannot listen live here", advice: "It hands over samples only where the machine has an output of sound. Plug one in, or record a clip instead." },
+  live_unavailable: { title: "This browser cannot listen live here", advice: "It provides samples only if the machine has an audio output. Plug one in, or record a clip instead." },
   timeout: { title: "No answer came", advice: "The connection may be slow. Try again, or send a shorter clip.", again: true },
   too_many_channels: { title: "The file has too many channels", advice: "Save it as mono or stereo and try that." },
   too_many_streams: { title: "Too many live sessions", advice: "Close one that is open elsewhere and start again.", again: true },
-  too_many_samples: { title: "The clip is too much at once", advice: "Cut it to the part you want to hear about, or save it as mono at 16, 44.1 or 48 kHz." },
+  too_many_samples: { title: "The clip has too many samples", advice: "Cut it to the part you want to hear about, or save it as mono at 16, 44.1 or 48 kHz." },
   shutting_down: { title: "The service is being restarted", advice: "Wait a few seconds and try again.", again: true },
   version_changed: { title: "The model was replaced", advice: "Start again; the new model answers then.", again: true },
-  unreachable: { title: "The service cannot be reached", advice: "Check your connection and try again. If it stays so, the service may be down.", again: true },
+  unreachable: { title: "The service cannot be reached", advice: "Check your connection and try again. If that does not help, the service may be down.", again: true },
   unsupported_format: { title: "This is not an audio file that can be read here", advice: ANOTHER_FORMAT },
 };
 

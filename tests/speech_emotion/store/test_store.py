@@ -107,7 +107,7 @@ def test_a_promotion_decided_on_another_stable_is_refused(store: Store, tmp_path
     publish_many(store, tmp_path, 3)
     promote(store, NAME, 1, expected=None)
     promote(store, NAME, 2, expected=1)
-    with pytest.raises(ConflictError, match="names 2 by now, not 1"):
+    with pytest.raises(ConflictError, match="now names 2, not 1"):
         promote(store, NAME, 3, expected=1)
 
 

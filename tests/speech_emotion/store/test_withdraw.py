@@ -66,7 +66,7 @@ def test_a_label_that_comes_between_look_and_swap_keeps_the_version(
 def test_no_label_comes_to_a_version_that_is_leaving(filled: Store, tmp_path: Path) -> None:
     with leaving(filled, NAME, 2, lambda _: None):
         for label in (promote, set_canary):
-            with pytest.raises(NoSuchVersionError, match="version 2 of speech_emotion is being taken out"):
+            with pytest.raises(NoSuchVersionError, match="version 2 of speech_emotion is being removed"):
                 label(filled, NAME, 2)
         assert publish(filled, NAME, tmp_path / "two") == 4, "the same files come in anew"
         assert filled.read_config().leaving == {(NAME, 2)}
@@ -78,7 +78,7 @@ def test_no_label_comes_to_a_version_that_is_leaving(filled: Store, tmp_path: Pa
 def test_a_removal_that_broke_off_is_done_again(filled: Store) -> None:
     with pytest.raises(ZeroDivisionError), leaving(filled, NAME, 2, lambda _: None):
         raise ZeroDivisionError
-    with pytest.raises(NoSuchVersionError, match="is being taken out"):
+    with pytest.raises(NoSuchVersionError, match="is being removed"):
         promote(filled, NAME, 2)
     remove(filled, NAME, 2)
     assert (filled.versions(NAME), filled.read_config().leaving) == ([1, 3], frozenset())

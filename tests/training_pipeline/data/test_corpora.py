@@ -162,11 +162,11 @@ def test_an_emotion_that_a_corpus_cannot_tell_is_unknown_not_absent(tmp_path: Pa
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"theirs": {}}, "theirs is no corpus of a clip in mine.csv"),
+        ({"theirs": {}}, "theirs is the corpus of no clip in mine.csv"),
         ({"ours": {"emotions": ["sad"]}}, "a.wav: glad is none of the emotions of ours"),
-        ({"ours": {"emotion": ["sad"]}}, "no declaration of corpora, ours.emotion: Extra inputs"),
+        ({"ours": {"emotion": ["sad"]}}, "not a declaration of corpora, ours.emotion: Extra inputs"),
         ({"ours": {"labels": {"glad": 3}}}, r"ours.labels.glad"),
-        (["ours"], "no declaration of corpora, the file: "),
+        (["ours"], "not a declaration of corpora, the file: "),
     ],
 )
 def test_a_declaration_that_does_not_fit_is_an_error(tmp_path: Path, declared: object, message: str) -> None:

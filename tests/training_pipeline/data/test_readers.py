@@ -93,7 +93,7 @@ def test_where_two_recognise_it_one_has_to_be_named(install: Install, ours: Path
         ("DataSet([], ('glad', 'sad'))", "found no clips"),
         ("DataSet([Clip(source / 'a.wav', 'cross', '1')], ('glad', 'sad'))", "'cross' is none of the emotions"),
         ("DataSet([Clip(source / 'a.wav', 'glad', '')], ('glad', 'sad'))", "names no speaker"),
-        ("DataSet([Clip(source / 'b.wav', 'glad', '1')], ('glad', 'sad'))", "b.wav, which .* found, is not there"),
+        ("DataSet([Clip(source / 'b.wav', 'glad', '1')], ('glad', 'sad'))", "b.wav, which .* found, does not exist"),
     ],
 )
 def test_what_a_reader_hands_on_is_checked(install: Install, ours: Path, read: str, message: str) -> None:
