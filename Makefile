@@ -46,6 +46,9 @@ docs: $(INSTALLED) node  ## the documentation as a site in build/docs; a broken 
 	$(BIN)/sphinx-build -W --keep-going -q -c docs/site -d build/docs-work . build/docs
 	@echo "open build/docs/index.html"
 
+# Several processes share the cores: a matrix product of two threads would wait for the other processes.
+unit coverage slow-test: export OPENBLAS_NUM_THREADS = 1
+
 unit: $(INSTALLED) node  ## the test suite without the slow tests
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
