@@ -124,6 +124,7 @@ def test_a_message_that_is_too_large_is_an_error_before_it_is_sent_whole(live: G
         b"GET / HTTP/1.1\r\n\r\n",
         b"\xff" * 500,
     ],
+    ids=["no mask", "continues nothing", "reserved bits", "reserved opcode", "HTTP", "ones"],  # a mask is random
 )
 def test_what_is_no_frame_of_a_client_is_an_error(live: Gateway, data: bytes) -> None:
     with stream(live, {"sample_rate": RATE}) as ws:
@@ -191,7 +192,11 @@ def test_a_client_has_so_many_streams_and_all_have_so_many(live: Gateway) -> Non
                 assert closed_with(ws)[:2] == (1013, name)
 
 
-@pytest.mark.parametrize("first", [b"", Frame(OP_TEXT, b'{"sample_rate": 16000}').serialize(mask=True), b"\x81"])
+@pytest.mark.parametrize(
+    "first",
+    [b"", Frame(OP_TEXT, b'{"sample_rate": 16000}').serialize(mask=True), b"\x81"],
+    ids=["nothing", "a message", "half a frame"],
+)
 def test_connections_that_break_give_their_place_back(live: Gateway, first: bytes) -> None:
     for _ in range(2 * LIMITS["stream_max_open"]):
         with ExitStack() as held:
