@@ -126,8 +126,12 @@ class OriginError(GatewayError):
     code, status = "origin_not_allowed", 403
 
 
+WEBSOCKET_VERSION = "13"
+"""The protocol's only version (RFC 6455, section 4.1), named to clients that ask for another one."""
+
+
 class UpgradeRequiredError(GatewayError):
-    """The path takes WebSocket handshakes only."""
+    """The path takes WebSocket handshakes of `WEBSOCKET_VERSION` only."""
 
     code, status = "upgrade_required", 426
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from preprocess_gateway.errors import GatewayError, OverloadedError, UpgradeRequiredError
+from preprocess_gateway.errors import WEBSOCKET_VERSION, GatewayError, OverloadedError, UpgradeRequiredError
 from preprocess_gateway.telemetry.failures import log_failure
 from speech_emotion import errors as ground
 
@@ -47,6 +47,7 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
         response = render_problem(*describe(error), retry_after_s)
         if isinstance(error, UpgradeRequiredError):
             response.headers["Upgrade"] = "websocket"
+            response.headers["Sec-WebSocket-Version"] = WEBSOCKET_VERSION
         return response
 
     def http(error: HTTPException) -> Response:

@@ -15,7 +15,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from werkzeug.exceptions import BadRequest
 
-from preprocess_gateway.errors import OriginError, UpgradeRequiredError
+from preprocess_gateway.errors import WEBSOCKET_VERSION, OriginError, UpgradeRequiredError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -48,6 +48,8 @@ def shake_hands(request: Request, max_message_bytes: int) -> tuple[ServerProtoco
     answer = opening.accept(Handshake(request.full_path, Headers(request.headers.items())))
     if request.method != "GET" or isinstance(opening.handshake_exc, InvalidUpgrade):
         raise UpgradeRequiredError("This path takes WebSocket handshakes only")
+    if request.headers.get("Sec-WebSocket-Version") != WEBSOCKET_VERSION:
+        raise UpgradeRequiredError(f"This path takes version {WEBSOCKET_VERSION} of the WebSocket protocol only")
     if answer.status_code != SWITCHING:
         raise BadRequest
     protocol = ServerProtocol(state=OPEN, max_size=max_message_bytes, logger=_quiet)  # gunicorn has read the request

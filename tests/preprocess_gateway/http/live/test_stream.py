@@ -185,7 +185,7 @@ HANDSHAKE = {
         ("HEAD", "", {}, 426, None),
         ("POST", "", {}, 405, "method_not_allowed"),
         ("GET", "?top=1", HANDSHAKE, 400, "bad_query"),
-        ("GET", "", {**HANDSHAKE, "Sec-WebSocket-Version": "8"}, 400, "bad_request"),
+        ("GET", "", {**HANDSHAKE, "Sec-WebSocket-Version": "8"}, 426, "upgrade_required"),
         ("GET", "", {**HANDSHAKE, "Sec-WebSocket-Key": "short"}, 400, "bad_request"),
         ("GET", "", {**HANDSHAKE, "Connection": "keep-alive"}, 426, "upgrade_required"),
         ("GET", "", {**HANDSHAKE, "Upgrade": "h2c"}, 426, "upgrade_required"),
@@ -200,3 +200,4 @@ def test_what_is_no_handshake_is_refused_as_a_problem(
         assert response.json()["code"] == code
     if status == 426:
         assert response.headers["Upgrade"] == "websocket"
+        assert response.headers["Sec-WebSocket-Version"] == "13"
