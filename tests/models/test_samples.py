@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
-from pathlib import Path
-
 import pytest
 
 from speech_emotion.client import Client
@@ -22,15 +17,3 @@ def test_a_sample_gets_its_emotion_with_high_confidence(service: Gateway, sample
         assert answer.confidence > 0.95
         assert (answer.uncertain, answer.warnings) == (False, ())
         assert client.predict(sample.read(), model="edge").emotion == sample.emotion
-
-
-def test_the_first_request_of_the_readme_gets_the_answer_printed_there(service: Gateway) -> None:
-    root = Path(__file__).parents[2]
-    text = (root / "README.md").read_text()
-    command = shlex.split(re.findall(r"^curl .*", text, re.MULTILINE)[0])
-    printed = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
-    clip = root / command[command.index("-F") + 1].removeprefix("file=@")
-    answer = service.predict(clip.read_bytes()).json()
-    assert list(answer) == list(printed)
-    assert (answer["emotion"], answer["model"]) == (printed["emotion"], printed["model"])
-    assert printed["probabilities"] == pytest.approx(answer["probabilities"], abs=0.001)

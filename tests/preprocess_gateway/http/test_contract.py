@@ -56,6 +56,8 @@ def described(gateway: Gateway) -> schemathesis.BaseSchema:
         ("/v1/models", "GET", GenerationMode.POSITIVE),
         ("/v1/models/{name}/predict", "POST", GenerationMode.POSITIVE),
         ("/v1/models/{name}/predict", "POST", GenerationMode.NEGATIVE),
+        ("/v1/recordings", "POST", GenerationMode.POSITIVE),
+        ("/v1/recordings", "POST", GenerationMode.NEGATIVE),
     ],
 )
 def test_whatever_is_sent_is_answered_as_described(
@@ -112,4 +114,6 @@ def test_the_description_is_stable(gateway: Gateway) -> None:
     first, second = (requests.get(f"{gateway.url}/openapi.json", timeout=10) for _ in range(2))
     assert first.content == second.content
     assert first.json()["openapi"].startswith("3.1")
-    assert set(first.json()["paths"]) == {"/predict", "/v1/models", "/v1/models/{name}/predict"}
+    assert set(first.json()["paths"]) == {
+        "/predict", "/v1/models", "/v1/models/{name}/predict", "/v1/models/{name}/recordings", "/v1/recordings",
+    }  # fmt: skip

@@ -20,13 +20,17 @@ COMMANDS = re.findall(r"^curl .+$", PAGE, re.MULTILINE)
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 def test_every_command_is_answered(gateway: Gateway, tmp_path: Path) -> None:
-    for name in ("sample.wav", "call.wav"):
+    for name in ("sample.wav", "call.wav", "call.m4a"):
         (tmp_path / name).write_bytes(samples()[0].read())
     assert len(COMMANDS) >= 2
     for command in COMMANDS:
-        words = shlex.split(command.replace("http://127.0.0.1:8080", gateway.url))
+        words = shlex.split(command.partition(">")[0].replace("http://127.0.0.1:8080", gateway.url))
         done = subprocess.run([*words, "-sS", "--fail"], cwd=tmp_path, capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
+        if "/v1/recordings" in command:
+            vtt = "text/vtt" in command
+            assert done.stdout.startswith(b"WEBVTT\n") if vtt else b'"type": "summary"' in done.stdout.splitlines()[-1]
+            continue
         body = json.loads(done.stdout)
         for each in body.get("results") or body.get("channels") or [body]:
             assert each["emotion"] in each["probabilities"]

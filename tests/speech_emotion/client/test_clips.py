@@ -56,9 +56,9 @@ def test_a_name_that_is_not_utf_8_is_sent_as_one_that_is(tmp_path: Path) -> None
     assert read_clip(os.fsdecode(path), None, 10) == ("caf?.wav", b"x")
 
 
-def test_importing_the_client_brings_httpx_and_little_else() -> None:
+def test_importing_the_client_brings_httpx_websockets_and_little_else() -> None:
     code = """
-import sys, httpx, anyio
+import sys, httpx, anyio, websockets.asyncio.client, websockets.sync.client
 before = set(sys.modules)
 from speech_emotion.client import Client
 print(" ".join(sorted({name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)))

@@ -88,8 +88,8 @@ def test_a_model_that_is_cut_short_is_an_error_wherever_it_ends() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"PK\3\4" + bytes(100), "in version 67324752 of the format; 6 is read"),
-        (model({}, version=5), "in version 5 of the format; 6 is read"),
+        (b"PK\3\4" + bytes(100), "in version 67324752 of the format; 6 is supported"),
+        (model({}, version=5), "in version 5 of the format; 6 is supported"),
         (model({}, "TransformerSpec"), "for TransformerSpec; WhisperSpec is needed"),
         (model({}), "without encoder/position_encodings/encodings"),
         (model({"encoder/a": np.zeros(2, np.int8)}).replace(b"\0\0\0\1\2", b"\0\0\0\5\2"), "the type 5, which is not"),
