@@ -64,10 +64,10 @@ def recordings(gateway: Gateway, data: bytes, count: int) -> Iterator[None]:
 
 
 @contextmanager
-def streams(gateway: Gateway, samples: bytes, count: int, seconds: float) -> Iterator[None]:
-    """So many live streams are open for `seconds`, which should be those of the block."""
-    plan = LivePlan(f"ws{gateway.url.removeprefix('http')}/v1/stream", count, seconds)
-    thread = threading.Thread(target=run_live, args=(plan, samples))
+def streams(gateway: Gateway, samples: bytes, count: int, seconds: float, lags_s: list[float]) -> Iterator[None]:
+    """So many live streams are open for `seconds`, which should be those of the block; adds how late they were."""
+    plan = LivePlan(f"ws{gateway.url.removeprefix('http')}/v1/stream", count, seconds, WARM_S)
+    thread = threading.Thread(target=lambda: lags_s.extend(run_live(plan, samples).lags_s))
     if count:
         thread.start()
     try:
@@ -103,11 +103,12 @@ def measure(
         run_load(send, clients=clients, seconds=3)
         alone: list[float] = []
         beside: list[float] = []
+        lags: list[float] = []
         refused, heard = 0, 0.0
         for _ in range(rounds):
             quiet = run_load(send, clients=clients, seconds=seconds, pause_s=pause_s)
             alone += [record.latency_s for record in quiet.records if record.status == 200]
-            with recordings(gateway, long, count), streams(gateway, spoken, live, WARM_S + seconds):
+            with recordings(gateway, long, count), streams(gateway, spoken, live, WARM_S + seconds, lags):
                 time.sleep(WARM_S)
                 before = heard_s(gateway)
                 busy = run_load(send, clients=clients, seconds=seconds, pause_s=pause_s)
@@ -125,6 +126,7 @@ def measure(
         **{f"p{p} ms": f"{1000 * a:.0f}, {1000 * b:.0f}" for p, (a, b) in percentiles.items()},
         **{f"p{p} ratio": f"{b / a:.2f}" for p, (a, b) in percentiles.items()},
         "refused": refused,
+        "streams' windows late by ms": ", ".join(f"{1000 * np.percentile(lags or [0], p):.0f}" for p in (50, 99)),
         "recordings, s heard a second": f"{heard / (rounds * seconds):.1f}",
     }
 

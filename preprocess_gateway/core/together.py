@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from preprocess_gateway.core.lane import Lane
 
 Array = npt.NDArray[np.float32]
+CONTENDED_WINDOWS = 2
+"""In a call beside short requests, which would wait for a longer one."""
 
 
 @dataclass(eq=False)
@@ -60,12 +62,13 @@ class Together:
 
     def _take(self, first: _Question) -> list[_Question]:
         """Those that go with the first, which is among them."""
+        most = min(self._most, CONTENDED_WINDOWS) if self._lane.contended else self._most
         with self._lock:
             taken, left, windows = [first], [], len(first.features)
             for question in self._waiting:
                 if question is first:
                     continue
-                if question.key == first.key and windows + len(question.features) <= self._most:
+                if question.key == first.key and windows + len(question.features) <= most:
                     taken.append(question)
                     windows += len(question.features)
                 else:

@@ -35,9 +35,9 @@ class Slow:
         return features.mean(axis=(1, 2))[:, np.newaxis]
 
 
-def gather(model: Slow, counts: list[int], most: int, version: Any = None) -> list[Any]:
+def gather(model: Slow, counts: list[int], most: int, version: Any = None, lanes: Lanes | None = None) -> list[Any]:
     """Ask once, then so many windows from a thread each while the first call is under way; all their outcomes."""
-    lanes = Lanes(1.0, most)
+    lanes = lanes or Lanes(1.0, most)
 
     def ask(number: int, windows: int) -> Any:
         features = np.full((windows, 2, 3), number, np.float32)
@@ -69,6 +69,13 @@ def test_a_call_has_a_bound() -> None:
     model = Slow()
     gather(model, [2, 2, 2], most=4)
     assert sorted(model.calls[1:]) == [2, 4]
+
+
+def test_a_call_beside_a_short_request_is_short() -> None:
+    model, lanes = Slow(), Lanes(1.0, 8)
+    with lanes.short_request():
+        assert len(gather(model, [1] * 4, most=8, lanes=lanes)) == 5
+    assert model.calls == [1, 2, 2]
 
 
 def test_versions_are_not_mixed() -> None:
