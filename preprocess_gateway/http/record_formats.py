@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from heapq import heappop, heappush
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from speech_emotion import captions
 Problem = Mapping[str, Any]
 
 
-class RecordFormat:
+class RecordFormat(ABC):
     """Writes events as they come; what a method returns may be empty."""
 
     media_type: ClassVar[str]
@@ -33,17 +34,17 @@ class RecordFormat:
         """What stands before everything else."""
         return ""
 
+    @abstractmethod
     def write(self, event: Event) -> str:
         """What an event adds, Progress aside."""
-        raise NotImplementedError
 
+    @abstractmethod
     def progress(self, heard: Progress) -> str:
         """What is sent while nothing is known for a while."""
-        raise NotImplementedError
 
+    @abstractmethod
     def problem(self, problem: Problem) -> str:
         """What ends a recording that fails after its beginning; all before it stays valid."""
-        raise NotImplementedError
 
 
 class Ndjson(RecordFormat):
