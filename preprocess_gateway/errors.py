@@ -131,7 +131,7 @@ WEBSOCKET_VERSION = "13"
 
 
 class UpgradeRequiredError(GatewayError):
-    """The path takes WebSocket handshakes of `WEBSOCKET_VERSION` only."""
+    """The path takes WebSocket handshakes of version 13 only."""
 
     code, status = "upgrade_required", 426
 
