@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import time
 import uuid
@@ -11,7 +12,6 @@ from pathlib import Path
 
 LEFTOVER_S = 24 * 3600.0
 """Age in seconds from which a temporary folder is taken for what a killed process left behind."""
-_ATTEMPTS = 10
 
 
 @contextlib.contextmanager
@@ -59,21 +59,27 @@ def _beside(path: Path) -> Path:
 
 
 def _replace(new: Path, folder: Path) -> None:
-    """Move the old folder aside in one step, so that nobody sees a part of it; then the new one takes its place."""
+    """Move the old folder aside in one step, so that nobody sees a part of it; then the new one takes its place.
+
+    Where another writer was faster, its folder goes aside as well. One writer is done in each round, so this ends.
+    """
     new.stat()  # nothing was made: the old folder stays
+    while not _replaced(new, folder):
+        pass
+
+
+def _replaced(new: Path, folder: Path) -> bool:
     old = _beside(folder)
     try:
-        for attempt in range(_ATTEMPTS):
-            with contextlib.suppress(FileNotFoundError):
-                folder.rename(old)
-            try:
-                new.rename(folder)
-            except OSError:
-                # Another writer was faster: its folder goes aside as well.
-                if attempt == _ATTEMPTS - 1 or not folder.is_dir():
-                    raise
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                return
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(old)
+        new.rename(folder)
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            return False
+        with contextlib.suppress(OSError):
+            old.rename(folder)
+        raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
+    return True

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -61,11 +62,35 @@ def test_of_folders_written_at_once_one_stays_whole(tmp_path: Path) -> None:
             for part in range(3):
                 (temporary / str(part)).write_text(str(writer))
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, range(20)))
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(60)))
     assert sorted(path.name for path in folder.iterdir()) == ["0", "1", "2"]
     assert len({path.read_text() for path in folder.iterdir()}) == 1
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_old_folder_stays_where_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "step"
+    folder.mkdir()
+    (folder / "old").touch()
+    rename = Path.rename
+
+    def fails_for_the_new(path: Path, target: Path) -> Path:
+        if path.joinpath("new").exists():
+            raise OSError(errno.EIO, "input/output error")
+        return rename(path, target)
+
+    def write() -> None:
+        with whole_folder(folder) as temporary:
+            temporary.mkdir()
+            (temporary / "new").touch()
+
+    monkeypatch.setattr(Path, "rename", fails_for_the_new)
+    with pytest.raises(OSError, match="input/output"):
+        write()
+    assert list(tmp_path.rglob("*")) == [folder, folder / "old"]
 
 
 def test_what_a_killed_writer_left_goes_after_a_day(tmp_path: Path) -> None:
