@@ -14,6 +14,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 KIT = ROOT.parent / "shared" / "cluster" / "cluster"
+TF_SERVING = ROOT.parent / "shared" / "tf_serving"
+"""Context of an image of the real TensorFlow Serving."""
 CHART = ROOT / "helm" / "speech-emotion"
 
 
@@ -90,10 +92,10 @@ class Cluster:
     def helm(self, *arguments: object, **options: Any) -> str:
         return run("helm", *arguments, env=self.environment, **options)
 
-    def image(self, name: str, dockerfile: str, *arguments: str) -> None:
+    def image(self, name: str, dockerfile: str | Path, *arguments: str, context: Path = ROOT) -> None:
         """Build an image and load it into every node."""
         assert self.kit, "images are built for the kit's cluster only"
-        run(self.kit, "image", name, ".", "-f", dockerfile, *arguments, timeout_s=1200)
+        run(self.kit, "image", name, context, "-f", dockerfile, *arguments, timeout_s=1200)
 
     def kill(self, node: str) -> None:
         """Cut a node's power."""

@@ -14,7 +14,6 @@ from tests.cluster.release import Release
 from tests.cluster.traffic import Traffic
 from tests.support.clips import tone
 
-SERVER = ("tensorflow/serving", "2.21.0")
 RECORDINGS = """
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -30,9 +29,6 @@ JOB = (
     "retraining.retries=0",
     # Its labels are not those of the shipped model: such a version becomes canary at most.
     "retraining.extraArgs={--folds=0}",
-    # The stand-in for the model server is the pipeline's image: one large image less to load.
-    f"retraining.image.repository={SERVER[0]}",
-    f"retraining.image.tag={SERVER[1]}",
 )
 
 
@@ -43,7 +39,6 @@ def release(cluster: Cluster) -> Iterator[Release]:
         release.wait_for_answer()
         pod = yaml.safe_load((ROOT / "k8s" / "model-store.yaml").read_text())
         spec = pod["spec"]
-        spec["containers"][0]["image"] = ":".join(SERVER)
         spec["containers"][0]["env"][1]["value"] = f"{release.full_name}-model-server:8500"
         spec["containers"][0]["volumeMounts"].append({"name": "data", "mountPath": "/data"})
         spec["volumes"][0]["persistentVolumeClaim"]["claimName"] = f"{release.full_name}-model-store"

@@ -17,7 +17,7 @@ from speech_emotion.client import Client, End, LiveWindow
 from tests.cluster.kit import ROOT, Cluster
 from tests.cluster.release import Release
 from tests.cluster.test_disruptions import settled
-from tests.cluster.test_retraining import SERVER, ser
+from tests.cluster.test_retraining import ser
 from tests.support.clips import tone
 
 RATE, BLOCK_S, STRIDE_S = 16_000, 0.1, 2.0
@@ -80,7 +80,6 @@ def release(cluster: Cluster) -> Iterator[Release]:
         release.wait_for_answer()
         pod = yaml.safe_load((ROOT / "k8s" / "model-store.yaml").read_text())
         spec = pod["spec"]
-        spec["containers"][0]["image"] = ":".join(SERVER)
         spec["containers"][0]["env"][1]["value"] = f"{release.full_name}-model-server:8500"
         spec["volumes"][0]["persistentVolumeClaim"]["claimName"] = f"{release.full_name}-model-store"
         pod["metadata"]["namespace"] = release.namespace
