@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from google.protobuf import text_format
 from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2
 from speech_emotion.store.config import parse_config
+from speech_emotion.store.contention import until_undisturbed
 from speech_emotion.store.errors import ConflictError, NoSuchVersionError
 from speech_emotion.store.history import Move, parse_history, parse_leaving, render_history, render_leaving
 from speech_emotion.store.manifest import Manifest
@@ -22,7 +24,6 @@ CLAIMS = ".claims"
 QUARANTINE = ".quarantine"
 MOUNT = "/models"
 """Where servers mount a store unless its `models.config` already says otherwise."""
-SWAP_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -154,19 +155,21 @@ class Store(ABC):
             raise NoSuchVersionError(f"{self.location} has no version {number} of {name} (there: {there})")
 
     def update(self, change: Callable[[StoreConfig], StoreConfig]) -> StoreConfig:
-        """Change the configuration by compare-and-swap: `change` is asked anew whenever somebody was faster."""
-        for attempt in range(SWAP_ATTEMPTS):
+        """Change the configuration by compare-and-swap: `change` is asked anew whenever somebody was faster.
+
+        Raises what `change` does, and ConflictError if others are faster for a minute.
+        """
+
+        def attempt() -> StoreConfig | None:
             read = self.read_config()
             # A copy: the message is mutable, and what was read must stay what it was.
             copy = model_server_config_pb2.ModelServerConfig.FromString(read.models.SerializeToString())
             changed = change(replace(read, models=copy))
             if changed.render() == read.render() and read.token is not None:
                 return read
-            try:
+            with contextlib.suppress(ConflictError):
                 self.swap_config(changed)
-            except ConflictError:
-                if attempt == SWAP_ATTEMPTS - 1:
-                    raise
-            else:
                 return changed
-        raise AssertionError("unreachable")
+            return None
+
+        return until_undisturbed(attempt, f"{self.location}/{CONFIG}")

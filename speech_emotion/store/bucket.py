@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,16 @@ from typing import Any
 from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2
 from speech_emotion.store.base import CLAIMS, CONFIG, QUARANTINE, Store, StoreConfig
+from speech_emotion.store.contention import until_undisturbed
 from speech_emotion.store.errors import ConflictError
 from speech_emotion.store.manifest import NAME as MANIFEST
 from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.names import checked_name, is_name, numbered
 
+LOCK = f".{CONFIG}.lock"
 LOCK_WAIT_S = 10.0
+"""Seconds for which one process may hold the lock; it needs less than one, unless it died."""
+REFUSALS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 LIBRARY_ERRORS = {
     "aiohttp": "ClientError",
     "botocore.exceptions": "BotoCoreError",
@@ -49,14 +54,18 @@ class BucketStore(Store):
     def read_config(self) -> StoreConfig:
         """See Store."""
         with _errors(self.location):
-            for _ in range(5):
-                token = self._etag(CONFIG)
-                if token is None:
-                    return StoreConfig(model_server_config_pb2.ModelServerConfig())
-                text = self.files.cat_file(self._path(CONFIG)).decode()
-                if self._etag(CONFIG) == token:
-                    return StoreConfig.parse(text, token)
-        raise ConflictError(f"{self.location}/{CONFIG} changes all the time")
+            return until_undisturbed(self._read_config, f"{self.location}/{CONFIG}")
+
+    def _read_config(self) -> StoreConfig | None:
+        """The configuration; none: it changed while it was read, so that the token may be of another text."""
+        token = self._etag(CONFIG)
+        if token is None:
+            return StoreConfig(model_server_config_pb2.ModelServerConfig())
+        try:
+            text = self.files.cat_file(self._path(CONFIG)).decode()
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{CONFIG} cannot be read: {error}") from error
+        return StoreConfig.parse(text, token) if self._etag(CONFIG) == token else None
 
     def swap_config(self, config: StoreConfig) -> None:
         """See Store."""
@@ -163,12 +172,19 @@ class BucketStore(Store):
                 return str(info[key])
         return hashlib.sha256(self.files.cat_file(self._path(name))).hexdigest()
 
+    def _content(self, name: str) -> bytes:
+        """Of a small object; empty where there is none."""
+        try:
+            return bytes(self.files.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return b""
+
     def _create(self, name: str, data: bytes) -> bool:
         """Write an object that must not be there; false if it is."""
         try:
             self.files.pipe_file(self._path(name), data, mode="create")
-        except OSError:
-            if self._etag(name) is None:
+        except OSError as error:
+            if not _another_was_faster(error) and self._etag(name) is None:
                 raise
             return False
         return True
@@ -177,27 +193,45 @@ class BucketStore(Store):
         try:
             self.files.pipe_file(self._path(CONFIG), data, IfMatch=token)
         except OSError as error:
-            if self._etag(CONFIG) == token:
+            if not _another_was_faster(error) and self._etag(CONFIG) == token:
                 raise
             raise ConflictError(f"{self.location}/{CONFIG} was changed by another process") from error
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        name = f".{CONFIG}.lock"
-        deadline = time.monotonic() + LOCK_WAIT_S
-        while not self._create(name, b"locked\n"):
-            if time.monotonic() > deadline:
-                raise StoreError(f"{self.location}/{name} is held: delete it if no process is publishing")
-            time.sleep(0.1)
+        own = f"{uuid.uuid4().hex}\n".encode()
+        holder, since = b"", 0.0
+
+        def attempt() -> bool | None:
+            nonlocal holder, since
+            if self._create(LOCK, own):
+                return True
+            found = self._content(LOCK)
+            if found != holder:
+                holder, since = found, time.monotonic()
+            elif found and time.monotonic() - since > LOCK_WAIT_S:
+                raise StoreError(
+                    f"{self.location}/{LOCK} is held by one process for {LOCK_WAIT_S:g} seconds: delete it if that "
+                    "process has ended"
+                )
+            return None
+
+        until_undisturbed(attempt, f"{self.location}/{LOCK}")
         try:
             yield
         finally:
-            self.files.rm_file(self._path(name))
+            self.files.rm_file(self._path(LOCK))
 
 
 def _of(name: str, *parts: str | int) -> str:
     """A name below the store's root: of a model, or of something that belongs to it."""
     return "/".join((checked_name(name), *map(str, parts)))
+
+
+def _another_was_faster(error: OSError) -> bool:
+    """Whether this is the refusal of a conditional write; S3 answers 409 where two of them meet."""
+    answer = getattr(error.__cause__, "response", None) or {}
+    return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in REFUSALS
 
 
 @contextlib.contextmanager
