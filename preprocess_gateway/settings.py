@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
@@ -23,6 +24,16 @@ HELD_FOR_A_BODY = 1.25  # a buffer that grows takes up to an eighth more than it
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#*\\@]+)$", max_length=300)]
 """What a browser sends as `Origin`: scheme, host and perhaps a port, without a path."""
+
+PATH: Final = r"^(/[._~-]*[A-Za-z0-9][A-Za-z0-9._~-]*)*/?$"
+MAX_PATH: Final = 256
+
+
+def base_path_of(text: str) -> str:
+    """A path that others are below, without a slash at its end; "" is the root. Raises ValueError for what is none."""
+    if len(text) > MAX_PATH or not re.fullmatch(PATH, text):
+        raise ValueError(f"{text[:MAX_PATH]!r} is not a path such as /speech")
+    return text.removesuffix("/")
 
 
 class Settings(BaseSettings):
@@ -164,9 +175,17 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     """Origins whose pages may call this service, separated by commas, such as https://example.org. * allows any
     origin."""
+    base_path: Annotated[str, Field(pattern=PATH, max_length=MAX_PATH), AfterValidator(base_path_of)] = ""
+    """Path below which a proxy that keeps it in its requests publishes the service, such as /speech. Everything is
+    answered both below it and without it, probes and metrics too."""
     proxies: int = Field(default=0, ge=0, le=10)
     """Number of proxies in front of the gateway that each append to `X-Forwarded-For`. The address of a client is the
-    one that the first of them saw. With 0 it is the address that the connection comes from."""
+    one that the first of them saw. With 0 it is the address that the connection comes from. If
+    GATEWAY_TRUSTED_PROXIES is empty, anyone who reaches the gateway can name an address in this way."""
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Addresses and networks of proxies, separated by commas, such as 10.42.0.0/16. Only from them are
+    `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Prefix` believed, each as the last of
+    GATEWAY_PROXIES (at least one) say."""
     stream_max_open: int = Field(default=32, ge=0, le=4096)
     """Maximum number of open live streams; 0 allows none. Each takes one of `max_connections`, of which 8 and those of
     `max_recordings` are kept for requests."""
@@ -213,7 +232,7 @@ class Settings(BaseSettings):
     """Number of windows of a recording in one call to the model server. While requests to `/predict` are being answered
     it is one."""
 
-    @field_validator("model_names", "cors_origins", mode="before")
+    @field_validator("model_names", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, names: object) -> object:
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names

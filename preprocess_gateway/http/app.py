@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
-from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.utils import redirect
 
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http import cors, docs, models, page, predict, problems, recordings, samples
 from preprocess_gateway.http.admission import Admission
 from preprocess_gateway.http.live import asyncapi
 from preprocess_gateway.http.live import routes as live
+from preprocess_gateway.http.proxies import behind_proxies
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.uploads import Uploads
 from preprocess_gateway.settings import Settings
@@ -32,8 +34,7 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's emotions
-    if settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0)  # type: ignore[method-assign]
+    app.wsgi_app = behind_proxies(app.wsgi_app, settings)  # type: ignore[method-assign]
     reading = reading or ReadDeadlines(settings.read_timeout_s)
     uploads = Uploads(settings, reading)
     admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
@@ -61,6 +62,14 @@ def _observe(app: Flask, metrics: Metrics) -> None:
         g.request_id = g.trace.request_id
         g.begun = time.perf_counter()
         metrics.in_progress.inc()
+
+    @app.after_request
+    def redirect_to_a_path(response: Response) -> Response:
+        """A redirect, as from `/v1//models`, names no host and scheme: they are only what the client sent."""
+        if response.location is None:
+            return response
+        to = urlsplit(response.location)
+        return redirect(to._replace(scheme="", netloc="").geturl(), response.status_code, Response)
 
     @app.after_request
     def finish(response: Response) -> Response:

@@ -6,11 +6,22 @@ from pathlib import Path
 from typing import Final
 
 import flask_swagger_ui
-from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, send_from_directory
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+    send_from_directory,
+)
 
 from preprocess_gateway.http.catalogue import error_table
 from preprocess_gateway.http.openapi import build_document
 from preprocess_gateway.http.page import PAGE
+from preprocess_gateway.http.policies import ON_PAGES, SELF, content_policy
 from preprocess_gateway.settings import Settings
 from speech_emotion.samples import samples
 
@@ -23,24 +34,8 @@ ASSETS: Final = {
     "swagger-ui.css": (SWAGGER_UI, "text/css"),
     "swagger-ui-bundle.js": (SWAGGER_UI, "text/javascript"),
 }
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",  # the icons in Swagger UI's style sheet
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",  # kept, and asked for by ETag
-}
+POLICY: Final = content_policy(images=f"{SELF} data:")  # the icons in Swagger UI's style sheet
+HEADERS: Final = {"Content-Security-Policy": POLICY, **ON_PAGES}
 LIVE: Final = "/asyncapi.json"
 
 
@@ -51,7 +46,8 @@ def blueprint(settings: Settings) -> Blueprint:
 
     @routes.get("/openapi.json")
     def openapi() -> Response:
-        return jsonify(document)
+        # Where no path is known, beside this document, whatever path a proxy puts in front of both.
+        return jsonify({**document, "servers": [{"url": request.script_root or "."}]})
 
     @routes.get("/docs")
     def docs() -> Response:

@@ -64,7 +64,7 @@ def build_document(settings: Settings) -> Json:
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "."}],  # beside this document, whatever path a proxy puts in front of both
+        "servers": [{"url": "."}],
         "paths": {
             "/predict": {"post": _predict(settings)},
             "/v1/recordings": {"post": recordings_path(settings)},

@@ -30,7 +30,7 @@ class Problem(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     type: str
-    """`/docs#` and the code: a reference that leads to the error's text on this gateway."""
+    """A reference that leads to the error's text on this gateway: the path of `/docs`, `#` and the code."""
     title: str
     """The code, in words."""
     status: int

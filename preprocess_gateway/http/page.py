@@ -11,32 +11,20 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.core.served_models import ServedModels
 from preprocess_gateway.http import cards
+from preprocess_gateway.http.policies import ON_PAGES, SELF, content_policy
 from preprocess_gateway.settings import Settings
 
 PAGE: Final = Path(__file__).parents[1] / "page"
 # Named here, as a machine's own table of types may say otherwise, and `nosniff` lets no browser guess.
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "media-src blob:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
+POLICY: Final = content_policy(media="blob:")
+POLICY_BELOW_A_PATH: Final = content_policy(media="blob:", base=SELF)
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    **ON_PAGES,
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",  # kept, and asked for by ETag: modules of two releases must never mix
 }
 
 
@@ -66,6 +54,8 @@ def blueprint(settings: Settings, models: ServedModels) -> Blueprint:
     @routes.after_request
     def protect(response: Response) -> Response:
         response.headers.update(HEADERS)
+        if request.script_root:
+            response.headers["Content-Security-Policy"] = POLICY_BELOW_A_PATH
         return response
 
     return routes

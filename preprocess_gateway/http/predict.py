@@ -47,7 +47,12 @@ def blueprint(
                 held.enter_context(admission.enter(context.deadline))
             if len(clips) == 1:
                 return jsonify(predictor.predict(model, clips[0], options, context).to_json(g.request_id))
-            results = answer_each(clips, lambda clip: predictor.predict(model, clip, options, context), g.request_id)
+            results = answer_each(
+                clips,
+                lambda clip: predictor.predict(model, clip, options, context),
+                g.request_id,
+                request.script_root,
+            )
         return jsonify({"results": results, "request_id": g.request_id})
 
     return routes

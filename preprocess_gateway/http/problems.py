@@ -56,7 +56,7 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
         allow = dict(error.get_headers()).get("Allow", "")
         match status:
             case 404:
-                detail = "There is nothing at this path. /docs lists the paths that there are"
+                detail = f"There is nothing at this path. {request.script_root}/docs lists the paths that there are"
             case 405:
                 detail = f"This path does not take {request.method}. It takes {allow}"
             case 413:
@@ -98,10 +98,10 @@ def status_of_class(kind: type[ground.SpeechEmotionError]) -> int:
     return next((STATUS[parent] for parent in kind.__mro__ if parent in STATUS), 500)
 
 
-def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, str | int]:
-    """One problem document."""
+def problem(status: int, code: str, detail: str, request_id: str, root: str = "") -> dict[str, str | int]:
+    """One problem document; `root` is the path that clients have to put before those of this service."""
     return {
-        "type": f"/docs#{code}",
+        "type": f"{root}/docs#{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
         "code": code,
@@ -113,7 +113,7 @@ def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, s
 def render_problem(status: int, code: str, detail: str, retry_after_s: int, **members: object) -> Response:
     """The response with a problem and further `members`; 503 says when to come back."""
     g.error_code = code
-    document = {**problem(status, code, detail, g.request_id), **members}
+    document = {**problem(status, code, detail, g.request_id, request.script_root), **members}
     response = Response(json.dumps(document), status, content_type=PROBLEM_TYPE)
     if status == 503:
         response.headers["Retry-After"] = str(retry_after_s)

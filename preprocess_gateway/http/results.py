@@ -9,8 +9,10 @@ from preprocess_gateway.core.answer import Answer
 from preprocess_gateway.http.problems import describe, problem
 
 
-def answer_each(clips: Sequence[bytes], answer: Callable[[bytes], Answer], request_id: str) -> list[dict[str, Any]]:
-    """The bodies for `clips`, in their order.
+def answer_each(
+    clips: Sequence[bytes], answer: Callable[[bytes], Answer], request_id: str, root: str = ""
+) -> list[dict[str, Any]]:
+    """The bodies for `clips`, in their order; `root` is that of `problem`.
 
     Raises the first error where no clip is answered and every error is the service's own: whoever asks again then
     loses nothing, and a service that fails is seen to.
@@ -23,7 +25,7 @@ def answer_each(clips: Sequence[bytes], answer: Callable[[bytes], Answer], reque
             errors.append(error)
             status, code, detail = describe(error)
             lowest = min(lowest, status)
-            results.append(problem(status, code, detail, request_id))
+            results.append(problem(status, code, detail, request_id, root))
     if len(errors) == len(clips) and lowest >= 500:
         raise errors[0]
     return results

@@ -6,13 +6,14 @@ from typing import Final
 
 from flask import Blueprint, Response, abort, send_from_directory
 
+from preprocess_gateway.http.policies import NOTHING
 from speech_emotion.samples import FOLDER, INDEX, samples
 
 AUDIO_TYPE: Final = "audio/flac"
 KEPT_S: Final = 24 * 3600
 """How long a browser may keep a recording, in seconds; the index is asked for anew, by its ETag."""
 HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": NOTHING,
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
 }

@@ -40,6 +40,9 @@ worker_connections = 2 * _settings.max_connections  # as many again may idle bet
 keepalive = 120  # longer than proxies keep idle connections (Traefik: 90 s): none then sends into a closing one
 graceful_timeout = _settings.grace_s + int(_settings.drain_s) + 1
 timeout = 60
+forwarded_allow_ips = ""  # whom to believe, and what, is decided in http/proxies.py alone; gunicorn believes loopback
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 preload_app = False  # a gRPC channel must not cross a fork
 control_socket_disable = True  # it would lie in the home folder, one for all gateways of a user
 logconfig_dict = logs.config(_settings)
@@ -75,6 +78,7 @@ def post_worker_init(worker: Worker) -> None:
     exit_gracefully = worker.handle_exit
     runtime = worker.wsgi.extensions[EXTENSION]
     worker.reading = runtime.reading
+    worker.root = _settings.base_path
 
     def drain(signum: int, frame: FrameType | None) -> None:
         runtime.drain()

@@ -19,9 +19,10 @@ class _Server(ThreadingHTTPServer):
 
 
 class ProbeServer:
-    """`/healthz`, `/readyz`, `/metrics` of one worker."""
+    """`/healthz`, `/readyz`, `/metrics` of one worker, below its base path too: kubelet and Prometheus know none."""
 
-    def __init__(self, host: str, port: int, predictor: Predictor, metrics: Metrics) -> None:
+    def __init__(self, host: str, port: int, predictor: Predictor, metrics: Metrics, base_path: str = "") -> None:
+        self._base_path = base_path
         self._predictor = predictor
         self._metrics = metrics
         self.draining = False
@@ -39,7 +40,7 @@ class ProbeServer:
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Status, content type and body for a path."""
-        match path:
+        match path.removeprefix(self._base_path):
             case "/healthz":
                 return 200, "text/plain", b"ok\n"
             case "/readyz" if self.draining:

@@ -33,8 +33,11 @@ REFUSALS: dict[type[Exception], tuple[HTTPStatus, str]] = {
 MAX_SHOWN = 80
 
 
-def refusal(error: Exception) -> bytes:
-    """The whole response to a request that could not be read because of `error`; writes one line to the log."""
+def refusal(error: Exception, root: str = "") -> bytes:
+    """The whole response to a request that could not be read because of `error`; writes one line to the log.
+
+    `root` is that of `problem`.
+    """
     status, text = next(
         (REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS),
         (HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed; its log says why"),
@@ -46,7 +49,7 @@ def refusal(error: Exception) -> bytes:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", exc_info=error, extra=line)
     log.info("answered", extra=line)
-    body = json.dumps(problem(status, code, detail, request_id)).encode()
+    body = json.dumps(problem(status, code, detail, request_id, root)).encode()
     head = (
         f"HTTP/1.1 {status:d} {status.phrase}\r\nConnection: close\r\nContent-Type: {PROBLEM_TYPE}\r\n"
         f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\n\r\n"

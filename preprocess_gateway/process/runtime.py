@@ -31,7 +31,7 @@ class Runtime:
     def start(cls, settings: Settings, metrics: Metrics) -> Self:
         """Connect to the model server, serve probes and watch read deadlines; call after the fork."""
         predictor = Predictor.connect(settings, metrics)
-        probes = ProbeServer(settings.host, settings.probe_port, predictor, metrics)
+        probes = ProbeServer(settings.host, settings.probe_port, predictor, metrics, settings.base_path)
         probes.start()
         reading = ReadDeadlines(settings.read_timeout_s)
         reading.start()

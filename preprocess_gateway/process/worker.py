@@ -23,6 +23,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     reading: ReadDeadlines
     """Set once the application is loaded, before any connection."""
+    root: str
+    """The path that clients put before those of this service, as far as settings say; set likewise."""
 
     def handle(self, conn: TConn) -> object:
         """Handle a connection that has become readable."""
@@ -53,7 +55,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Request | None, client: socket.socket, addr: object, exc: Exception) -> None:  # noqa: ARG002
         """Answer a request that never reaches the application, in the form in which the application answers."""
         with suppress(OSError):  # the client has gone
-            client.sendall(refusal(exc))
+            client.sendall(refusal(exc, self.root))
 
     def drain(self) -> None:
         """Ask clients to leave: every answer from now on closes its connection."""

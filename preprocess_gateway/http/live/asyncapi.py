@@ -6,7 +6,7 @@ import re
 from importlib.metadata import version
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -39,9 +39,19 @@ def blueprint(settings: Settings) -> Blueprint:
 
     @routes.get("/asyncapi.json")
     def asyncapi() -> Response:
-        return jsonify(document)
+        return jsonify({**document, **_servers()})
 
     return routes
+
+
+def _servers() -> Json:
+    """Where the client of this request reached the service; nothing if its `Host` is none."""
+    if not request.host:
+        return {}
+    server = {"host": request.host, "protocol": "wss" if request.is_secure else "ws"}
+    if request.script_root:
+        server["pathname"] = request.script_root
+    return {"servers": {"gateway": server}}
 
 
 def build_document(settings: Settings) -> Json:

@@ -37,6 +37,8 @@ function write() {
   const chosen = NAMES.map((name) => [name, chooser(name)]).filter(([, select]) => !isDefault(/** @type {HTMLSelectElement} */ (select)));
   const query = new URLSearchParams(chosen.map(([name, select]) => [String(name), /** @type {HTMLSelectElement} */ (select).value]));
   const address = new URL(location.href);
+  // Below a path, without the slash at its end: links such as `#clip` would lead to the page that has it.
+  if (`${address.pathname}/` === new URL(document.baseURI).pathname) address.pathname += "/";
   address.search = query.toString();
   address.hash = "";
   history.replaceState(null, "", address);

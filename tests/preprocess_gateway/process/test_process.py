@@ -43,6 +43,14 @@ def test_probes_and_metrics_have_their_own_port(gateway: Gateway) -> None:
         assert series in scrape
 
 
+def test_gunicorn_believes_nobody_by_itself(gateway: Gateway) -> None:
+    """By default it believes these headers of whatever connects from loopback, such as `kubectl port-forward`."""
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "off", "SCRIPT_NAME": "/evil", "PATH_INFO": "/docs"}
+    answer = requests.get(f"{gateway.url}/asyncapi.json", headers=headers, timeout=5)
+    assert answer.status_code == 200
+    assert answer.json()["servers"] == {"gateway": {"host": f"127.0.0.1:{gateway.port}", "protocol": "ws"}}
+
+
 def test_a_label_moves_between_versions_without_a_failed_request(tmp_path: Path, store: Path) -> None:
     config = tmp_path / "models.config"
     config.write_text(CONFIG.format(base=store / "speech_emotion", stable=1))
