@@ -16,6 +16,7 @@ import pytest
 from ser.serve import ConfigMirror
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
+from tests.support.nginx import KEPT, STRIPPED, nginx
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,6 +77,23 @@ def service(service_models: ModelServer) -> Iterator[Gateway]:
     """A real gateway in front of it."""
     with Gateway(service_models.address, model_names="speech_emotion,edge") as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def published(service_models: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The URL of a service below a path, by what the proxy before it does with the path: `kept` or `stripped`."""
+    settings = {"model_names": "speech_emotion,edge", "base_path": KEPT, "trusted_proxies": "127.0.0.1"}
+    with (
+        Gateway(service_models.address, **settings) as gateway,
+        nginx(tmp_path_factory.mktemp("nginx"), gateway.url) as url,
+    ):
+        yield {"kept": f"{url}{KEPT}", "stripped": f"{url}{STRIPPED}"}
+
+
+@pytest.fixture(params=["kept", "stripped"])
+def below_a_path(published: dict[str, str], request: pytest.FixtureRequest) -> str:
+    """The URL of a service below a path, for each kind of proxy."""
+    return published[request.param]
 
 
 @pytest.fixture(autouse=True)

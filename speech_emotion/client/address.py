@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import httpx
 
 T = TypeVar("T")
-ROUTES: Final = ("/predict", "/v1/models", "/v1/stream")
+ROUTES: Final = ("/predict", "/v1/models", "/v1/recordings", "/v1/stream")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> str:
     ("HTTPS://emotions.example/predict", "https://emotions.example/"),
     ("http://h/speech/predict/", "http://h/speech/"),
     ("h:1/v1/models", "http://h:1/"),
+    ("https://h/team/speech", "https://h/team/speech/"),
+    ("https://h/team/speech/v1/recordings", "https://h/team/speech/"),
 ])  # fmt: skip
 def test_a_url_is_taken_as_it_is_meant(given: str, meant: str) -> None:
     assert str(Address.parse(given).url) == meant
