@@ -7,7 +7,6 @@ import time
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
-from werkzeug.utils import redirect
 
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http import cors, docs, models, page, predict, problems, recordings, samples
@@ -34,7 +33,7 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's emotions
-    app.wsgi_app = behind_proxies(app.wsgi_app, settings)  # type: ignore[method-assign]
+    app.wsgi_app = behind_proxies(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     reading = reading or ReadDeadlines(settings.read_timeout_s)
     uploads = Uploads(settings, reading)
     admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
@@ -66,10 +65,10 @@ def _observe(app: Flask, metrics: Metrics) -> None:
     @app.after_request
     def redirect_to_a_path(response: Response) -> Response:
         """A redirect, as from `/v1//models`, names no host and scheme: they are only what the client sent."""
-        if response.location is None:
-            return response
-        to = urlsplit(response.location)
-        return redirect(to._replace(scheme="", netloc="").geturl(), response.status_code, Response)
+        if response.location is not None:
+            response.location = urlsplit(response.location)._replace(scheme="", netloc="").geturl()
+            response.set_data("")
+        return response
 
     @app.after_request
     def finish(response: Response) -> Response:
