@@ -75,17 +75,21 @@ def test_a_store_without_a_version_is_refused(tmp_path: Path) -> None:
     assert "has no version" in done.stderr
 
 
-def test_key_and_certificate_become_the_server_s_own_configuration(tmp_path: Path) -> None:
+@pytest.mark.parametrize("clients", [False, True], ids=["any client", "known clients"])
+def test_keys_and_certificates_become_the_server_s_own_configuration(tmp_path: Path, clients: bool) -> None:
     key, certificate = "-----BEGIN KEY-----\na+b/c=\n-----END KEY-----\n", "-----BEGIN CERTIFICATE-----\nxyz\n"
     (tmp_path / "tls.key").write_text(key)
     (tmp_path / "tls.crt").write_text(certificate)
+    (tmp_path / "ca.crt").write_text(certificate * 2)
     target = tmp_path / "ssl.config"
-    subprocess.run(["sh", str(CHART / "files" / "ssl-config.sh"), str(tmp_path), str(target)], check=True, timeout=10)
+    command = ["sh", CHART / "files" / "ssl-config.sh", tmp_path, target, str(clients).lower()]
+    subprocess.run(command, check=True, timeout=10)
     # No wheel has the message's own module: its text is read field by field.
     fields = dict(line.split(": ", 1) for line in target.read_text().splitlines())
     assert {name: json.loads(value) for name, value in fields.items()} == {
         "server_key": key,
         "server_cert": certificate,
-        "client_verify": False,
+        "client_verify": clients,
+        **({"custom_ca": certificate * 2} if clients else {}),
     }
     assert target.stat().st_mode & 0o077 == 0

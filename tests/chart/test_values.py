@@ -25,7 +25,11 @@ ALL_ON = {
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "web"}]},
         "pdb": {"enabled": True},
     },
-    "modelServer": {"tls": {"enabled": True, "secretName": "s"}, "metrics": {"enabled": True}},
+    "modelServer": {
+        "tls": {"enabled": True, "secretName": "s"},
+        "metrics": {"enabled": True},
+        "batching": {"enabled": True},
+    },
     "modelStore": {"type": "pvc"},
     "retraining": {"job": {"enabled": True}, "cronJob": {"enabled": True}, "data": {"existingClaim": "c"}},
     "networkPolicy": {"enabled": True},
@@ -127,6 +131,34 @@ def test_contradictions_are_refused_in_a_sentence() -> None:
     assert "gateway.spoolSize is 4Gi" in refusal("gateway.settings.workers=2")
     assert "limits.ephemeral-storage is 5Gi" in refusal("gateway.spoolSize=5Gi")
     assert "retraining needs recordings" in refusal("retraining.job.enabled=true", "modelStore.type=pvc")
+    assert "set modelServer.tls.enabled=true" in refusal("modelServer.tls.clientSecretName=mine")
+
+
+def test_a_batch_takes_whatever_a_gateway_sends_in_one_call() -> None:
+    batching = "modelServer.batching.enabled=true"
+    assert "maxBatchSize is 31, and gateways send up to 32 windows" in refusal(
+        batching, "modelServer.batching.maxBatchSize=31"
+    )
+    assert "maxBatchSize is 32, and gateways send up to 33 windows" in refusal(
+        batching, "gateway.settings.max_batch=33"
+    )
+    assert render(batching, "gateway.settings.max_batch=64", "modelServer.batching.maxBatchSize=64")
+
+
+def test_attempts_to_load_that_end_too_soon_or_too_late_are_refused() -> None:
+    assert "a broken version gives up after 20 s" in refusal("modelServer.load.retryIntervalSeconds=20")
+    assert render("modelServer.load.retryIntervalSeconds=15", "modelServer.load.retries=2")
+    assert "minimum: got 0, want 1" in refusal("modelServer.load.retries=0")
+    job = ("retraining.job.enabled=true", "modelStore.type=pvc", "retraining.data.existingClaim=c")
+    assert "retraining.timeoutSeconds is 300, and loading a version may take 300 s" in refusal(
+        *job, "retraining.timeoutSeconds=300"
+    )
+
+
+@pytest.mark.parametrize("flag", ["--max_num_load_retries=0", "--grpc_max_threads=4", "--enable_batching"])
+def test_flags_that_follow_from_values_are_not_given_twice(flag: str) -> None:
+    said = refusal(f"modelServer.extraArgs[0]={flag}")
+    assert f"modelServer.extraArgs has {flag.partition('=')[0]}, which the chart sets from other values" in said
 
 
 @pytest.mark.parametrize("values", SCENARIOS, ids=lambda path: path.stem)

@@ -134,6 +134,65 @@ def test_tls_reaches_both_ends() -> None:
     assert {"name": "model-server-ca", "mountPath": "/etc/model-server-ca", "readOnly": True} in mounts
 
 
+def test_clients_show_a_certificate_of_their_own() -> None:
+    tls = [f"modelServer.tls.{value}" for value in ("enabled=true", "secretName=server", "clientSecretName=client")]
+    manifests = render(*RETRAINING, "retraining.job.enabled=true", *tls)
+    data = one(manifests, "ConfigMap", "-gateway")["data"]
+    assert data["GATEWAY_MODEL_SERVER_CLIENT_CERT_FILE"] == "/etc/model-server-client/tls.crt"
+    assert data["GATEWAY_MODEL_SERVER_CLIENT_KEY_FILE"] == "/etc/model-server-client/tls.key"
+    args = one(manifests, "Job")["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert "--server-client-cert-file=/etc/model-server-client/tls.crt" in args
+    assert "--server-client-key-file=/etc/model-server-client/tls.key" in args
+    for pod in (one(manifests, "Deployment", "-gateway"), one(manifests, "Job")):
+        spec = pod["spec"]["template"]["spec"]
+        assert "client" in [v["secret"]["secretName"] for v in spec["volumes"] if "secret" in v]
+        mounts = spec["containers"][0]["volumeMounts"]
+        assert {"name": "model-server-client", "mountPath": "/etc/model-server-client", "readOnly": True} in mounts
+    server = one(manifests, "Deployment", "-model-server")["spec"]["template"]["spec"]
+    (script,) = (c["command"] for c in server["initContainers"] if c["name"] == "tls")
+    assert script[-1] == "true"
+
+
+def flags(*sets: str) -> dict[str, str]:
+    """The model server's flags, by name."""
+    args = container(render(*sets), "-model-server")["args"]
+    return dict(arg.removeprefix("--").split("=", 1) for arg in args)
+
+
+def test_who_waits_for_a_version_waits_for_all_attempts_to_load_it() -> None:
+    load = ("modelServer.load.retries=3", "modelServer.load.retryIntervalSeconds=100", "modelServer.load.seconds=50")
+    said = flags(*load)
+    assert (said["max_num_load_retries"], said["load_retry_interval_micros"]) == ("3", "100000000")
+    manifests = render(*RETRAINING, "retraining.job.enabled=true", *load)
+    seconds = 3 * 100 + 4 * 50
+    probe = container(manifests, "-model-server")["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == seconds
+    assert one(manifests, "Deployment", "-model-server")["spec"]["progressDeadlineSeconds"] > seconds
+    assert f"--timeout-s={seconds}" in one(manifests, "Job")["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def test_a_server_has_threads_for_twice_the_calls_of_all_gateways() -> None:
+    assert flags()["grpc_max_threads"] == str(2 * 3 * 5)
+    many = ("gateway.settings.workers=2", "gateway.settings.concurrency=4", "modelStore.moreModels={edge}")
+    many += ("gateway.settings.max_spooled_bytes=1048576",)
+    scaled = ("gateway.autoscaling.enabled=true", "gateway.autoscaling.maxReplicas=9")
+    assert flags(*many, *scaled)["grpc_max_threads"] == str(2 * 10 * 2 * 8)
+    assert flags("modelServer.grpcMaxThreads=7")["grpc_max_threads"] == "7"
+
+
+def test_batching_is_off_until_it_is_asked_for() -> None:
+    assert "enable_batching" not in flags()
+    batching = ("modelServer.batching.enabled=true", "modelServer.batching.timeoutMicros=500")
+    assert flags(*batching)["batching_parameters_file"] == "/etc/model-server/batching.config"
+    written = one(render(*batching), "ConfigMap", "-model-server")["data"]["batching.config"]
+    assert written.splitlines() == [
+        "max_batch_size { value: 32 }",
+        "batch_timeout_micros { value: 500 }",
+        "max_enqueued_batches { value: 100 }",
+        "num_batch_threads { value: 2 }",
+    ]
+
+
 def test_retraining_asks_the_servers_over_tls_and_never_sees_their_key() -> None:
     tls = ("modelServer.tls.enabled=true", "modelServer.tls.secretName=certificate")
     jobs = ("retraining.job.enabled=true", "retraining.cronJob.enabled=true")

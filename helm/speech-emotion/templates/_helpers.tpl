@@ -144,10 +144,39 @@ spec:
 {{- add 5 .Values.modelServer.dnsRefreshSeconds (ceil $age | int) -}}
 {{- end -}}
 
-{{/* The volume with the certificate that the model servers' are checked against; never their key. */}}
-{{- define "speech-emotion.modelServerCa" -}}
+{{/* Seconds until it is known whether a model server can load a version: all attempts, and the pauses between them. */}}
+{{- define "speech-emotion.modelServerLoadSeconds" -}}
+{{- with .Values.modelServer.load -}}
+{{- max 300 (add (mul .retries .retryIntervalSeconds) (mul (add .retries 1) .seconds)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Calls that a model server answers at once: twice what all gateways can send, also while one is replaced. */}}
+{{- define "speech-emotion.grpcMaxThreads" -}}
+{{- $gateways := ternary .Values.gateway.autoscaling.maxReplicas .Values.gateway.replicas .Values.gateway.autoscaling.enabled -}}
+{{- $settings := .Values.gateway.settings -}}
+{{- /* A worker sends those of requests and observers, one of recordings or streams, and one a model for its labels. */ -}}
+{{- $calls := add ($settings.concurrency | default 2) ($settings.observer_threads | default 1) 2 (len .Values.modelStore.moreModels) -}}
+{{- default (max 16 (mul 2 (add $gateways 1) ($settings.workers | default 1) $calls)) .Values.modelServer.grpcMaxThreads -}}
+{{- end -}}
+
+{{/* What clients need for TLS to the model servers: the certificate to check theirs against, never their key; their own. */}}
+{{- define "speech-emotion.modelServerTlsVolumes" -}}
+{{- with .Values.modelServer.tls -}}
 - name: model-server-ca
-  secret: {secretName: {{ .Values.modelServer.tls.secretName }}, items: [{key: ca.crt, path: ca.crt}]}
+  secret: {secretName: {{ .secretName }}, items: [{key: ca.crt, path: ca.crt}]}
+{{- with .clientSecretName }}
+- name: model-server-client
+  secret: {secretName: {{ . }}, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "speech-emotion.modelServerTlsMounts" -}}
+- {name: model-server-ca, mountPath: /etc/model-server-ca, readOnly: true}
+{{- if .Values.modelServer.tls.clientSecretName }}
+- {name: model-server-client, mountPath: /etc/model-server-client, readOnly: true}
+{{- end }}
 {{- end -}}
 
 {{- define "speech-emotion.modelStoreClaim" -}}

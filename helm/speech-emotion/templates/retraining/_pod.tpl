@@ -30,8 +30,13 @@ template:
           - --label={{ $values.label }}
           - --work=/work
           - --server={{ include "speech-emotion.fullname" . }}-model-server:8500
+          - --timeout-s={{ include "speech-emotion.modelServerLoadSeconds" . }}
           {{- if .Values.modelServer.tls.enabled }}
           - --server-ca-file=/etc/model-server-ca/ca.crt
+          {{- if .Values.modelServer.tls.clientSecretName }}
+          - --server-client-cert-file=/etc/model-server-client/tls.crt
+          - --server-client-key-file=/etc/model-server-client/tls.key
+          {{- end }}
           {{- end }}
           {{- with $values.extraArgs }}{{ toYaml . | nindent 10 }}{{ end }}
         {{- with $values.extraEnv }}
@@ -46,7 +51,7 @@ template:
           - {name: data, mountPath: /data, readOnly: true}
           {{- end }}
           {{- if .Values.modelServer.tls.enabled }}
-          - {name: model-server-ca, mountPath: /etc/model-server-ca, readOnly: true}
+          {{- include "speech-emotion.modelServerTlsMounts" . | nindent 10 }}
           {{- end }}
           {{- with $values.extraVolumeMounts }}{{ toYaml . | nindent 10 }}{{ end }}
     volumes:
@@ -57,7 +62,7 @@ template:
       - {name: data, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
       {{- end }}
       {{- if .Values.modelServer.tls.enabled }}
-      {{- include "speech-emotion.modelServerCa" . | nindent 6 }}
+      {{- include "speech-emotion.modelServerTlsVolumes" . | nindent 6 }}
       {{- end }}
       {{- with $values.extraVolumes }}{{ toYaml . | nindent 6 }}{{ end }}
 {{- end -}}
