@@ -88,8 +88,10 @@ cluster-test: $(INSTALLED)  ## install the chart on a real cluster and disturb i
 cluster-pictures: $(INSTALLED)  ## draw what clients saw in the last cluster-test
 	$(BIN)/python -m tests.cluster.pictures reports/cluster docs/pictures
 
-IMAGES ?= gateway pipeline
+IMAGES ?= gateway pipeline model_server
 KIND_CLUSTER ?= kind
+# TensorFlow Serving has no image for ARM.
+ENGINE ?= $(if $(filter arm64 aarch64,$(shell uname -m)),builtin,tensorflow-serving)
 
 images:  ## build the images with docker (IMAGES=gateway: that one alone)
 	for name in $(IMAGES); do docker build -f Dockerfile.$$name -t speech-emotion/$$name:$(VERSION) . || exit 1; done
@@ -107,10 +109,10 @@ push:  ## push the images to REGISTRY, an address, with an account if it has any
 
 kind: images  ## a cluster of kind (needs docker, kind, helm) with ingress-nginx and the chart
 	kind create cluster --name speech --config k8s/kind.yaml
-	$(MAKE) load-kind KIND_CLUSTER=speech IMAGES=gateway
+	$(MAKE) load-kind KIND_CLUSTER=speech IMAGES="gateway $(if $(filter builtin,$(ENGINE)),model_server)"
 	kubectl apply -f https://kind.sigs.k8s.io/examples/ingress/deploy-ingress-nginx.yaml
 	kubectl -n ingress-nginx rollout status deployment/ingress-nginx-controller --timeout=300s
-	helm install speech helm/speech-emotion --wait --timeout 10m
+	helm install speech helm/speech-emotion --set modelServer.engine=$(ENGINE) --wait --timeout 10m
 
 LOWEST_TESTS ?= tests/speech_emotion tests/preprocess_gateway/core tests/model_server tests/docs/test_readme.py
 LOCK := uv pip compile -q --generate-hashes --python-version 3.11 --no-header
@@ -120,6 +122,8 @@ lock:  ## resolve requirements/ again (needs uv); the images' parts follow dev.t
 	$(LOCK) pyproject.toml --extra dev --universal -o requirements/dev.txt
 	$(PART) pyproject.toml --extra gateway --extra containers --extra client --override requirements/overrides-gateway.txt -o requirements/gateway.txt
 	$(PART) pyproject.toml --extra pipeline --extra containers --extra client --extra pretrained -o requirements/pipeline.txt
+	sed -n "s/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1 ; platform_machine == 'x86_64'/p" requirements/dev.txt | cat requirements/model_server.in - \
+		| $(LOCK) --universal --no-annotate -c requirements/dev.txt --override requirements/overrides-model_server.txt - -o requirements/model_server.txt
 	echo tensorflow | $(PART) - --no-deps -o requirements/protos.txt
 	echo setuptools | $(PART) - --no-deps -o requirements/build.txt
 
@@ -131,9 +135,9 @@ lowest:  ## a part of the suite on the lowest versions that pyproject.toml allow
 	build/lowest/bin/python -m pytest -x -q $(LOWEST_TESTS)
 
 version:  ## set the version of pyproject.toml in the chart, the Dockerfiles and the examples
-	sed -i -E 's/^(ARG VERSION=).*/\1$(VERSION)/' Dockerfile.gateway Dockerfile.pipeline
+	sed -i -E 's/^(ARG VERSION=).*/\1$(VERSION)/' Dockerfile.gateway Dockerfile.pipeline Dockerfile.model_server
 	sed -i -E 's/^((version|appVersion): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml
-	sed -i -E 's#(speech-emotion/(gateway|pipeline):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml docs/plugins.md
+	sed -i -E 's#(speech-emotion/(gateway|pipeline|compose-model-server):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml docs/plugins.md
 
 audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails if they cannot be looked up
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt

@@ -12,9 +12,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 CHANGES = (ROOT / "CHANGELOG.md").read_text()
-NAMED = re.compile(r"^(?:ARG VERSION=|version: |appVersion: )(\S+)|speech-emotion/(?:gateway|pipeline):(\d\S*)", re.M)
+NAMED = re.compile(
+    r"^(?:ARG VERSION=|version: |appVersion: )(\S+)|speech-emotion/(?:gateway|pipeline|compose-model-server):(\d\S*)",
+    re.M,
+)
 FILES = (
-    *("Dockerfile.gateway", "Dockerfile.pipeline", "compose.yaml", "k8s/model-store.yaml"),
+    *("Dockerfile.gateway", "Dockerfile.pipeline", "Dockerfile.model_server", "compose.yaml", "k8s/model-store.yaml"),
     *("helm/speech-emotion/Chart.yaml", "docs/plugins.md"),
 )
 

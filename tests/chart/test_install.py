@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.helm import APP_VERSION, CHART, ROOT, binary, refusal, render
+from tests.chart.helm import APP_VERSION, CHART, ROOT, binary, container, refusal, render
 
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yaml").read_text())
 GUIDE = (ROOT / "docs" / "kubernetes.md").read_text()
@@ -43,8 +43,9 @@ def images(manifests: list[dict[str, Any]]) -> set[str]:
     return set(re.findall(r"image: (\S*speech-emotion/\S+)", yaml.safe_dump_all(manifests)))
 
 
-def make(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=60)
+def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "-C", str(ROOT), *words]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
 
 
 def step(job: str, name: str) -> str:
@@ -68,16 +69,19 @@ def test_the_notes_say_in_a_sentence_that_no_registry_has_the_image(chart_of_not
 
 
 @pytest.mark.parametrize(
-    ("part", "sets"),
+    ("image", "sets"),
     [
-        ("gateway", []),
-        ("retraining", ["modelStore.type=pvc", "retraining.job.enabled=true", "retraining.data.existingClaim=c"]),
+        ("gateway.image", []),
+        ("retraining.image", ["modelStore.type=pvc", "retraining.job.enabled=true", "retraining.data.existingClaim=c"]),
+        ("modelServer.builtinImage", ["modelServer.engine=builtin"]),
     ],
 )
-def test_an_image_that_no_registry_has_is_never_pulled_always(part: str, sets: list[str]) -> None:
-    said = refusal(f"{part}.image.pullPolicy=Always", *sets)
-    assert re.search(rf"no registry has the image speech-emotion/\w+: set {part}.image.registry", said)
-    assert render(f"{part}.image.pullPolicy=Always", f"{part}.image.registry={ACCOUNT}", *sets)
+def test_an_image_that_no_registry_has_is_never_pulled_always(image: str, sets: list[str]) -> None:
+    said = refusal(f"{image}.pullPolicy=Always", *sets)
+    assert re.search(rf"no registry has the image speech-emotion/\w+: set {image}.registry", said)
+    assert render(f"{image}.pullPolicy=Always", f"{image}.registry={ACCOUNT}", *sets)
+    if image != "gateway.image":
+        assert render(f"{image}.pullPolicy=Always"), "nothing runs it"
 
 
 def test_the_guide_builds_and_loads_what_the_chart_runs() -> None:
@@ -110,7 +114,7 @@ def test_pushed_images_are_those_that_the_chart_pulls_from_there(tmp_path: Path)
 
 @pytest.mark.parametrize("name", WORKFLOW["jobs"]["image"]["strategy"]["matrix"]["name"])
 def test_a_release_pushes_images_under_the_names_of_the_guide_and_the_chart(name: str, tmp_path: Path) -> None:
-    script = step("image", "name").replace("${{ matrix.name }}", name)
+    script = step("build", "name").replace("${{ matrix.name }}", name)
     run_step(script, tmp_path, OWNER="Some-Team", GITHUB_OUTPUT=str(tmp_path / "output"))
     assert (tmp_path / "output").read_text().splitlines() == [
         f"image=ghcr.io/some-team/speech-emotion/{name}",
@@ -118,8 +122,19 @@ def test_a_release_pushes_images_under_the_names_of_the_guide_and_the_chart(name
     ]
     assert f"`{ACCOUNT}/speech-emotion/{name}`" in GUIDE
     assert (ROOT / f"Dockerfile.{name}").is_file()
-    (push,) = (each["with"] for each in WORKFLOW["jobs"]["image"]["steps"] if each.get("id") == "push")
-    assert push["tags"] == "${{ steps.name.outputs.image }}:${{ steps.name.outputs.version }}"
+    (push,) = (each["with"] for each in WORKFLOW["jobs"]["build"]["steps"] if each.get("id") == "push")
+    assert push["tags"] == "${{ steps.name.outputs.image }}:${{ steps.name.outputs.version }}-${{ matrix.platform }}"
+    (tmp_path / "docker").write_text('#!/bin/sh\n[ "$3" = inspect ] && echo sha256:0 || echo "$@" >> log\n')
+    (tmp_path / "cosign").write_text('#!/bin/sh\necho "$@" >> log\n')
+    for program in ("docker", "cosign"):
+        (tmp_path / program).chmod(0o755)
+    script = step("image", "join and sign").replace("${{ matrix.name }}", name)
+    run_step(script, tmp_path, OWNER="Some-Team", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    image = f"ghcr.io/some-team/speech-emotion/{name}"
+    assert (tmp_path / "log").read_text().splitlines() == [
+        f"buildx imagetools create -t {image}:1.2.3 {image}:1.2.3-amd64 {image}:1.2.3-arm64",
+        f"sign --yes --recursive {image}@sha256:0",
+    ]
 
 
 def test_a_release_pushes_a_chart_that_names_its_own_images(tmp_path: Path) -> None:
@@ -131,13 +146,40 @@ def test_a_release_pushes_a_chart_that_names_its_own_images(tmp_path: Path) -> N
     variables = {"OWNER": "Some-Team", "TOKEN": "t", "GITHUB_ACTOR": "a", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     run_step(step("chart", "push and sign"), tmp_path, **variables)
     log = (tmp_path / "log").read_text()
-    assert "(.gateway.image.registry, .retraining.image.registry) = strenv(REGISTRY_OF_IMAGES)" in log
+    registries = ".gateway.image.registry, .retraining.image.registry, .modelServer.builtinImage.registry"
+    assert f"({registries}) = strenv(REGISTRY_OF_IMAGES)" in log
     assert "helm/speech-emotion/values.yaml ghcr.io/some-team\n" in log
     assert "helm package helm/speech-emotion --version 1.2.3 --app-version 1.2.3" in log
     assert re.search(r"helm push .* oci://ghcr.io/some-team/charts ", log)
     assert "cosign sign --yes ghcr.io/some-team/charts/speech-emotion@sha256:0" in log
     assert f"helm install speech oci://{ACCOUNT}/charts/speech-emotion " in GUIDE
     assert f"oci://{ACCOUNT}/charts/speech-emotion " in (CHART / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("machine", "engine", "loaded"),
+    [("x86_64", "tensorflow-serving", ["gateway"]), ("aarch64", "builtin", ["gateway", "model_server"])],
+)
+def test_kind_takes_the_model_server_that_the_machine_has(
+    machine: str, engine: str, loaded: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "uname").write_text(f"#!/bin/sh\necho {machine}\n")
+    (tmp_path / "uname").chmod(0o755)
+    printed = make("-n", "kind", PATH=f"{tmp_path}:{os.environ['PATH']}").stdout
+    assert f"--set modelServer.engine={engine} " in printed
+    names = re.search(r"for name in ([^;]*); do kind load", printed)
+    assert names
+    assert names[1].split() == loaded
+
+
+def test_compose_takes_the_official_image_that_the_chart_names_or_our_own() -> None:
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["model-server"]
+    assert service["build"] == {"context": ".", "dockerfile": "Dockerfile.model_server", "target": "by-machine"}
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", (ROOT / "Dockerfile.model_server").read_text(), re.MULTILINE)
+    image = container(render(), "-model-server")["image"]
+    assert {(image, "by-machine-amd64"), ("builtin", "by-machine-arm64")} < set(stages)
+    assert ("by-machine-${TARGETARCH}", "by-machine") in stages
+    assert stages[-1] == ("builtin", ""), "what is built without a target"
 
 
 def test_one_setting_says_where_a_release_goes() -> None:
@@ -147,7 +189,8 @@ def test_one_setting_says_where_a_release_goes() -> None:
     assert "`OWNER`" in GUIDE
 
 
-def test_the_tiltfile_builds_and_forwards_what_the_chart_installs() -> None:
+@pytest.mark.parametrize("machine", ["x86_64", "arm64"])
+def test_the_tiltfile_builds_and_forwards_what_the_chart_installs(machine: str) -> None:
     """Starlark is close to Python: the file runs as such, with Tilt's functions in its place and a real helm."""
     built: dict[str, dict[str, Any]] = {}
     installed: list[dict[str, Any]] = []
@@ -160,6 +203,8 @@ def test_the_tiltfile_builds_and_forwards_what_the_chart_installs() -> None:
         return [document for document in yaml.safe_load_all(done.stdout) if document]
 
     functions: dict[str, Callable[..., Any]] = {
+        "str": str,
+        "local": lambda _command, **_options: f"{machine}\n",
         "docker_build": lambda name, context, **options: built.update({name: {"context": context, **options}}),
         "helm": helm,
         "k8s_yaml": installed.extend,
@@ -170,6 +215,6 @@ def test_the_tiltfile_builds_and_forwards_what_the_chart_installs() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     for options in built.values():
         assert (ROOT / options["dockerfile"]).is_file()
-        assert set(options["only"]) == allowed - {"tests/cluster/tensorflow_model_server"}
+        assert set(options["only"]) == allowed
     deployments = {each["metadata"]["name"] for each in installed if each["kind"] == "Deployment"}
     assert set(forwarded) == deployments

@@ -230,3 +230,15 @@ def test_each_revision_spreads_over_nodes_by_itself() -> None:
         (constraint,) = spec["topologySpreadConstraints"]
         assert constraint["matchLabelKeys"] == ["pod-template-hash"]
         assert constraint["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
+
+
+def test_the_built_in_engine_has_the_same_flags_and_probes() -> None:
+    official, builtin = (
+        container(render(f"modelServer.engine={each}"), "-model-server") for each in ("tensorflow-serving", "builtin")
+    )
+    assert builtin["image"] == f"speech-emotion/model_server:{APP_VERSION}"
+    assert "command" not in builtin, "the image's own entry point"
+    differing = ("image", "command")
+    assert {k: v for k, v in builtin.items() if k not in differing} == {
+        k: v for k, v in official.items() if k not in differing
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.kit import CHART, KIT, ROOT, TF_SERVING, Cluster
+from tests.cluster.kit import CHART, KIT, REAL, ROOT, TF_SERVING, Cluster
 
 VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -20,15 +19,14 @@ KEEP = bool(os.environ.get("CLUSTER_KEEP"))
 """For work on these tests: leave the cluster up, and take images as an earlier run built them."""
 NEXT = "next"
 """Tag of a second image of the gateway: another label, same code."""
-PIPELINE = VALUES["retraining"]["image"]["repository"]
-"""Image for retraining, which is the stand-in for the model server as well: one large image to load instead of two."""
 OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 """kubelet changes it for the whole machine, and other tests measure memory."""
 
 
 def pytest_report_header() -> str:
     """Say which model server the chart is installed with."""
-    return f"model server of the cluster tests: {f'TensorFlow Serving ({TF_SERVING})' if _real() else 'the stand-in'}"
+    server = f"TensorFlow Serving ({TF_SERVING})" if REAL else "modelServer.engine=builtin"
+    return f"model server of the cluster tests: {server}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,27 +67,29 @@ def cluster(report: Callable[[str, object], None]) -> Iterator[Cluster]:
             OVERCOMMIT.write_text(overcommit)
 
 
-def _real() -> bool:
-    return (TF_SERVING / "Dockerfile").exists()
-
-
 def _build(cluster: Cluster) -> Iterator[tuple[str, float]]:
     """Each image, and the seconds that it took to build and to load it into the nodes."""
-    server = f"{VALUES['modelServer']['image']['repository']}:{VALUES['modelServer']['image']['tag']}"
-    gateway = VALUES["gateway"]["image"]["repository"]
-    with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as both:
-        both.write((ROOT / "Dockerfile.pipeline").read_text() + (ROOT / "tests/cluster/Dockerfile").read_text())
-        both.flush()
-        real = (TF_SERVING, TF_SERVING / "Dockerfile")
-        for image, context, *how in (
-            (f"{gateway}:{VERSION}", ROOT, "Dockerfile.gateway"),
-            (f"{gateway}:{NEXT}", ROOT, "Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}"),
-            (f"{PIPELINE}:{VERSION}", ROOT, both.name),
-            (server, *(real if _real() else (ROOT, both.name))),
-        ):
-            begun = time.monotonic()
-            cluster.image(f"docker.io/{image}", *map(str, how), context=Path(context))
-            yield image, time.monotonic() - begun
+    gateway, pipeline, builtin, server = (
+        VALUES[part][image]
+        for part, image in (
+            ("gateway", "image"),
+            ("retraining", "image"),
+            ("modelServer", "builtinImage"),
+            ("modelServer", "image"),
+        )
+    )
+    images: list[tuple[str, Path, tuple[object, ...]]] = [
+        (f"{gateway['repository']}:{VERSION}", ROOT, ("Dockerfile.gateway",)),
+        (f"{gateway['repository']}:{NEXT}", ROOT, ("Dockerfile.gateway", "--build-arg", f"VERSION={NEXT}")),
+        (f"{pipeline['repository']}:{VERSION}", ROOT, ("Dockerfile.pipeline",)),
+        (f"{builtin['repository']}:{VERSION}", ROOT, ("Dockerfile.model_server", "--target", "builtin")),
+    ]
+    if REAL:
+        images.append((f"{server['repository']}:{server['tag']}", TF_SERVING, (TF_SERVING / "Dockerfile",)))
+    for image, context, how in images:
+        begun = time.monotonic()
+        cluster.image(f"docker.io/{image}", *map(str, how), context=context)
+        yield image, time.monotonic() - begun
 
 
 @pytest.fixture(scope="session")

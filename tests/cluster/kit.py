@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 KIT = ROOT.parent / "shared" / "cluster" / "cluster"
 TF_SERVING = ROOT.parent / "shared" / "tf_serving"
 """Context of an image of the real TensorFlow Serving."""
+REAL = (TF_SERVING / "Dockerfile").exists()
+"""Whether that image can be built; without it releases have this project's own model server."""
 CHART = ROOT / "helm" / "speech-emotion"
 
 

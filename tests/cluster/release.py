@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import requests
 
-from tests.cluster.kit import CHART, Cluster, wait_for
+from tests.cluster.kit import CHART, REAL, Cluster, wait_for
 from tests.support.clips import tone
 
 # Two cores carry two nodes: what pods ask for must fit beside each other twice during a rollout.
@@ -30,7 +30,8 @@ class Release:
         self.name = self.namespace = name
         self.host = f"{name}.localhost"
         self._values = ["-f", str(values)] if values else []
-        self._sets = [f"gateway.ingress.host={self.host}", *SMALL, *sets]
+        engine = () if REAL else ("modelServer.engine=builtin",)
+        self._sets = [f"gateway.ingress.host={self.host}", *SMALL, *engine, *sets]
         self.full_name = f"{name}-speech-emotion"
 
     def create_namespace(self) -> None:

@@ -1,7 +1,4 @@
-"""Every values file of ci/: install, test, ask, uninstall; nothing stays but the store's volume.
-
-`minimal` has our own `model_server` in place of TensorFlow Serving.
-"""
+"""Every values file of ci/: install, test, ask, uninstall; nothing stays but the store's volume."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import PIPELINE, VERSION
 from tests.cluster.kit import CHART, Cluster
 from tests.cluster.release import Release
 from tests.cluster.test_install import GATEWAY
@@ -21,9 +17,6 @@ KINDS = (
 )
 
 
-STAND_IN = (f"modelServer.image.repository={PIPELINE}", f"modelServer.image.tag={VERSION}")
-
-
 def test_there_are_scenarios() -> None:
     assert SCENARIOS
 
@@ -32,7 +25,7 @@ def test_there_are_scenarios() -> None:
 def test_scenario(cluster: Cluster, values: Path) -> None:
     name = values.name.removesuffix("-values.yaml")
     cluster.apply(GATEWAY)
-    with Release(cluster, name, values=values, sets=STAND_IN if name == "minimal" else ()) as release:
+    with Release(cluster, name, values=values) as release:
         release.helm("install")
         assert "Phase:          Succeeded" in cluster.helm("test", name, "-n", name)
         cluster.helm("uninstall", name, "-n", name)

@@ -27,7 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Versio
 {{- end }}
 {{- end -}}
 
-{{/* Whether an image has its default name and no registry: that of .Values.gateway.image or .Values.retraining.image */}}
+{{/* Whether an image has its default name and no registry: that of a value such as .Values.gateway.image */}}
 {{- define "speech-emotion.unpublished" -}}
 {{- and (not .registry) (hasPrefix "speech-emotion/" .repository) -}}
 {{- end }}
