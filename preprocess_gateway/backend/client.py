@@ -12,7 +12,9 @@ from preprocess_gateway.backend.tensors import from_array, to_array
 from preprocess_gateway.context import RequestContext
 from speech_emotion import contract
 from speech_emotion.errors import ContractError
-from speech_emotion.protos import predict_pb2, tensor_pb2, types_pb2
+from speech_emotion.protos import get_model_status_pb2, predict_pb2, tensor_pb2, types_pb2
+
+_END = get_model_status_pb2.ModelVersionStatus.State.END
 
 
 class PredictClient:
@@ -54,6 +56,16 @@ class PredictClient:
         response = self._connection.call(request, time.monotonic() + timeout_s)
         texts = [_text(response, name) for name in (contract.OUTPUT_SPEC, contract.OUTPUT_LABELS, contract.OUTPUT_CARD)]
         return response.model_spec.version.value, contract.Description.parse(*texts)
+
+    def load_faults(self, timeout_s: float) -> dict[int, str]:
+        """For each version, why the server could not load it ("" if it could); raises what `predict` does."""
+        found = self._connection.status(self.model_name, timeout_s).model_version_status
+        return {
+            each.version: (each.status.error_message or "no reason given")
+            if each.state == _END and each.status.error_code
+            else ""
+            for each in found
+        }
 
     def _request(self, signature: str) -> predict_pb2.PredictRequest:
         request = predict_pb2.PredictRequest()

@@ -15,7 +15,12 @@ from preprocess_gateway.telemetry.failures import log_failure
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.channel import Tls, open_channel
 from speech_emotion.errors import ContractError
-from speech_emotion.protos import predict_pb2, prediction_service_pb2_grpc
+from speech_emotion.protos import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 CHANNEL_OPTIONS = (
     ("grpc.lb_policy_name", "round_robin"),  # a headless Service names every pod
@@ -52,6 +57,7 @@ class Connection:
         self._channel = open_channel(settings.model_server, tls, CHANNEL_OPTIONS)
         self._connectivity = Connectivity(self._channel)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._status = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
     def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""
@@ -102,6 +108,15 @@ class Connection:
             # For the log: the model's own words are not a client's.
             translated.add_note(f"{request.model_spec.name}: {error.code().name}: {error.details()}")
             raise translated from error
+
+    def status(self, model: str, timeout_s: float) -> get_model_status_pb2.GetModelStatusResponse:
+        """The states of all versions of a model, on one of the servers; raises what `call` does."""
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = model
+        try:
+            return self._status.GetModelStatus(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise _translate(error) from error
 
 
 def _translate(error: grpc.RpcError) -> Exception:

@@ -33,12 +33,19 @@ class VersionResolver:
     """
 
     def __init__(
-        self, client: PredictClient, labels: Sequence[str], interval_s: float, warm: Callable[[Description], object]
+        self,
+        client: PredictClient,
+        labels: Sequence[str],
+        interval_s: float,
+        warm: Callable[[Description], object],
+        look: Callable[[], object] = lambda: None,
     ) -> None:
+        """`warm` is called for each new version, and `look` after each round over the labels."""
         self._client = client
         self._labels = tuple(labels)
         self._interval_s = interval_s
         self._warm = warm
+        self._look = look
         self._lock = threading.Lock()
         self._known: Mapping[str, ServedVersion] = {}  # replaced, never changed: who reads it holds no lock
         self._reasons: dict[str, str] = {}
@@ -93,6 +100,7 @@ class VersionResolver:
             for label in self._labels:
                 self._try(label)
             self._asked.set()
+            self._look()
             self._closed.wait(self._interval_s)
 
     def _try(self, label: str) -> None:

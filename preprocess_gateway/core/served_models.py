@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from preprocess_gateway.backend.broken import BrokenVersions
 from preprocess_gateway.backend.client import PredictClient
 from preprocess_gateway.backend.connection import Connection
 from preprocess_gateway.backend.traffic import Traffic
@@ -94,7 +95,8 @@ class ServedModels:
         models = []
         for name in settings.models:
             client = PredictClient(connection, name)
-            versions = VersionResolver(client, traffic.labels, settings.resolve_interval_s, _warm)
+            look = BrokenVersions(client, metrics).look
+            versions = VersionResolver(client, traffic.labels, settings.resolve_interval_s, _warm, look)
             versions.start()
             models.append(ServedModel(client, versions, traffic, settings.max_batch))
         return cls(models, connection.close)

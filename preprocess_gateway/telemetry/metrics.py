@@ -67,6 +67,13 @@ class Metrics:
         self.canary_fallbacks = Counter(
             "speech_emotion_canary_fallbacks", "Canary requests answered by stable.", ["model"], registry=self.registry
         )
+        self.version_broken = Gauge(
+            "speech_emotion_version_broken",
+            "1 for a version that a model server could not load.",
+            ["model", "version"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self.shadow_comparisons = Counter(
             "speech_emotion_shadow_comparisons",
             "Clips heard by both labels.",

@@ -31,7 +31,13 @@ def shed(values: str, reason: str = "queue_full") -> dict[str, str]:
     return series("speech_emotion_shed_requests_total", f'reason="{reason}"', values)
 
 
-HEALTHY = [series("up", "", "1x120"), requests_with("200", STEADY), requests_with("500", "0x120"), shed("0x120")]
+HEALTHY = [
+    series("up", "", "1x120"),
+    requests_with("200", STEADY),
+    requests_with("500", "0x120"),
+    shed("0x120"),
+    series("speech_emotion_version_broken", 'model="m",version="3"', "0x120"),
+]
 MANY = "0+6x120"  # a tenth of STEADY
 
 
@@ -76,6 +82,11 @@ def metrics_in(expression: str) -> set[str]:
                 series("speech_emotion_stream_windows_late_total", "", MANY),
                 series("speech_emotion_stream_lag_seconds_count", "", STEADY),
             ],
+        ),
+        (
+            "SpeechEmotionVersionBroken",
+            "5m",
+            [series("speech_emotion_version_broken", 'model="m",version="3"', "0 1 0 0 0 0")],
         ),
         (
             "SpeechEmotionUnsure",
