@@ -46,6 +46,12 @@ def test_json_has_an_object_a_line(service: Gateway) -> None:
     assert len(events[0]["probabilities"]) == 1
 
 
+def test_the_url_may_have_a_path(below_a_path: str) -> None:
+    done = run("-", "--url", below_a_path, "--model", "edge", data=samples())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().endswith("altogether\n")
+
+
 def recorder(folder: Path, script: str) -> str:
     program = folder / "arecord"
     program.write_text(f"#!{sys.executable}\nimport sys, time\n{script}")
