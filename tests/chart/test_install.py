@@ -68,6 +68,12 @@ def test_the_notes_say_in_a_sentence_that_no_registry_has_the_image(chart_of_not
     assert SENTENCE not in notes(chart_of_notes, "gateway.image.repository=team/gateway")
 
 
+def test_the_notes_name_the_ingress_s_host_and_path(chart_of_notes: Path) -> None:
+    assert "-F file=@sample.wav -H 'Host: speech.localhost' http://ADDRESS/predict" in notes(chart_of_notes)
+    below = ("gateway.ingress.host=", "gateway.ingress.paths[0].path=/speech/")
+    assert "-F file=@sample.wav http://ADDRESS/speech/predict" in notes(chart_of_notes, *below)
+
+
 @pytest.mark.parametrize(
     ("image", "sets"),
     [

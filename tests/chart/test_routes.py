@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.chart.helm import NAME, kinds, one, render
+import pytest
+
+from tests.chart.helm import CHART, NAME, Manifest, kinds, one, refusal, render
 
 BACKEND = f"{NAME}-gateway"
 ROUTE = ("gateway.httpRoute.enabled=true", "gateway.httpRoute.parentRefs[0].name=web")
@@ -30,6 +32,72 @@ def test_tls_at_the_ingress() -> None:
     sets = ("gateway.ingress.tls.enabled=true", "gateway.ingress.tls.secretName=certificate")
     tls = one(render(*sets), "Ingress")["spec"]["tls"]
     assert tls == [{"hosts": ["speech.localhost"], "secretName": "certificate"}]
+
+
+def test_an_ingress_of_several_hosts_paths_and_certificates() -> None:
+    ingress = one(render(values=CHART / "ci" / "routes-values.yaml"), "Ingress")["spec"]
+    assert ingress["tls"] == [
+        {"hosts": ["routes.localhost", "more.routes.localhost"]},
+        {"hosts": ["own.routes.localhost"], "secretName": "own-certificate"},
+    ]
+    prefix = ("/speech", "Prefix")
+    assert {rule["host"]: paths(rule) for rule in ingress["rules"]} == {
+        "routes.localhost": [prefix],
+        "more.routes.localhost": [prefix],
+        "own.routes.localhost": [("/speech/predict", "Exact"), ("/speech/v1", "Prefix")],
+    }
+    backends = [path["backend"] for rule in ingress["rules"] for path in rule["http"]["paths"]]
+    assert backends == [{"service": {"name": BACKEND, "port": {"name": "http"}}}] * 4
+
+
+def paths(rule: Manifest) -> list[tuple[str, str]]:
+    return [(path["path"], path["pathType"]) for path in rule["http"]["paths"]]
+
+
+def test_the_first_host_has_tls_of_its_own_beside_more() -> None:
+    more = "gateway.ingress.tls.more[0]"
+    sets = ("gateway.ingress.tls.enabled=true", f"{more}.hosts[0]=b.example", f"{more}.secretName=b")
+    tls = one(render(*sets), "Ingress")["spec"]["tls"]
+    assert tls == [{"hosts": ["speech.localhost"]}, {"hosts": ["b.example"], "secretName": "b"}]
+
+
+def test_a_route_without_rules_leads_everything_to_the_gateway() -> None:
+    assert one(render(*ROUTE), "HTTPRoute")["spec"]["rules"] == [{"backendRefs": [{"name": BACKEND, "port": 80}]}]
+
+
+def test_rules_of_a_route_lead_to_the_gateway_unless_they_say_where() -> None:
+    page, clips, rest = one(render(values=CHART / "ci" / "routes-values.yaml"), "HTTPRoute")["spec"]["rules"]
+    assert "backendRefs" not in page  # it redirects
+    assert clips["timeouts"] == {"request": "30s", "backendRequest": "20s"}
+    assert [filtered["type"] for filtered in rest["filters"]] == ["URLRewrite", "RequestHeaderModifier"]
+    assert clips["backendRefs"] == rest["backendRefs"] == [{"name": BACKEND, "port": 80}]
+    elsewhere = "gateway.httpRoute.rules[0].backendRefs[0].name=other"
+    assert one(render(*ROUTE, elsewhere), "HTTPRoute")["spec"]["rules"] == [{"backendRefs": [{"name": "other"}]}]
+
+
+def test_the_gateway_is_told_its_path_and_its_proxies() -> None:
+    told = one(render(values=CHART / "ci" / "routes-values.yaml"), "ConfigMap", "-gateway")["data"]
+    assert told["GATEWAY_BASE_PATH"] == "/speech"
+    assert told["GATEWAY_TRUSTED_PROXIES"] == "10.0.0.0/8"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "gateway.ingress.paths[0].path=speech",
+        "gateway.ingress.paths[0].pathType=Prefix",
+        "gateway.ingress.paths=null",
+        "gateway.ingress.moreHosts[0].name=b.example",
+        "gateway.ingress.paths[0]=/speech",
+        "gateway.ingress.tls.more[0].secretName=b",
+        "gateway.httpRoute.rules[0].path=/speech",
+        "gateway.httpRoute.rules[0].timeouts.reqest=1s",
+        "gateway.settings.base_path=speech",
+        "gateway.settings.base_path=//evil",
+    ],
+)
+def test_a_route_that_is_misspelt_is_refused(value: str) -> None:
+    assert value.partition("=")[0].split(".")[1].partition("[")[0] in refusal(value)
 
 
 def test_the_probes_port_is_in_no_public_service() -> None:
