@@ -12,7 +12,6 @@ from typing import Protocol
 
 from model_server.config import check_config
 from model_server.errors import Code, failed_precondition, invalid_argument, not_found
-from model_server.gate import Gate
 from model_server.loader import Loader, State
 from model_server.servable import DEFAULT_SIGNATURE, Arrays, Servable
 from speech_emotion.protos import (
@@ -26,6 +25,9 @@ from speech_emotion.protos import (
 
 _log = logging.getLogger(__name__)
 _SIGNATURE_DEF = "signature_def"
+NOT_BUILT = (
+    "Classify, Regress and MultiInference are not built in this server: use TensorFlow Serving (tensorflow/serving)"
+)
 
 
 class Watcher(Protocol):
@@ -38,10 +40,7 @@ class Watcher(Protocol):
 class ServerCore:
     """Answers calls from the loader's versions, under the configuration last accepted."""
 
-    def __init__(
-        self, loader: Loader, watcher: Watcher, gate: Gate, *, allow_labels_for_unavailable: bool = False
-    ) -> None:
-        self.gate = gate
+    def __init__(self, loader: Loader, watcher: Watcher, *, allow_labels_for_unavailable: bool = False) -> None:
         self._loader = loader
         self._watcher = watcher
         self._allow_labels_for_unavailable = allow_labels_for_unavailable

@@ -22,7 +22,7 @@ def _flag(default: Any, text: str) -> Any:
 class Flags:
     """One field a flag, by the real server's names, defaults and units."""
 
-    port: int = _flag(8500, "TCP port for gRPC; 0: no gRPC")
+    port: int = _flag(8500, "TCP port for gRPC; 0: only --grpc_socket_path")
     grpc_socket_path: str = _flag("", "listen on this UNIX socket for gRPC too")
     rest_api_port: int = _flag(0, "TCP port for REST; 0: no REST")
     rest_api_num_threads: int = _flag(4 * (os.cpu_count() or 1), "REST calls answered at once; more wait")
@@ -41,8 +41,15 @@ class Flags:
     num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request is run; 0: once")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the meta graph to load")
     grpc_max_threads: int = _flag(
-        4 * (os.cpu_count() or 1), "calls worked on at once; further ones are refused on gRPC, and wait on REST"
+        4 * (os.cpu_count() or 1),
+        "gRPC threads: one waits for calls, each of the others works on one; further calls are refused",
     )
+    enable_grpc_healthcheck_service: bool = _flag(False, "serve grpc.health.v1.Health")
+    monitoring_config_file: str = _flag(
+        "", "text file with a MonitoringConfig: REST serves Prometheus' metrics at /monitoring/prometheus/metrics"
+    )
+    enable_batching: bool = _flag(False, "run requests that arrive together as one batch")
+    batching_parameters_file: str = _flag("", "text file with BatchingParameters (with --enable_batching)")
     ssl_config_file: str = _flag("", "text file with an SSLConfig: gRPC is served by TLS; REST is not")
     grpc_channel_arguments: str = _flag("", "comma-separated name=value arguments for the gRPC server")
     tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0: TensorFlow chooses")
@@ -62,9 +69,7 @@ IGNORED = {
 # The real server's flags that would change answers, but are not built here.
 NOT_BUILT = (
     "rest_api_enable_cors_support",
-    "enable_batching",
-    "batching_parameters_file",
-    "monitoring_config_file",
+    "enable_per_model_batching_parameters",
     "use_alts_credentials",
     "platform_config_file",
     "per_process_gpu_memory_fraction",
@@ -72,7 +77,6 @@ NOT_BUILT = (
     "num_tflite_interpreters_per_pool",
     "num_tflite_pools",
     "enable_signature_method_name_check",
-    "enable_grpc_healthcheck_service",
     "enable_serialization_as_tensor_content",
     "enable_profiler",
     "xla_cpu_compilation_enabled",
@@ -138,7 +142,13 @@ def _problem(flags: Flags) -> str:
             return f"--{name}={getattr(flags, name)} is not a port"
     if flags.port and flags.port == flags.rest_api_port:
         return "--rest_api_port cannot be the same as --port"
-    for name in ("grpc_max_threads", "rest_api_num_threads", "rest_api_timeout_in_ms"):
+    if not flags.port and not flags.grpc_socket_path:
+        return "--port=0 needs --grpc_socket_path"
+    if flags.batching_parameters_file and not flags.enable_batching:
+        return "--batching_parameters_file needs --enable_batching"
+    if flags.grpc_max_threads < 2:
+        return "--grpc_max_threads must be at least 2, because one thread waits for calls"
+    for name in ("rest_api_num_threads", "rest_api_timeout_in_ms"):
         if getattr(flags, name) < 1:
             return f"--{name} must be at least 1"
     op_threads = (flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism)

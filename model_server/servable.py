@@ -5,6 +5,7 @@ The graph runs in a TensorFlow session, as in the real server: so errors read th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import config_pb2
 
-from model_server import tensors
+from model_server import monitoring, tensors
+from model_server.batching.queue import Batcher, Queue
 from model_server.errors import Code, ServingError, failed_precondition, invalid_argument, not_found
 from speech_emotion.protos import meta_graph_pb2, predict_pb2, tensor_pb2
 
@@ -36,7 +38,9 @@ class SessionOptions:
 class Servable:
     """A SavedModel in memory. It is freed when the last call that holds it has ended."""
 
-    def __init__(self, name: str, version: int, path: Path, options: SessionOptions) -> None:
+    def __init__(
+        self, name: str, version: int, path: Path, options: SessionOptions, batcher: Batcher | None = None
+    ) -> None:
         self.name = name
         self.version = version
         config = tf.compat.v1.ConfigProto(
@@ -46,7 +50,7 @@ class Servable:
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         self.signature_defs = _load(self._session, path, options.tags)
         self._signatures = {
-            key: _Signature(self._session, definition)
+            key: _Signature(self._session, definition, batcher)
             for key, definition in self.signature_defs.items()
             if definition.method_name in _PREDICT_METHODS
         }
@@ -58,7 +62,9 @@ class Servable:
         """
         signature = self._signature(key)
         wanted = signature.check_filter(wanted)
+        start = time.monotonic()
         outputs = signature.run(inputs)
+        monitoring.run_took(self.name, start)
         return {alias: outputs[alias] for alias in wanted}
 
     def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
@@ -91,7 +97,7 @@ class Servable:
 class _Signature:
     """One signature, ready to run."""
 
-    def __init__(self, session: Any, definition: meta_graph_pb2.SignatureDef) -> None:
+    def __init__(self, session: Any, definition: meta_graph_pb2.SignatureDef, batcher: Batcher | None) -> None:
         self.input_infos = dict(definition.inputs)
         self.output_types = {alias: info.dtype for alias, info in definition.outputs.items()}
         self.defaults = {alias: tensors.decode(proto) for alias, proto in definition.defaults.items()}
@@ -108,6 +114,8 @@ class _Signature:
             )
         )
         self._fetches = list(definition.outputs)
+        feed_names = [self.input_infos[alias].name for alias in self._feeds]
+        self._results = Queue(batcher, feed_names, self._execute).run if batcher else self._execute
 
     def decode(self, sent: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
         """The inputs as arrays, defaults filled in. Raises ServingError if they are not the signature's."""
@@ -158,15 +166,17 @@ class _Signature:
                     f"Expects arg[{index}] to be {tensors.type_name(expected)} "
                     f"but {tensors.type_name(given)} is provided"
                 )
+        return dict(zip(self._fetches, self._results(arrays), strict=True))
+
+    def _execute(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         try:
             results = self._callable(*arrays)
         except tf.errors.OpError as error:
             raise ServingError(Code(error.error_code), error.message) from error
         # A scalar comes back as a Python or numpy scalar.
-        return {
-            alias: result if isinstance(result, np.ndarray) else np.array(result, _scalar_type(result))
-            for alias, result in zip(self._fetches, results, strict=True)
-        }
+        return [
+            result if isinstance(result, np.ndarray) else np.array(result, _scalar_type(result)) for result in results
+        ]
 
 
 def _scalar_type(value: Any) -> Any:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from pathlib import Path
 
 import tensorflow as tf
 
+from model_server.batching.parameters import Parameters, read_parameters
+from model_server.batching.queue import Batcher
 from model_server.config import single_model_config
 from model_server.core import ServerCore
 from model_server.errors import ServingError
 from model_server.flags import EXIT_CODE, Flags
-from model_server.gate import Gate
 from model_server.loader import Loader
+from model_server.monitoring import prometheus_path
 from model_server.rest.app import RestServer
 from model_server.rpc.credentials import read_credentials
 from model_server.rpc.server import start_grpc_server
@@ -28,9 +29,10 @@ _log = logging.getLogger(__name__)
 def serve(flags: Flags, host: str) -> int:
     """Load the models, then listen, until a signal ends the process; returns only if it cannot start."""
     tf.get_logger().setLevel(logging.ERROR)
-    core = build_core(flags)
     try:
+        core = build_core(flags)
         credentials = read_credentials(Path(flags.ssl_config_file)) if flags.ssl_config_file else None
+        metrics_path = prometheus_path(Path(flags.monitoring_config_file)) if flags.monitoring_config_file else ""
         config_file = Path(flags.model_config_file) if flags.model_config_file else None
         config = (
             read_model_config(config_file)
@@ -48,23 +50,28 @@ def serve(flags: Flags, host: str) -> int:
     if flags.grpc_socket_path:
         addresses.append(f"unix:{flags.grpc_socket_path}")
     try:
-        server = start_grpc_server(core, addresses, credentials, _channel_arguments(flags))
+        server = start_grpc_server(
+            core,
+            addresses,
+            flags.grpc_max_threads,
+            credentials,
+            _channel_arguments(flags),
+            with_health=flags.enable_grpc_healthcheck_service,
+        )
         if flags.rest_api_port:
-            timeout_s = flags.rest_api_timeout_in_ms / 1000
-            RestServer(core, host, flags.rest_api_port, flags.rest_api_num_threads, timeout_s).start()
+            threads, timeout_s = flags.rest_api_num_threads, flags.rest_api_timeout_in_ms / 1000
+            RestServer(core, host, flags.rest_api_port, threads, timeout_s, metrics_path).start()
             _log.info("serving REST at %s:%d", host, flags.rest_api_port)
     except OSError as error:
         _log.critical("Failed to start server: %s; set another --port or --rest_api_port", error)
         return EXIT_CODE
-    _log.info("serving gRPC at %s", " and ".join(addresses) or "no address (--port=0)")
-    if not addresses:
-        threading.Event().wait()
+    _log.info("serving gRPC at %s", " and ".join(addresses))
     server.wait_for_termination()
     return 0
 
 
 def build_core(flags: Flags) -> ServerCore:
-    """The core with its loader and base path watcher, without a configuration yet."""
+    """The core with its loader and base path watcher, without a configuration yet. Raises ServingError."""
     session_threads = flags.tensorflow_session_parallelism
     options = SessionOptions(
         tags=tuple(flags.saved_model_tags.split(",")),
@@ -72,8 +79,12 @@ def build_core(flags: Flags) -> ServerCore:
         inter_op_threads=flags.tensorflow_inter_op_parallelism or session_threads,
     )
 
+    file = flags.batching_parameters_file
+    parameters = read_parameters(Path(file)) if file else Parameters()
+    batcher = Batcher(parameters) if flags.enable_batching else None
+
     def load(name: str, version: int, path: Path) -> Servable:
-        servable = Servable(name, version, path, options)
+        servable = Servable(name, version, path, options, batcher)
         if flags.enable_model_warmup:
             warm_up(servable, path, max(1, flags.num_request_iterations_for_warmup))
         return servable
@@ -87,7 +98,6 @@ def build_core(flags: Flags) -> ServerCore:
     return ServerCore(
         loader,
         watcher,
-        Gate(flags.grpc_max_threads),
         allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
     )
 

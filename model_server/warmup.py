@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from model_server import monitoring
 from model_server.errors import Code, ServingError, invalid_argument
 from model_server.servable import Servable
 from speech_emotion.protos import prediction_log_pb2
@@ -28,7 +29,7 @@ def warm_up(servable: Servable, path: Path, iterations: int = 1) -> None:
     file = path / WARMUP_FILE
     if not file.is_file():
         return
-    start, count = time.monotonic(), 0
+    start, count, outcome = time.monotonic(), 0, "OK"
     try:
         for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
             count += 1
@@ -37,7 +38,15 @@ def warm_up(servable: Servable, path: Path, iterations: int = 1) -> None:
             for _ in range(iterations):
                 _replay(servable, record)
     except tf.errors.OpError as error:
-        raise ServingError(Code(error.error_code), f"warm-up file {file}: {error.message}") from error
+        refusal = ServingError(Code(error.error_code), f"warm-up file {file}: {error.message}")
+        outcome = str(refusal)
+        raise refusal from error
+    except ServingError as error:
+        outcome = str(error)
+        raise
+    finally:
+        monitoring.WARMUP_LATENCY.labels(str(path), outcome).observe(monitoring.microseconds_since(start))
+        monitoring.WARMUP_RECORDS.labels(str(path), outcome).inc(count)
     _log.info(
         "warmed up {name: %s version: %d} with %d records in %.2f s",
         *(servable.name, servable.version, count, time.monotonic() - start),

@@ -15,7 +15,7 @@ import pytest
 
 from ser.serve import ConfigMirror
 from tests.support.gateway import Gateway
-from tests.support.model_server import ModelServer
+from tests.support.model_server import ModelServer, real_server
 from tests.support.nginx import KEPT, STRIPPED, nginx
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +62,16 @@ def originals_dir(ravdess_dir: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no 48 kHz originals beside the recordings")
     return folder
+
+
+@pytest.fixture(scope="session", params=["model_server", "tensorflow_serving"])
+def binary(request: pytest.FixtureRequest) -> Path | None:
+    """The model server under test, for `ModelServer(binary=...)`: the project's own (None), then TensorFlow Serving."""
+    if request.param == "model_server":
+        return None
+    if (found := real_server()) is None:
+        pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER to its binary")
+    return found
 
 
 @pytest.fixture(scope="session")

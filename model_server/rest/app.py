@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from model_server import monitoring
 from model_server.core import ServerCore
 from model_server.errors import ServingError
 from model_server.rest.handler import answer, status_of
@@ -23,13 +24,16 @@ _NOT_FOUND = "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not
 
 
 class RestServer(ThreadingHTTPServer):
-    """Serves `core` at host:port. Raises OSError on a taken port."""
+    """Serves `core` at host:port, and the page of Prometheus at `metrics_path`. Raises OSError on a taken port."""
 
     daemon_threads = True
     allow_reuse_port = False
 
-    def __init__(self, core: ServerCore, host: str, port: int, max_calls: int, timeout_s: float) -> None:
+    def __init__(
+        self, core: ServerCore, host: str, port: int, max_calls: int, timeout_s: float, metrics_path: str = ""
+    ) -> None:
         self.core = core
+        self.metrics_path = metrics_path
         self.places = threading.BoundedSemaphore(max_calls)
         self.timeout_s = timeout_s
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -67,6 +71,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self._body()
         if body is None:
+            return
+        path, _, query = self.path.partition("?")
+        if path == self.server.metrics_path:
+            refusal = f"Unexpected path: {self.path}. Should be {path}" if query else ""
+            self._send(400 if refusal else 200, "text/plain", refusal or monitoring.page())
             return
         if not self.path.lower().startswith("/v1/"):
             self._send(404, "text/html", _NOT_FOUND)

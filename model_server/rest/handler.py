@@ -11,14 +11,15 @@ from urllib.parse import unquote
 
 from google.protobuf import json_format
 
-from model_server.core import ServerCore
+from model_server import monitoring
+from model_server.core import NOT_BUILT, ServerCore
 from model_server.errors import Code, ServingError, invalid_argument
 from model_server.rest import json_tensors
 from speech_emotion.protos import get_model_metadata_pb2, get_model_status_pb2, meta_graph_pb2, model_pb2
 
 _MAX_DIGITS = 19
 _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
-_PREDICT = re.compile(f"/v1/models/(?P<name>[^/:]+){_VERSION}:predict", re.IGNORECASE)
+_POST = re.compile(f"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>predict|classify|regress)", re.IGNORECASE)
 _STATUS = re.compile(f"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
 # Strings are passed over, so that only numbers of the document are found.
 _NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)', re.DOTALL)
@@ -55,17 +56,26 @@ def answer(core: ServerCore, method: str, path: str, body: bytes) -> dict[str, A
 
     The real server matches a path before it decodes it, and takes a query for a part of it.
     """
-    if method == "POST" and (found := _PREDICT.fullmatch(path)):
-        try:
-            return _predict(core, _spec(found), body)
-        except RecursionError as error:
-            message = f"JSON Parse error: Invalid value. at offset: {len(body)}"
-            raise invalid_argument(message) from error
-    if method == "GET" and (found := _STATUS.fullmatch(path)):
-        if not found["name"]:
-            raise invalid_argument("Missing model name in request.")
-        return _metadata(core, _spec(found)) if found["metadata"] else _status(core, _spec(found))
-    raise invalid_argument(f"Malformed request: {method} {path}")
+    with monitoring.request("REST") as counted:
+        if method == "POST" and (found := _POST.fullmatch(path)):
+            counted.model, counted.api = unquote(found["name"]), found["method"]
+            return _post(core, found, body)
+        if method == "GET" and (found := _STATUS.fullmatch(path)):
+            if not found["name"]:
+                raise invalid_argument("Missing model name in request.")
+            counted.model = unquote(found["name"])
+            return _metadata(core, _spec(found)) if found["metadata"] else _status(core, _spec(found))
+        raise invalid_argument(f"Malformed request: {method} {path}")
+
+
+def _post(core: ServerCore, found: re.Match[str], body: bytes) -> dict[str, Any]:
+    if found["method"].lower() != "predict":
+        raise ServingError(Code.UNIMPLEMENTED, NOT_BUILT)
+    try:
+        return _predict(core, _spec(found), body)
+    except RecursionError as error:
+        message = f"JSON Parse error: Invalid value. at offset: {len(body)}"
+        raise invalid_argument(message) from error
 
 
 def _spec(found: re.Match[str]) -> model_pb2.ModelSpec:
@@ -107,8 +117,7 @@ def _predict(core: ServerCore, spec: model_pb2.ModelSpec, body: bytes) -> dict[s
             f"JSON Value: {json_tensors.pretty(document)} not formatted correctly. "
             "'signature_name' key must be a string value."
         )
-    with core.gate.place(wait=True):
-        outputs = core.infer(spec, key, partial(_inputs, document))
+    outputs = core.infer(spec, key, partial(_inputs, document))
     if "instances" in document:
         return {"predictions": json_tensors.rows_to_json(outputs)}
     return {"outputs": json_tensors.columns_to_json(outputs)}

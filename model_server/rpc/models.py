@@ -6,7 +6,7 @@ import grpc
 
 from model_server.core import ServerCore
 from model_server.errors import invalid_argument
-from model_server.rpc.answering import answer
+from model_server.rpc.answering import Answering
 from speech_emotion.protos import get_model_status_pb2, model_management_pb2, model_service_pb2_grpc
 
 # A caller without a deadline who has gone must not hold a place for ever.
@@ -16,14 +16,15 @@ _MAX_WAIT_S = 600.0
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
     """Tells the state of versions, and takes a new configuration."""
 
-    def __init__(self, core: ServerCore) -> None:
+    def __init__(self, core: ServerCore, answering: Answering) -> None:
         self._core = core
+        self._answer = answering.answer
 
     def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Tell the state of one version or of all."""
-        return answer(self._core, context, self._core.status, request)
+        return self._answer(context, self._core.status, request)
 
     def HandleReloadConfigRequest(
         self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
@@ -43,4 +44,4 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore
             response.status.SetInParent()
             return response
 
-        return answer(self._core, context, reload, request)
+        return self._answer(context, reload, request)

@@ -1,17 +1,15 @@
-"""Calls to the real process: limits, refusals, a configuration by call."""
+"""Calls to the real process: refusals, a configuration by call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
-import requests
-from tensorflow_serving.apis import classification_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
 
 from model_server.tensors import decode
 from speech_emotion.protos import (
@@ -20,7 +18,7 @@ from speech_emotion.protos import (
     model_server_config_pb2,
     predict_pb2,
 )
-from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, request, until, write
+from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, request, write
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 
@@ -32,7 +30,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelServ
         (folder / name).mkdir()
     write(folder / "m", 1)
     savedmodels.write_slow(folder / "slow" / "1", "{}", LABELS, seconds=3)
-    with ModelServer("--grpc_max_threads=2", base_path=folder / "m", name="m", rest=True) as server:
+    with ModelServer(base_path=folder / "m", name="m") as server:
         yield server, folder
 
 
@@ -54,47 +52,26 @@ def test_reload_by_call_waits_for_new_models_and_refuses_with_the_same_words(
     server.reload(wanted)
 
 
-def test_calls_beyond_the_threads_are_refused_at_once(served: tuple[ModelServer, Path]) -> None:
-    server, folder = served
-    wanted = config(folder / "m")
-    wanted.model_config_list.config.add(name="slow", base_path=str(folder / "slow"), model_platform="tensorflow")
-    server.reload(wanted)
-    calls = [server.predictions.Predict.future(request(name="slow"), timeout=60) for _ in range(3)]
-    assert sorted(call.code().name for call in calls) == ["OK", "OK", "RESOURCE_EXHAUSTED"]
-    (refused,) = (call for call in calls if call.code() is not grpc.StatusCode.OK)
-    assert refused.details() == "Server Threadpool Exhausted"
-    assert answering_seed(server) == 1
+@pytest.mark.parametrize(
+    ("rpc", "message"),
+    [
+        ("Classify", classification_pb2.ClassificationRequest()),
+        ("Regress", regression_pb2.RegressionRequest()),
+        ("MultiInference", inference_pb2.MultiInferenceRequest()),
+    ],
+)
+def test_what_is_not_built_names_the_server_that_has_it(
+    served: tuple[ModelServer, Path], rpc: str, message: Any
+) -> None:
+    call = getattr(served[0].predictions, rpc)
+    code, sentence = code_of(lambda: call(message, timeout=30))
+    assert code == "UNIMPLEMENTED"
+    assert "use TensorFlow Serving (tensorflow/serving)" in sentence
 
 
-def test_calls_by_rest_share_the_places_and_wait_for_one(served: tuple[ModelServer, Path]) -> None:
-    server, folder = served
-    wanted = config(folder / "m")
-    wanted.model_config_list.config.add(name="slow", base_path=str(folder / "slow"), model_platform="tensorflow")
-    server.reload(wanted)
-    url = f"http://127.0.0.1:{server.rest_port}/v1/models/slow"
-
-    def predict(_: int) -> int:
-        return requests.post(f"{url}:predict", json={"instances": [[[1.0], [2.0]]]}, timeout=60).status_code
-
-    with ThreadPoolExecutor(3) as pool:
-        calls = [pool.submit(predict, n) for n in range(3)]  # for two places: the third waits
-        until(lambda: refused(server))
-        assert requests.get(url, timeout=60).status_code == 200, "states are told while every place is taken"
-        assert [call.result() for call in calls] == [200, 200, 200]
-
-
-def refused(server: ModelServer) -> bool:
-    try:
-        server.predictions.Predict(request(), timeout=30)
-    except grpc.RpcError as error:
-        return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    return False
-
-
-def test_what_is_not_built_is_unimplemented(served: tuple[ModelServer, Path]) -> None:
-    server, _ = served
-    call = classification_pb2.ClassificationRequest()
-    assert code_of(lambda: server.predictions.Classify(call, timeout=30))[0] == "UNIMPLEMENTED"
+def test_health_is_not_served_without_its_flag(served: tuple[ModelServer, Path]) -> None:
+    health = health_pb2_grpc.HealthStub(served[0].channel)
+    assert code_of(lambda: health.Check(health_pb2.HealthCheckRequest(), timeout=30))[0] == "UNIMPLEMENTED"
 
 
 @pytest.mark.parametrize(

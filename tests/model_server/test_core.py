@@ -12,7 +12,6 @@ from google.protobuf import text_format
 
 from model_server.core import ServerCore
 from model_server.errors import Code, ServingError
-from model_server.gate import Gate
 from model_server.loader import Loader
 from model_server.watchers import BasePathWatcher
 from speech_emotion.protos import model_pb2, model_server_config_pb2
@@ -29,7 +28,7 @@ class Server:
         self.store = store
         self.loader = Loader(load)
         self.watcher = BasePathWatcher(self.loader.want, poll_wait_s=0)
-        self.core = ServerCore(self.loader, self.watcher, Gate(4), allow_labels_for_unavailable=allow)
+        self.core = ServerCore(self.loader, self.watcher, allow_labels_for_unavailable=allow)
 
     def config(self, text: str) -> model_server_config_pb2.ModelServerConfig:
         text = text.replace("MODEL", f"name: 'm' base_path: '{self.store}' model_platform: 'tensorflow'")

@@ -47,7 +47,7 @@ def test_a_flag_that_is_not_built_is_refused_by_name(name: str, capsys: pytest.C
 
 
 def test_a_flag_that_is_not_built_may_be_switched_off() -> None:
-    assert parse_flags([BASE, "--enable_batching=false"]).model_base_path == "/models/m"
+    assert parse_flags([BASE, "--enable_profiler=false"]).model_base_path == "/models/m"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,8 @@ def test_a_flag_that_is_not_built_may_be_switched_off() -> None:
         ([BASE, "--port=x"], "invalid int value: 'x'"),
         ([BASE, "--port=70000"], "--port=70000 is not a port"),
         ([BASE, "--rest_api_port=8500"], "--rest_api_port cannot be the same as --port"),
-        ([BASE, "--grpc_max_threads=0"], "--grpc_max_threads must be at least 1"),
+        ([BASE, "--grpc_max_threads=1"], "--grpc_max_threads must be at least 2"),
+        ([BASE, "--port=0"], "--port=0 needs --grpc_socket_path"),
         ([BASE, "--enable_model_warmup=maybe"], "'maybe' is neither true nor false"),
         ([BASE, "--model_config_f=/x"], "unrecognized arguments"),
         (
