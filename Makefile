@@ -120,7 +120,7 @@ PART := $(LOCK) --python-platform linux --no-annotate -c requirements/dev.txt
 
 lock:  ## resolve requirements/ again (needs uv); the images' parts follow dev.txt
 	$(LOCK) pyproject.toml --extra dev --universal -o requirements/dev.txt
-	$(PART) pyproject.toml --extra gateway --extra containers --extra client --override requirements/overrides-gateway.txt -o requirements/gateway.txt
+	$(PART) pyproject.toml --extra gateway --extra containers --extra client --extra buckets --override requirements/overrides-gateway.txt -o requirements/gateway.txt
 	$(PART) pyproject.toml --extra pipeline --extra containers --extra client --extra pretrained -o requirements/pipeline.txt
 	sed -n "s/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1 ; platform_machine == 'x86_64'/p" requirements/dev.txt | cat requirements/model_server.in - \
 		| $(LOCK) --universal --no-annotate -c requirements/dev.txt --override requirements/overrides-model_server.txt - -o requirements/model_server.txt

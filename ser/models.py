@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ser.output import StoreCommands, fail, output_folder, sentence_of
+from ser.output import StoreCommands, fail, output_folder
 from ser.servers import ServerOptions, with_servers
 
 if TYPE_CHECKING:
     from speech_emotion.store.base import Store, StoreConfig
+    from speech_emotion.store.sync import Copy
 
 app = typer.Typer(
     cls=StoreCommands,
@@ -171,28 +172,69 @@ def prune(
 def sync(
     source: Annotated[str, typer.Argument(help="Model store to copy from: s3://, gs:// or a folder.")],
     folder: Annotated[Path, typer.Argument(callback=output_folder, help="Folder that a model server reads.")],
-    every_s: Annotated[float, typer.Option(min=0, help="Repeat every N seconds; 0 copies once.")] = 0.0,
+    every_s: Annotated[
+        float, typer.Option(min=0, help="Look for changes every N seconds, also after a failure; 0 copies once.")
+    ] = 0.0,
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Bytes that the folder may hold; default: no limit.")
+    ] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help="Name of a model that the copy must have to be whole; may be repeated.")
+    ] = None,
+    status_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="With --every-s: port that answers /readyz (503 before the first whole copy) "
+            "and /metrics; 0: any free one; default: none.",
+        ),
+    ] = None,
+    status_host: Annotated[
+        str, typer.Option(help="Address of the status port; empty: every address of this machine.")
+    ] = "127.0.0.1",
 ) -> None:
-    """Copy a store to a folder: whole, verified versions first, then the labels."""
-    import time
+    """Copy a store to a folder: whole, verified versions first, then the labels, deletions last."""
+    from speech_emotion.store.sync import Copy
 
-    from speech_emotion.errors import SpeechEmotionError
-    from speech_emotion.store.sync import sync as mirror
+    copy = Copy(folder, max_bytes=max_bytes)
+    if every_s:
+        _follow(source, copy, every_s, require or [], (status_host, status_port))
+        return
+    for change in copy.changes(opened := _open(source)):
+        typer.echo(change)
+    for name in copy.lacks(require or []):
+        opened.require_model(name)
 
-    opened = _open(source)
-    while True:
-        try:
-            changes = mirror(opened, folder)
-        except (SpeechEmotionError, OSError) as error:
-            if not every_s:
-                raise
-            changes = []
-            fail(sentence_of(error) if isinstance(error, OSError) else str(error))
-        for change in changes:
-            typer.echo(change)
-        if not every_s:
-            return
-        time.sleep(every_s)
+
+def _follow(source: str, copy: Copy, every_s: float, require: list[str], status: tuple[str, int | None]) -> None:
+    """Keep the copy equal to the store until SIGTERM or Ctrl-C."""
+    import signal
+    import threading
+    from contextlib import nullcontext
+
+    from speech_emotion.store.follow import Follower
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)  # a copy that is under way leaves nothing behind
+
+    signal.signal(signal.SIGTERM, end)  # the first process of a container gets no signal that it does not handle
+
+    def complain(message: str) -> None:
+        fail(message)
+
+    follower = Follower(lambda: _open(source), copy, models=require, say=typer.echo, complain=complain)
+    host, port = status
+    if port is None:
+        serving: Any = nullcontext()
+    else:
+        from speech_emotion.store.exposition import served
+
+        serving = served(host, port, follower, copy)
+    with serving as bound:
+        if bound is not None:
+            typer.echo(f"status on port {bound}")
+        follower.run(every_s, threading.Event())
 
 
 def _open(location: str, name: str | None = None) -> Store:

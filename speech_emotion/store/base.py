@@ -128,6 +128,10 @@ class Store(ABC):
     def sweep(self, name: str, older_than_s: float) -> int:
         """Delete what broken-off publications left, and say how many; younger ones may still be at work."""
 
+    def fingerprint(self) -> str | None:
+        """What changes with the versions and the labels; none where only a look at all of them tells."""
+        return None
+
     def manifest(self, name: str, number: int) -> Manifest | None:
         """The manifest; none for a version of a folder that was put there by hand."""
         text = self.read(name, number, "manifest.json")

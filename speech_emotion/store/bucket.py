@@ -21,7 +21,7 @@ from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2
 from speech_emotion.store.base import CLAIMS, CONFIG, QUARANTINE, Store, StoreConfig
 from speech_emotion.store.contention import until_undisturbed
-from speech_emotion.store.errors import ConflictError
+from speech_emotion.store.errors import ConflictError, DamagedVersionError, NoSuchVersionError
 from speech_emotion.store.manifest import NAME as MANIFEST
 from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.names import checked_name, is_name, numbered
@@ -30,11 +30,15 @@ LOCK = f".{CONFIG}.lock"
 LOCK_WAIT_S = 10.0
 """Seconds for which one process may hold the lock; it needs less than one, unless it died."""
 REFUSALS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
-LIBRARY_ERRORS = {
-    "aiohttp": "ClientError",
-    "botocore.exceptions": "BotoCoreError",
-    "google.auth.exceptions": "GoogleAuthError",
-}
+LIBRARY_ERRORS = (
+    ("aiohttp", "ClientError"),
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("gcsfs.retry", "HttpError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+)
+S3_CONFIG = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 2}}
+"""A server that is away is told within a minute: s3fs repeats a call five times besides."""
 
 
 class BucketStore(Store):
@@ -45,8 +49,11 @@ class BucketStore(Store):
         import fsspec
 
         logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it raises what it logs
-        # No listing may come from memory: others publish too.
-        self.files, self.root = fsspec.core.url_to_fs(url, **{"use_listings_cache": False, **options})
+        # No listing may come from memory: others publish too. Nor may a file system: credentials are read again.
+        own: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
+        if url.startswith("s3://"):
+            own["config_kwargs"] = S3_CONFIG
+        self.files, self.root = fsspec.core.url_to_fs(url, **{**own, **options})
         self.root = self.root.rstrip("/")
         self.location = url
         self._conditional = url.startswith("s3://")
@@ -81,6 +88,17 @@ class BucketStore(Store):
                     if self._etag(CONFIG) != config.token:
                         raise ConflictError(f"{self.location}/{CONFIG} was changed by another process")
                     self.files.pipe_file(self._path(CONFIG), data)
+
+    def fingerprint(self) -> str | None:
+        """See Store; one listing, as every version has a manifest."""
+        with _errors(self.location):
+            try:
+                found = self.files.find(self.root, detail=True)
+            except FileNotFoundError as error:
+                raise StoreError(f"{self.location}: {error}") from error
+        wanted = ((path, info) for path, info in found.items() if path.rsplit("/", 1)[-1] in (CONFIG, MANIFEST))
+        lines = sorted(f"{path} {info.get('size')} {_tag(info) or info.get('created')}" for path, info in wanted)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def models(self) -> list[str]:
         """See Store."""
@@ -119,11 +137,16 @@ class BucketStore(Store):
         self.require(name, number)
         manifest = self.manifest(name, number)
         if manifest is None:
-            raise StoreError(f"{self.location}: version {number} of {name} was removed while it was fetched")
+            raise NoSuchVersionError(f"{self.location}: version {number} of {name} was removed while it was fetched")
         with _errors(self.location):
             for path in manifest.files:
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
-                self.files.get_file(self._path(_of(name, number, path)), str(target / path))
+                try:
+                    self.files.get_file(self._path(_of(name, number, path)), str(target / path))
+                except FileNotFoundError:
+                    self.require(name, number)  # it may have been deleted meanwhile
+                    message = f"{self.location}: version {number} of {name} lacks the file {path} of its manifest"
+                    raise DamagedVersionError(message) from None
         (target / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
         manifest.check(target)
         return target
@@ -167,10 +190,7 @@ class BucketStore(Store):
             info = self.files.info(self._path(name))
         except FileNotFoundError:
             return None
-        for key in ("ETag", "etag", "generation"):
-            if info.get(key):
-                return str(info[key])
-        return hashlib.sha256(self.files.cat_file(self._path(name))).hexdigest()
+        return _tag(info) or hashlib.sha256(self.files.cat_file(self._path(name))).hexdigest()
 
     def _content(self, name: str) -> bytes:
         """Of a small object; empty where there is none."""
@@ -228,6 +248,11 @@ def _of(name: str, *parts: str | int) -> str:
     return "/".join((checked_name(name), *map(str, parts)))
 
 
+def _tag(info: dict[str, Any]) -> str | None:
+    """What an object's description has that changes with its content."""
+    return next((str(info[key]) for key in ("ETag", "etag", "generation") if info.get(key)), None)
+
+
 def _another_was_faster(error: OSError) -> bool:
     """Whether this is the refusal of a conditional write; S3 answers 409 where two of them meet."""
     answer = getattr(error.__cause__, "response", None) or {}
@@ -245,6 +270,6 @@ def _errors(location: str) -> Iterator[None]:
 
 
 def _library_errors() -> tuple[type[Exception], ...]:
-    """OSError, and what the libraries of buckets raise besides, of those that are loaded: no credentials, mostly."""
-    loaded = {module: name for module, name in LIBRARY_ERRORS.items() if module in sys.modules}
-    return (OSError, *(getattr(sys.modules[module], name) for module, name in loaded.items()))
+    """OSError, and what the libraries of buckets raise besides, of those that are loaded; ValueError: a bad address."""
+    loaded = [(module, name) for module, name in LIBRARY_ERRORS if module in sys.modules]
+    return (OSError, ValueError, *(getattr(sys.modules[module], name) for module, name in loaded))

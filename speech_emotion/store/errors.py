@@ -23,6 +23,10 @@ class DamagedVersionError(StoreError):
     code = "damaged_version"
 
 
+class NoRoomError(StoreError):
+    """A version does not fit into what its folder may hold."""
+
+
 class InUseError(StoreError):
     """The version may not go: a label names it, or a rollback would."""
 

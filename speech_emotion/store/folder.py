@@ -78,10 +78,20 @@ class FolderStore(Store):
 
     def put(self, name: str, number: int, source: Path, manifest: Manifest) -> None:
         """See Store. Raises StoreError on a full disk, leaving nothing behind."""
+        with self.incoming(name, number, manifest) as folder:
+            shutil.copytree(source, folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True)
+
+    @contextlib.contextmanager
+    def incoming(self, name: str, number: int, manifest: Manifest) -> Iterator[Path]:
+        """An empty hidden folder, which becomes the version when the block ends, if it is what the manifest says.
+
+        If not, or if the block raises, it is deleted. Raises DamagedVersionError, StoreError.
+        """
         incoming = self._model(name) / f"{INCOMING}{number}-{uuid.uuid4().hex[:8]}"
         with _errors(self.location):
             try:
-                shutil.copytree(source, incoming, ignore=shutil.ignore_patterns(MANIFEST))
+                incoming.mkdir(parents=True)
+                yield incoming
                 manifest.check(incoming)
                 (incoming / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
                 _readable_by_servers(incoming)
@@ -91,6 +101,14 @@ class FolderStore(Store):
             except BaseException:
                 shutil.rmtree(incoming, ignore_errors=True)
                 raise
+
+    def size(self) -> int:
+        """Bytes of all files below the folder, leftovers too."""
+        total = 0
+        for path in self.root.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # it may be deleted meanwhile
+                total += path.stat().st_size if path.is_file() else 0
+        return total
 
     def read(self, name: str, number: int, path: str) -> bytes | None:
         """See Store."""

@@ -54,14 +54,14 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
-        """Parse; raises StoreError on anything else than what `to_json` writes."""
+        """Parse; raises DamagedVersionError on anything else than what `to_json` writes."""
         try:
             fields = json.loads(text)
             if datetime.fromisoformat(fields["created"]).tzinfo is None:
                 raise ValueError("created has no time zone")
             return cls({name: File(**file) for name, file in fields["files"].items()}, fields["created"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise StoreError(f"{NAME} cannot be read: {error}") from error
+            raise DamagedVersionError(f"{NAME} cannot be read: {error}") from error
 
     def to_json(self) -> str:
         """As text, the same for the same version."""

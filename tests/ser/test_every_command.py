@@ -135,7 +135,6 @@ def test_an_output_that_cannot_be_written_is_named_before_the_work(command: str,
 
 
 READ = [(command, kind) for command in INPUTS for kind in ("missing", "empty", "file", "device")]
-READ.remove(("models sync", "empty"))  # an empty folder is a store without versions
 READ.remove(("evaluate --page", "file"))  # `test_kept` has it: to read all predictions takes long
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -138,6 +140,31 @@ def test_sync_once(store: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "+speech_emotion/1" in done.stdout
     assert labels(tmp_path / "mirror") == labels(store)
+
+
+def test_sync_follows_until_it_is_ended_and_says_each_change_once(store: Path, tmp_path: Path) -> None:
+    source, port = tmp_path / "source", free_port()
+    words = ("models", "sync", source, tmp_path / "copy", "--every-s", 0.05, "--require", "speech_emotion")
+    command = [sys.executable, "-m", "ser.main", *map(str, words), "--status-port", str(port)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command, cwd=SHIPPED.parent, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"status on port {port}\n"
+        assert f"{source} is not a model store" in process.stdout.readline()
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 503
+        store.rename(source)
+        lines = list(iter(lambda: process.stdout.readline().strip(), "the copy is whole"))
+        assert {"+speech_emotion/1", "models.config"} <= set(lines)
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
+    finally:
+        process.terminate()
+        rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, rest
+    assert rest == ""
+    assert labels(tmp_path / "copy") == labels(source)
 
 
 def test_two_publishers_at_once_lose_nothing(store: Path, tmp_path: Path) -> None:

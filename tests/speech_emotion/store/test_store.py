@@ -144,7 +144,7 @@ def test_prune_keeps_stable_its_predecessor_and_canary(store: Store, tmp_path: P
 def test_a_bucket_or_folder_is_mirrored_whole(store: Store, tmp_path: Path) -> None:
     publish_many(store, tmp_path, 2)
     promote(store, NAME, 2)
-    assert sync(store, tmp_path / "mirror") == [f"+{NAME}/1", f"+{NAME}/2", "models.config"]
+    assert sync(store, tmp_path / "mirror") == [f"+{NAME}/2", f"+{NAME}/1", "models.config"]
     assert sync(store, tmp_path / "mirror") == []
     remove(store, NAME, 1)
     assert sync(store, tmp_path / "mirror") == [f"-{NAME}/1"]
