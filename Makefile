@@ -79,7 +79,7 @@ fuzz: $(INSTALLED)  ## 100,000 hostile files through the decoders, within an hou
 eda: $(INSTALLED)  ## pictures of the recordings of RAVDESS_DIR
 	$(BIN)/ser eda --data $(RAVDESS_DIR) --output reports/eda
 
-chart: $(INSTALLED)  ## generate the chart's README.md and values.schema.json from its values.yaml
+chart: $(INSTALLED)  ## generate the chart's README.md, values.schema.json and files/defaults.yaml from its values.yaml
 	$(BIN)/python helm/generate.py
 
 cluster-test: $(INSTALLED)  ## install the chart on a real cluster and disturb it (root, ../shared/cluster)
@@ -136,7 +136,8 @@ lowest:  ## a part of the suite on the lowest versions that pyproject.toml allow
 
 version:  ## set the version of pyproject.toml in the chart, the Dockerfiles and the examples
 	sed -i -E 's/^(ARG VERSION=).*/\1$(VERSION)/' Dockerfile.gateway Dockerfile.pipeline Dockerfile.model_server
-	sed -i -E 's/^((version|appVersion): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml
+	sed -i -E 's/^((version|appVersion|valuesOf): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml helm/speech-emotion/values.yaml
+	$(BIN)/python helm/generate.py
 	sed -i -E 's#(speech-emotion/(gateway|pipeline|compose-model-server):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml docs/plugins.md
 
 audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails if they cannot be looked up

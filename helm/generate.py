@@ -1,7 +1,7 @@
-"""Generate the chart's README.md and values.schema.json from the comments in its values.yaml.
+"""Generate the chart's README.md, values.schema.json and files/defaults.yaml from its values.yaml.
 
 `# -- text` above a key documents it. `# @schema {...}` adds JSON Schema that the type of the default does not express.
-`python helm/generate.py` writes both files; `--check` fails if they differ from what it would write.
+`python helm/generate.py` writes the files; `--check` fails if they differ from what it would write.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ CHART = Path(__file__).parent / "speech-emotion"
 KEY = re.compile(r"^( *)([A-Za-z][A-Za-z0-9_]*):")
 TLS = {f"model_server_{file}_file" for file in ("ca", "client_cert", "client_key")}
 CHARTS_OWN = {"host", "port", "probe_port", "model_server", "model_name", "model_names", "spool_dir", *TLS}
+OLD_NAMES = {(part, "serviceAccountName"): "serviceAccount.name" for part in ("gateway", "modelServer", "retraining")}
+"""Values of earlier charts, which are still accepted and read, and what they are called now."""
+LABEL = r"^(([A-Za-z0-9][A-Za-z0-9._-]{0,61})?[A-Za-z0-9])?$"
+SHARED = {"labels": {"type": "object", "additionalProperties": {"type": "string", "pattern": LABEL}}}
+"""What `# @schema {"$ref": "#/$defs/..."}` refers to, besides the gateway's settings."""
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -62,11 +67,9 @@ def make_schema(values: list[Value]) -> dict[str, Any]:
     """JSON Schema of the values: closed objects, so that a mistyped key is refused by name."""
     root: dict[str, Any] = {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "$defs": _settings_schema(),
+        "$defs": {**SHARED, **_settings_schema()},
         **_closed(),
     }
-    # Helm hands these in by itself.
-    root["properties"]["global"] = {"type": "object"}
     for value in values:
         if value.path[:2] == ("gateway", "settings") and len(value.path) > 2:
             continue
@@ -75,7 +78,19 @@ def make_schema(values: list[Value]) -> dict[str, Any]:
             node = node["properties"].setdefault(name, _closed())
         described = {} if "$ref" in value.schema else {"type": TYPES[type(value.default)], "description": value.text}
         node["properties"][value.path[-1]] = {**described, **value.schema}
+    for (*parts, old), name in OLD_NAMES.items():
+        node = root
+        for part in parts:
+            node = node["properties"][part]
+        node["properties"][old] = {"type": "string", "deprecated": True, "description": f"Old name of `{name}`."}
+    # A chart above this one has global values of its own.
+    root["properties"]["global"]["additionalProperties"] = True
     return root
+
+
+def make_defaults(text: str) -> str:
+    """The values without their comments: templates cannot read values.yaml itself."""
+    return "# `make chart` generates this file from values.yaml.\n" + yaml.safe_dump(yaml.safe_load(text), width=1000)
 
 
 def make_readme(values: list[Value]) -> str:
@@ -114,8 +129,10 @@ def _at(tree: Any, path: list[str]) -> Any:
 
 def main() -> None:
     """Write the files, or check them."""
-    values = read_values((CHART / "values.yaml").read_text())
+    text = (CHART / "values.yaml").read_text()
+    values = read_values(text)
     made = {
+        CHART / "files" / "defaults.yaml": make_defaults(text),
         CHART / "README.md": make_readme(values),
         CHART / "values.schema.json": json.dumps(make_schema(values), indent=2) + "\n",
     }

@@ -37,24 +37,35 @@ def binary() -> str:
     return str(target)
 
 
-def template(*sets: str, values: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`helm template` as release `r`."""
-    command = [binary(), "template", "r", str(CHART), "--namespace", "n", "--kube-version", "1.34.0"]
+def template(
+    *sets: str, values: Path | None = None, release: str = "r", chart: Path = CHART
+) -> subprocess.CompletedProcess[str]:
+    """`helm template`, as release `r` where none is named."""
+    command = [binary(), "template", release, str(chart), "--namespace", "n", "--kube-version", "1.34.0"]
     command += ["-f", str(values)] if values else []
     command += [word for each in sets for word in ("--set", each)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def render(*sets: str, values: Path | None = None) -> list[Manifest]:
+def render(*sets: str, values: Path | None = None, release: str = "r", chart: Path = CHART) -> list[Manifest]:
     """What would be installed. Raises AssertionError with helm's message."""
-    done = template(*sets, values=values)
+    done = template(*sets, values=values, release=release, chart=chart)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
-def refusal(*sets: str) -> str:
+def render_reused(values: Path, *sets: str) -> list[Manifest]:
+    """What `helm upgrade --reuse-values` would install: the chart with these values alone in place of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        chart = Path(folder) / CHART.name
+        shutil.copytree(CHART, chart)
+        shutil.copyfile(values, chart / "values.yaml")
+        return render(*sets, chart=chart)
+
+
+def refusal(*sets: str, release: str = "r") -> str:
     """helm's message about values that it must refuse."""
-    done = template(*sets)
+    done = template(*sets, release=release)
     assert done.returncode, "helm accepted this"
     return done.stderr
 

@@ -18,20 +18,23 @@ from tests.chart.helm import CHART, ROOT, SCENARIOS, binary, refusal, render
 LOCK = (ROOT / "requirements" / "dev.txt").read_text()
 
 
+ACCOUNT = {"serviceAccount": {"create": True}}
 # Values that are not each other's alternative, all on: what is read shows in the manifests.
 ALL_ON = {
     "gateway": {
         "ingress": {"tls": {"enabled": True}},
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "web"}]},
         "pdb": {"enabled": True},
+        **ACCOUNT,
     },
     "modelServer": {
         "tls": {"enabled": True, "secretName": "s"},
         "metrics": {"enabled": True},
         "batching": {"enabled": True},
+        **ACCOUNT,
     },
     "modelStore": {"type": "pvc"},
-    "retraining": {"job": {"enabled": True}, "cronJob": {"enabled": True}, "data": {"existingClaim": "c"}},
+    "retraining": {"job": {"enabled": True}, "cronJob": {"enabled": True}, "data": {"existingClaim": "c"}, **ACCOUNT},
     "networkPolicy": {"enabled": True},
     "monitoring": {name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")},
     "tests": {"ingressUrl": "http://ingress"},
@@ -83,7 +86,9 @@ def test_every_value_is_read_by_a_template(tmp_path: Path) -> None:
         change = nested(path, {"threads": 3} if path[-1] == "settings" else other(value))
         return any(rendered(tmp_path, base, change) != old for base, old in zip(bases, plain, strict=True))
 
-    values = list(leaves(yaml.safe_load((CHART / "values.yaml").read_text())))
+    tree = yaml.safe_load((CHART / "values.yaml").read_text())
+    del tree["valuesOf"]  # tells versions of values apart: test_upgrades.py
+    values = list(leaves(tree))
     with ThreadPoolExecutor(4) as pool:
         unread = [
             ".".join(path) for (path, _), was_read in zip(values, pool.map(read, values), strict=True) if not was_read

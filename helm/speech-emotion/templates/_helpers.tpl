@@ -1,11 +1,27 @@
+{{/* What the names of all resources begin with: 40 characters leave room for theirs. A release may have dots, a Service may not. */}}
 {{- define "speech-emotion.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- default $full .Values.fullnameOverride | replace "." "-" | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Set whatever a map lacks to another's values, at every depth: (list MAP OTHER) */}}
+{{- define "speech-emotion.fill" -}}
+{{- $map := index . 0 -}}
+{{- range $key, $value := index . 1 -}}
+{{- if not (hasKey $map $key) -}}
+{{- $_ := set $map $key $value -}}
+{{- else if and (kindIs "map" $value) (kindIs "map" (index $map $key)) -}}
+{{- include "speech-emotion.fill" (list (index $map $key) $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* `helm upgrade --reuse-values` keeps the values of an older chart, without those that are new: they get their defaults. Every template begins with this. */}}
+{{- define "speech-emotion.defaults" -}}
+{{- $defaults := .Files.Get "files/defaults.yaml" | fromYaml -}}
+{{- if ne .Values.valuesOf $defaults.valuesOf -}}
+{{- include "speech-emotion.fill" (list .Values $defaults) -}}
 {{- end -}}
 {{- end -}}
 
@@ -16,28 +32,87 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* Labels of whatever belongs to a component: (list $ "gateway") */}}
-{{- define "speech-emotion.labels" -}}
-{{ include "speech-emotion.selectorLabels" . }}
-app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Version }}
-{{- with (index . 0).Values.commonLabels }}
-{{ toYaml . }}
+{{/* Name, labels and annotations of whatever belongs to a component: (dict "root" $ "component" "gateway"), with "name" where it is not the component's, and "labels" and "annotations" of its own */}}
+{{- define "speech-emotion.metadata" -}}
+{{- $ := .root -}}
+{{- $labels := include "speech-emotion.selectorLabels" (list $ .component) | fromYaml -}}
+{{- $chart := dict "app.kubernetes.io/version" ($.Chart.AppVersion | replace "+" "_" | trunc 63) "app.kubernetes.io/managed-by" $.Release.Service "helm.sh/chart" (printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" | trunc 63) -}}
+{{- range list $chart (.labels | default dict) $.Values.commonLabels -}}
+{{- include "speech-emotion.fill" (list $labels .) -}}
+{{- end -}}
+name: {{ .name | default (printf "%s-%s" (include "speech-emotion.fullname" $) .component) }}
+labels: {{- toYaml $labels | nindent 2 }}
+{{- include "speech-emotion.annotations" (list $ (.annotations | default dict)) }}
+{{- end -}}
+
+{{/* Labels and annotations of a component's pods: (list $ "gateway" .Values.gateway (dict CHECKSUMS)) */}}
+{{- define "speech-emotion.podMetadata" -}}
+{{- $ := index . 0 }}{{ $values := index . 2 -}}
+{{- $labels := include "speech-emotion.selectorLabels" (list $ (index . 1)) | fromYaml -}}
+{{- range list $values.podLabels $.Values.commonLabels -}}
+{{- include "speech-emotion.fill" (list $labels .) -}}
+{{- end -}}
+{{- $annotations := index . 3 -}}
+{{- include "speech-emotion.fill" (list $annotations $values.podAnnotations) -}}
+labels: {{- toYaml $labels | nindent 2 }}
+{{- include "speech-emotion.annotations" (list $ $annotations) }}
+{{- end -}}
+
+{{/* Annotations with the common ones; nothing where there are none: (list $ (dict ...)) */}}
+{{- define "speech-emotion.annotations" -}}
+{{- $annotations := deepCopy (index . 1) -}}
+{{- include "speech-emotion.fill" (list $annotations (index . 0).Values.commonAnnotations) -}}
+{{- with $annotations }}
+annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Whether an image has its default name and no registry: that of a value such as .Values.gateway.image */}}
+{{/* The registry of an image: (list $ .Values.gateway.image) */}}
+{{- define "speech-emotion.registry" -}}
+{{- default (index . 1).registry (index . 0).Values.global.imageRegistry -}}
+{{- end -}}
+
+{{/* Whether an image has its default name and no registry: (list $ .Values.gateway.image) */}}
 {{- define "speech-emotion.unpublished" -}}
-{{- and (not .registry) (hasPrefix "speech-emotion/" .repository) -}}
+{{- and (not (include "speech-emotion.registry" .)) (hasPrefix "speech-emotion/" (index . 1).repository) -}}
 {{- end }}
 
 {{/* An image's full name: (list $ .Values.gateway.image) */}}
 {{- define "speech-emotion.image" -}}
 {{- $image := index . 1 -}}
-{{- with $image.registry }}{{ . }}/{{ end -}}
+{{- with include "speech-emotion.registry" . }}{{ . }}/{{ end -}}
 {{- $image.repository }}:{{ default (index . 0).Chart.AppVersion $image.tag -}}
 {{- with $image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* The Secrets with which images are pulled */}}
+{{- define "speech-emotion.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets -}}
+{{- if kindIs "map" . }}{{ $names = append $names .name }}{{ else }}{{ $names = append $names . }}{{ end -}}
+{{- end -}}
+{{- with uniq $names -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The name of a component's ServiceAccount: (list $ "gateway" .Values.gateway) */}}
+{{- define "speech-emotion.serviceAccountName" -}}
+{{- $values := index . 2 -}}
+{{- $created := printf "%s-%s" (include "speech-emotion.fullname" (index . 0)) (index . 1) -}}
+{{- coalesce $values.serviceAccount.name (ternary $created "" $values.serviceAccount.create) $values.serviceAccountName "default" -}}
+{{- end -}}
+
+{{/* A component's ServiceAccount: (list $ "gateway" .Values.gateway) */}}
+{{- define "speech-emotion.serviceAccount" -}}
+{{- $account := (index . 2).serviceAccount -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{- include "speech-emotion.metadata" (dict "root" (index . 0) "component" (index . 1) "name" (include "speech-emotion.serviceAccountName" .) "annotations" $account.annotations) | nindent 2 }}
+automountServiceAccountToken: false
 {{- end -}}
 
 {{/* A quantity such as 4Gi as a number of bytes */}}
@@ -68,13 +143,10 @@ capabilities: {drop: [ALL]}
 # A Service's variables would read as settings: GATEWAY_PORT=tcp://...
 enableServiceLinks: false
 automountServiceAccountToken: false
-serviceAccountName: {{ $values.serviceAccountName }}
+serviceAccountName: {{ include "speech-emotion.serviceAccountName" . }}
 securityContext: {{- include "speech-emotion.podSecurity" $ | nindent 2 }}
-{{- with $.Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
+{{- with include "speech-emotion.pullSecrets" $ }}
+{{ . }}
 {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
@@ -103,9 +175,7 @@ topologySpreadConstraints:
 {{- $ := index . 0 }}{{ $component := index . 1 }}{{ $scaling := index . 2 -}}
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
-metadata:
-  name: {{ include "speech-emotion.fullname" $ }}-{{ $component }}
-  labels: {{- include "speech-emotion.labels" (list $ $component) | nindent 4 }}
+metadata: {{- include "speech-emotion.metadata" (dict "root" $ "component" $component) | nindent 2 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "speech-emotion.fullname" $ }}-{{ $component }}}
   minReplicas: {{ $scaling.minReplicas }}
@@ -127,9 +197,7 @@ spec:
 {{- $ := index . 0 }}{{ $component := index . 1 -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
-metadata:
-  name: {{ include "speech-emotion.fullname" $ }}-{{ $component }}
-  labels: {{- include "speech-emotion.labels" (list $ $component) | nindent 4 }}
+metadata: {{- include "speech-emotion.metadata" (dict "root" $ "component" $component) | nindent 2 }}
 spec:
   maxUnavailable: {{ (index . 2).maxUnavailable }}
   # A pod that is not ready serves nobody: it must not hold up a drain.

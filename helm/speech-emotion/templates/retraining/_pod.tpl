@@ -5,12 +5,7 @@ backoffLimit: {{ $values.retries }}
 activeDeadlineSeconds: {{ $values.timeoutSeconds }}
 ttlSecondsAfterFinished: 604800
 template:
-  metadata:
-    labels: {{- include "speech-emotion.labels" (list $ "retraining") | nindent 6 }}
-      {{- with $values.podLabels }}{{ toYaml . | nindent 6 }}{{ end }}
-    {{- with $values.podAnnotations }}
-    annotations: {{- toYaml . | nindent 6 }}
-    {{- end }}
+  metadata: {{- include "speech-emotion.podMetadata" (list $ "retraining" $values dict) | nindent 4 }}
   spec:
     {{- include "speech-emotion.podSpec" (list $ "retraining" $values) | nindent 4 }}
     restartPolicy: Never
