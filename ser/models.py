@@ -20,7 +20,8 @@ app = typer.Typer(
     help="Look at a model store, and decide which version answers. The store is a folder, s3://... or gs://...",
     epilog="Exit codes: 0 done, 1 the store does not exist, or cannot be read or written, 2 wrong usage, "
     "3 no such version or model, 4 a label or a rollback needs the version, 5 another process changed the store "
-    "first, 6 a model server does not serve the version.",
+    "first, 6 a model server does not serve the version, 8 the version cannot be loaded or answered wrongly: it was "
+    "not published.",
     no_args_is_help=True,
 )
 StoreOption = Annotated[
@@ -69,12 +70,22 @@ def publish(
     folder: Annotated[Path, typer.Argument(help="Folder of the SavedModel.")],
     store: StoreOption = "models",
     name: Model = NAME,
+    rehearsal: Annotated[
+        bool,
+        typer.Option("--rehearsal/--no-rehearsal", help="Load the version on a model server of its own first."),
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Copy a SavedModel into the store as the next version, without a label."""
+    """Copy a SavedModel into the store as the next version, without a label.
+
+    It is first loaded on a model server of its own, which replays the golden set if the version has one: every model
+    server of the store would try to load a broken version.
+    """
     from speech_emotion.store.publish import publish as bring_in
 
     opened = _open(store)
+    if rehearsal:
+        _rehearse(folder, name)
     number = bring_in(opened, name, folder)
     _say(as_json, f"{name}: version {number}", model=name, version=number)
 
@@ -245,6 +256,17 @@ def _open(location: str, name: str | None = None) -> Store:
     if name is not None:
         store.require_model(name)
     return store
+
+
+def _rehearse(folder: Path, name: str) -> None:
+    from speech_emotion.store.publish import require_saved_model
+
+    require_saved_model(folder)
+    try:
+        from training_pipeline.retraining.check import rehearse_any
+    except ImportError as error:
+        raise fail(f"the rehearsal needs the extra `training` ({error}); --no-rehearsal leaves it out") from None
+    rehearse_any(folder, name)
 
 
 def _card(text: bytes | None) -> Any:

@@ -16,8 +16,7 @@ def publish(store: Store, name: str, source: Path) -> int:
     step which was killed after its work is safe to run again. Raises StoreError; a break at any point leaves no part
     of a version, at most a number that nobody gets any more and a hidden folder that `prune` sweeps away.
     """
-    if not (source / "saved_model.pb").is_file():
-        raise StoreError(f"{source} is not a SavedModel: it has no saved_model.pb")
+    require_saved_model(source)
     manifest = Manifest.of(source)
     number = _existing(store, name, manifest) or _claim(store, name)
     if number not in store.versions(name):
@@ -25,6 +24,12 @@ def publish(store: Store, name: str, source: Path) -> int:
     # Servers look only at models that are configured; the version policy is `all`.
     store.update(lambda config: _configured(config, name))
     return number
+
+
+def require_saved_model(folder: Path) -> None:
+    """Raise StoreError for a folder that is no SavedModel."""
+    if not (folder / "saved_model.pb").is_file():
+        raise StoreError(f"{folder} is not a SavedModel: it has no saved_model.pb")
 
 
 def _existing(store: Store, name: str, manifest: Manifest) -> int | None:

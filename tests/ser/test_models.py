@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Path:
     root = tmp_path / "store"
     shutil.copytree(SHIPPED, root)
     for n in (1, 2):
-        done = run("publish", write_version(tmp_path / f"v{n}", f"{n}"), "--store", root)
+        done = run("publish", write_version(tmp_path / f"v{n}", f"{n}"), "--store", root, "--no-rehearsal")
         assert done.exit_code == 0, done.output
     return root
 
@@ -74,6 +74,20 @@ def test_exit_codes_tell_what_was_wrong(store: Path, tmp_path: Path) -> None:
     assert run("list", "--store", tmp_path).exit_code == 1
 
 
+def test_a_version_is_loaded_once_before_it_enters_the_store(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    whole = savedmodels.write_linear(tmp_path / "whole", "{}", ("calm", "angry"))
+    for folder, code, said in (
+        (savedmodels.write_unloadable(tmp_path / "broken"), 8, "the candidate was not published"),
+        (tmp_path, 1, "is not a SavedModel"),
+        (whole, 0, "speech_emotion: version 1"),
+    ):
+        done = run("publish", folder, "--store", store)
+        assert (done.exit_code, said in done.output) == (code, True), done.output
+    assert labels(store) == {1: []}
+
+
 @needs_openssl
 @pytest.mark.parametrize("kind", ["model_server", "TensorFlow Serving"])
 def test_labels_move_over_tls_by_command(kind: str, tmp_path: Path) -> None:
@@ -82,7 +96,7 @@ def test_labels_move_over_tls_by_command(kind: str, tmp_path: Path) -> None:
         pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER")
     root, name = tmp_path / "store", "m"
     version = savedmodels.write_linear(tmp_path / "version", "{}", ("calm", "angry"))
-    assert run("publish", version, "--store", root, "--name", name).exit_code == 0
+    assert run("publish", version, "--store", root, "--name", name, "--no-rehearsal").exit_code == 0
     files = {who: self_signed(tmp_path, who, "DNS:localhost,IP:127.0.0.1") for who in ("server", "client")}
     key, certificate = files["client"]
     config = ssl_config(tmp_path / "ssl.config", files["server"], client_ca=certificate)
@@ -170,7 +184,8 @@ def test_sync_follows_until_it_is_ended_and_says_each_change_once(store: Path, t
 def test_two_publishers_at_once_lose_nothing(store: Path, tmp_path: Path) -> None:
     sources = [write_version(tmp_path / f"at-once-{n}", f"at once {n}") for n in range(2)]
     before = labels(store)
-    commands = [[sys.executable, "-m", "ser.main", "models", "publish", str(s), "--store", str(store)] for s in sources]
+    publish = [sys.executable, "-m", "ser.main", "models", "publish", "--no-rehearsal", "--store", str(store)]
+    commands = [[*publish, str(source)] for source in sources]
     for process in [subprocess.Popen(command, cwd=SHIPPED.parent) for command in commands]:
         assert process.wait(120) == 0
     after = labels(store)

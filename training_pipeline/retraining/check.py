@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -46,9 +48,24 @@ def rehearse(folder: Path, name: str, timeout_s: float = REHEARSAL_S) -> float:
     """
     golden = folder / PATH
     features, expected = read_golden(golden.read_bytes() if golden.is_file() else None)
+    with _of_its_own(folder, name, timeout_s) as servers:
+        return _replay_all(servers, name, 1, features, expected)
+
+
+def rehearse_any(folder: Path, name: str, timeout_s: float = REHEARSAL_S) -> float | None:
+    """The same for a SavedModel that may have no golden set: it is loaded, and there is no gap. Raises the same."""
+    if (folder / PATH).is_file():
+        return rehearse(folder, name, timeout_s)
+    with _of_its_own(folder, name, timeout_s) as servers:
+        servers.require_available(name, 1)
+    return None
+
+
+@contextmanager
+def _of_its_own(folder: Path, name: str, timeout_s: float) -> Iterator[ModelServers]:
     try:
         with own_server(folder, name, 1, timeout_s) as server:
-            return _replay_all(ModelServers((server,), timeout_s=timeout_s), name, 1, features, expected)
+            yield ModelServers((server,), timeout_s=timeout_s)
     except LoadFailedError as error:
         raise FailedCheckError(f"the candidate was not published: {error}") from error
 

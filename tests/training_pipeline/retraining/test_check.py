@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from speech_emotion.store.labels import promote, set_canary
 from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import NO_SERVERS, ModelServers
 from tests.support import savedmodels
-from tests.support.model_server import ModelServer, free_port
+from tests.support.model_server import ModelServer, free_port, real_server
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.retraining import check as checking
 from training_pipeline.retraining import own_server
@@ -184,6 +185,64 @@ def test_a_published_version_that_no_server_can_load_is_quarantined(store: Folde
     with pytest.raises(FailedCheckError, match="in quarantine"):
         check(store, NAME, 1, NO_SERVERS)
     assert store.versions(NAME) == []
+
+
+ENGINES = pytest.mark.parametrize("kind", ["model_server", "TensorFlow Serving"])
+
+
+@contextmanager
+def serving(kind: str, store: FolderStore, *flags: str) -> Iterator[ModelServer]:
+    """A server of either kind on the store's configuration, as the chart starts it."""
+    binary = None if kind == "model_server" else real_server()
+    if kind != "model_server" and binary is None:
+        pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER")
+    polls = ("--file_system_poll_wait_seconds=1", "--num_load_threads=4")
+    config = configuration_here(store.root)
+    with ModelServer(*polls, *flags, config_file=config, name=NAME, binary=binary) as server:
+        yield server
+
+
+def configuration_here(root: Path) -> Path:
+    """The store's configuration with the paths of this machine: the store's own are those of a cluster's mount."""
+    path = root / "here.config"
+    path.write_text(
+        f'model_config_list {{ config {{ name: "{NAME}" base_path: "{root / NAME}" model_platform: "tensorflow" '
+        "model_version_policy { all {} } } }"
+    )
+    return path
+
+
+def publish_broken(store: FolderStore, folder: Path) -> int:
+    """Publish a version that no server can load, without a rehearsal."""
+    broken = savedmodels.write_unloadable(folder / "broken")
+    write_golden(broken, WINDOWS, lambda windows: np.zeros((len(windows), len(EMOTIONS))))
+    return publish(store, NAME, broken)
+
+
+@ENGINES
+def test_a_version_goes_to_quarantine_once_a_server_has_given_up(kind: str, store: FolderStore, tmp_path: Path) -> None:
+    """A version is LOADING as long as the server tries again: the check waits for the server's last word."""
+    retries = ("--max_num_load_retries=1", "--load_retry_interval_micros=2000000")
+    with serving(kind, store, *retries) as server:
+        assert publish_broken(store, tmp_path) == 2
+        with pytest.raises(FailedCheckError, match=f"version 2 of {NAME} is in quarantine: .*END"):
+            check(store, NAME, 2, ModelServers((server.address,), timeout_s=60))
+        assert store.versions(NAME) == [1]
+        assert check(store, NAME, 1, ModelServers((server.address,), timeout_s=60)) <= 1e-4
+
+
+@ENGINES
+def test_a_version_that_is_tried_again_holds_up_no_later_one(kind: str, store: FolderStore, tmp_path: Path) -> None:
+    with serving(kind, store, "--max_num_load_retries=100") as server:
+        assert publish_broken(store, tmp_path) == 2
+        server.wait_for_version(2, STATES.LOADING)
+        later = savedmodels.write_linear(tmp_path / "later", "{}", EMOTIONS, seed=3)
+        write_golden(later, WINDOWS, lambda windows: savedmodels.linear_probabilities(windows, len(EMOTIONS), 3))
+        assert publish(store, NAME, later) == 3
+        assert check(store, NAME, 3, ModelServers((server.address,), timeout_s=60)) <= 1e-4
+        with pytest.raises(NotServedError, match="LOADING"):
+            check(store, NAME, 2, ModelServers((server.address,), timeout_s=0))
+    assert store.versions(NAME) == [1, 2, 3]
 
 
 def test_a_server_that_is_not_there_is_no_reason_to_quarantine(store: FolderStore) -> None:
