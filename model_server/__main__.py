@@ -46,8 +46,10 @@ def _taken(host: str, port: int) -> str:
 
 
 def _die(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    # As the real server: at once, so that calls under way end as UNAVAILABLE.
-    os._exit(128 + number)
+    # As the real server: at once and by the signal itself, so that calls under way end as UNAVAILABLE.
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # the kernel spares process 1 of a container
 
 
 if __name__ == "__main__":

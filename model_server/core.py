@@ -49,6 +49,11 @@ class ServerCore:
         # Replaced, never changed: requests read it without a lock.
         self._labels: dict[str, dict[str, int]] = {}
 
+    def start(self, config: model_server_config_pb2.ModelServerConfig) -> None:
+        """Put the first configuration in force and wait until its models are served. Raises ServingError."""
+        self.wait_until_served(self.reload(config))
+        self._loader.end_of_start()
+
     def reload(self, config: model_server_config_pb2.ModelServerConfig) -> list[str]:
         """Put `config` in force, whole or not at all; return the names of the models that are new.
 

@@ -37,6 +37,7 @@ class Flags:
     )
     max_num_load_retries: int = _flag(5, "how often a version that fails to load is tried again")
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between these tries")
+    num_load_threads: int = _flag(0, "0: after the start, every load waits while a failed one waits for its retry")
     enable_model_warmup: bool = _flag(True, "run a version's warm-up requests before it is available")
     num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request is run; 0: once")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the meta graph to load")
@@ -60,7 +61,6 @@ class Flags:
 # Taken and without effect: they tune what this server does not have.
 IGNORED = {
     "flush_filesystem_caches": "true",
-    "num_load_threads": "0",
     "num_unload_threads": "0",
     "remove_unused_fields_from_bundle_metagraph": "true",
     "enforce_session_run_timeout": "true",

@@ -1,7 +1,8 @@
 """Brings what is loaded in line with what is wanted, one version at a time, in one thread.
 
-A wanted version is loaded before an unwanted one is let go, so a model never loses its last version
-to an update. Each version's state is kept for GetModelStatus, also after its end.
+At start, a version that failed waits for its retry while others load. Later the others wait with it, as in the real
+server, unless `--num_load_threads` is set. A wanted version is loaded before an unwanted one is let go, so a model
+never loses its last version to an update. Each version's state is kept for GetModelStatus, also after its end.
 """
 
 from __future__ import annotations
@@ -51,17 +52,28 @@ class Loader:
     """The versions of all models, and the thread that loads and unloads them."""
 
     def __init__(
-        self, load: Callable[[str, int, Path], Servable], *, max_retries: int = 5, retry_interval_s: float = 60.0
+        self,
+        load: Callable[[str, int, Path], Servable],
+        *,
+        max_retries: int = 5,
+        retry_interval_s: float = 60.0,
+        load_threads: int = 0,
     ) -> None:
         self._load = load
         self._max_retries = max_retries
         self._retry_interval_s = retry_interval_s
+        self._load_threads = load_threads
+        self._serial = False
         self._changed = threading.Condition()
         self._wanted: dict[str, dict[int, Path]] = {}
         self._versions: dict[str, dict[int, _Version]] = {}
         # Replaced, never changed: requests read it without a lock.
         self._serving: dict[str, dict[int, Servable]] = {}
         threading.Thread(target=self._work, name="loader", daemon=True).start()
+
+    def end_of_start(self) -> None:
+        """From now on everything waits while a failed version waits for its retry, if there are no load threads."""
+        self._serial = self._load_threads == 0
 
     def want(self, name: str, versions: Mapping[int, Path]) -> None:
         """From now on exactly these versions of the model `name` are to be served."""
@@ -133,6 +145,8 @@ class Loader:
     def _next_step(self) -> Callable[[], None] | None:
         """The next thing to do: load the newest wanted version that is due, else let one go."""
         now = time.monotonic()
+        if self._serial and (failed := self._retried()):
+            return (lambda: self._try_load(failed[0])) if failed[0].next_try <= now else None
         for name, versions in self._versions.items():
             wanted = self._wanted[name]
             for number in sorted(wanted, reverse=True):
@@ -149,13 +163,12 @@ class Loader:
 
     def _pause(self) -> float | None:
         """Seconds to the next retry, or None if only a change can bring work."""
-        due = [
-            self._versions[name][number].next_try
-            for name, wanted in self._wanted.items()
-            for number in wanted
-            if self._versions[name][number].state is State.LOADING
-        ]
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        failed = self._retried()
+        return max(0.0, min(version.next_try for version in failed) - time.monotonic()) if failed else None
+
+    def _retried(self) -> list[_Version]:
+        """The versions that wait for their next retry."""
+        return [v for versions in self._versions.values() for v in versions.values() if v.state is State.LOADING]
 
     def _try_load(self, version: _Version) -> None:
         start = time.monotonic()
@@ -172,14 +185,15 @@ class Loader:
             version.tries += 1
             if servable:
                 version.state = State.AVAILABLE
-                _log.info("loaded %s from %s in %.2f s", version, version.path, time.monotonic() - start)
+                took_s = time.monotonic() - start
+                _log.info("Successfully loaded servable version %s in %.2f s from %s", version, took_s, version.path)
             elif version.tries > self._max_retries:
                 version.state, version.error = State.END, error
                 version.alone = not any(other.servable for other in self._versions[version.name].values())
-                _log.error("giving up on %s: %s", version, error)
+                _log.error("Servable %s cannot be loaded: %s", version, error)
             else:
                 version.next_try = time.monotonic() + self._retry_interval_s
-                _log.error("cannot load %s, next try in %.0f s: %s", version, self._retry_interval_s, error)
+                _log.error("Loading servable: %s failed, retry in %g s: %s", version, self._retry_interval_s, error)
             self._publish()
 
     def _let_go(self, version: _Version) -> None:
@@ -191,7 +205,7 @@ class Loader:
             self._publish()
             version.state = State.END
         if was_served:
-            _log.info("unloaded %s", version)
+            _log.info("Done unloading servable version %s", version)
 
     def _publish(self) -> None:
         self._serving = {

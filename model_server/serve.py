@@ -39,7 +39,7 @@ def serve(flags: Flags, host: str) -> int:
             if config_file
             else single_model_config(flags.model_name, flags.model_base_path)
         )
-        core.wait_until_served(core.reload(config))
+        core.start(config)
     except ServingError as error:
         _log.critical("Failed to start server. Error: %s", error)
         return EXIT_CODE
@@ -93,6 +93,7 @@ def build_core(flags: Flags) -> ServerCore:
         load,
         max_retries=flags.max_num_load_retries,
         retry_interval_s=flags.load_retry_interval_micros / 1e6,
+        load_threads=flags.num_load_threads,
     )
     watcher = BasePathWatcher(loader.want, flags.file_system_poll_wait_seconds)
     return ServerCore(

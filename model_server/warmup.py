@@ -48,8 +48,8 @@ def warm_up(servable: Servable, path: Path, iterations: int = 1) -> None:
         monitoring.WARMUP_LATENCY.labels(str(path), outcome).observe(monitoring.microseconds_since(start))
         monitoring.WARMUP_RECORDS.labels(str(path), outcome).inc(count)
     _log.info(
-        "warmed up {name: %s version: %d} with %d records in %.2f s",
-        *(servable.name, servable.version, count, time.monotonic() - start),
+        "Finished reading warmup data for model at %s. Number of warmup records read: %d. It took %.2f s.",
+        *(path, count, time.monotonic() - start),
     )
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from model_server.errors import ServingError, invalid_argument
+from model_server.errors import ServingError, invalid_argument, not_found
 from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2
 from speech_emotion.store.config import read_config
@@ -66,19 +66,22 @@ class BasePathWatcher:
     def look(self) -> None:
         """Read the base paths once and pass on what should be served."""
         with self._lock:
+            wanted: dict[str, dict[int, Path]] = {}
             for model in self._models:
+                where = f"base path {model.base_path} for servable {model.name}"
                 try:
-                    versions = choose_versions(model)
+                    wanted[model.name] = choose_versions(model)
                 except OSError as error:
-                    # A path that is away for a moment must not unload a model.
-                    self._say(model.name, f"Could not find base path {model.base_path}: {error.strerror}")
-                    continue
-                self._say(model.name, "" if versions else f"No versions found under base path {model.base_path}")
-                self._want(model.name, versions)
+                    # As in the real server, a path that is away for a moment unloads nothing; nor does anything load.
+                    self._say(model.name, f"Could not find {where}: {error.strerror}")
+                    return
+                self._say(model.name, "" if wanted[model.name] else f"No versions found under {where}")
+            for name, versions in wanted.items():
+                self._want(name, versions)
 
     def _say(self, name: str, message: str) -> None:
         if message and self._said.get(name) != message:
-            _log.warning("model %s: %s", name, message)
+            _log.warning("%s", message)
         self._said[name] = message
 
 
@@ -99,12 +102,15 @@ class ConfigFileWatcher:
 
     def look(self) -> None:
         """Read the file once; whatever is wrong with it, the old configuration stays."""
+        what = "read ModelServerConfig file"
         try:
-            self._reload(read_model_config(self._path))
+            config = read_model_config(self._path)
+            what = "put the configuration in force"
+            self._reload(config)
             self._refusal = ""
         except ServingError as error:
             if str(error) != self._refusal:
-                _log.error("%s refused, the old configuration stays: %s", self._path, error)
+                _log.error("Failed to %s: %s (the old configuration stays)", what, error.message)
             self._refusal = str(error)
 
 
@@ -112,10 +118,13 @@ def read_model_config(path: Path) -> model_server_config_pb2.ModelServerConfig:
     """The configuration in the file `path`. Raises ServingError if there is none or it is not valid text."""
     try:
         return read_config(path)
+    except FileNotFoundError as error:
+        raise not_found(f"{path}; {error.strerror}") from error
     except OSError as error:
-        raise invalid_argument(f"Cannot read {path}: {error.strerror}") from error
+        raise invalid_argument(f"{path}; {error.strerror}") from error
     except (StoreError, UnicodeDecodeError) as error:
-        raise invalid_argument(f"Invalid protobuf file: '{path}': {error}") from error
+        _log.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", error)
+        raise invalid_argument(f"Invalid protobuf file: '{path}'") from error
 
 
 def _repeat(look: Callable[[], None], wait_s: float) -> None:

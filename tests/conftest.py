@@ -36,6 +36,11 @@ def pytest_sessionstart() -> None:
         )
 
 
+def pytest_report_header() -> str:
+    """Which model servers this run has."""
+    return f"model servers: model_server, and {real_server() or 'no TensorFlow Serving (TENSORFLOW_MODEL_SERVER)'}"
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes get their length as a name: some hold the time, and all processes must collect the same tests."""
     return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) and len(val) > 32 else None

@@ -1,4 +1,4 @@
-"""Calls to the real process: refusals, a configuration by call."""
+"""Calls to either server: refusals, a configuration by call."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.support.model_server import ModelServer
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelServer, Path]]:
+def served(binary: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelServer, Path]]:
     folder = tmp_path_factory.mktemp("served")
     for name in ("m", "slow"):
         (folder / name).mkdir()
     write(folder / "m", 1)
     savedmodels.write_slow(folder / "slow" / "1", "{}", LABELS, seconds=3)
-    with ModelServer(base_path=folder / "m", name="m") as server:
+    with ModelServer(base_path=folder / "m", name="m", binary=binary) as server:
         yield server, folder
 
 
@@ -52,6 +52,7 @@ def test_reload_by_call_waits_for_new_models_and_refuses_with_the_same_words(
     server.reload(wanted)
 
 
+@pytest.mark.usefixtures("ours")
 @pytest.mark.parametrize(
     ("rpc", "message"),
     [
@@ -93,6 +94,7 @@ def test_messages_beyond_four_megabytes_are_taken(served: tuple[ModelServer, Pat
     assert decode(answer.outputs["probabilities"]).shape == (4, 3)
 
 
+@pytest.mark.usefixtures("ours")
 def test_a_bad_call_leaves_no_trace_in_the_log(served: tuple[ModelServer, Path]) -> None:
     server, _ = served
     before = server.log

@@ -1,4 +1,4 @@
-"""The real process follows its files: version folders, warm-up, the polled configuration."""
+"""Either server follows its files: version folders, warm-up, the polled configuration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from tests.model_server.calls import LABELS, answering_seed, code_of, config, re
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 
-END = get_model_status_pb2.ModelVersionStatus.State.END
+AVAILABLE, LOADING, END = (
+    getattr(get_model_status_pb2.ModelVersionStatus.State, name) for name in ("AVAILABLE", "LOADING", "END")
+)
 QUICK_RETRY = "--load_retry_interval_micros=200000"
 
 
-def test_versions_come_and_go_with_their_folders(store: Path) -> None:
-    with ModelServer(QUICK_RETRY, "--max_num_load_retries=1", base_path=store, name="m") as server:
+def test_versions_come_and_go_with_their_folders(binary: Path | None, store: Path) -> None:
+    with ModelServer(QUICK_RETRY, "--max_num_load_retries=1", base_path=store, name="m", binary=binary) as server:
         assert answering_seed(server) == 1
         write(store, 2)
         server.wait_for_version(2)
@@ -44,7 +46,29 @@ def test_versions_come_and_go_with_their_folders(store: Path) -> None:
         assert "Traceback" not in server.log
 
 
-def test_the_polled_file_moves_labels_and_is_refused_whole(store: Path, tmp_path: Path) -> None:
+def test_a_version_that_waits_for_its_retry_holds_up_the_others(binary: Path | None, store: Path) -> None:
+    flags = ("--max_num_load_retries=1", "--load_retry_interval_micros=2000000")
+    with ModelServer(*flags, base_path=store, name="m", binary=binary) as server:
+        savedmodels.write_linear(store / ".tmp-3", "{}", LABELS, seed=3)
+        savedmodels.write_unloadable(store / "2")
+        server.wait_for_version(2, LOADING)
+        (store / ".tmp-3").rename(store / "3")
+        server.wait_for_version(3)
+        assert server.states()[2] == END
+
+
+def test_with_load_threads_it_holds_up_none(binary: Path | None, store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "models.config"
+    file.write_text(text_format.MessageToString(config(store)))
+    with ModelServer("--num_load_threads=2", config_file=file, name="m", binary=binary) as server:
+        savedmodels.write_unloadable(store / "2")
+        server.wait_for_version(2, LOADING)
+        write(store, 3)
+        server.wait_for_version(3)
+        assert server.states() == {3: AVAILABLE, 2: LOADING, 1: AVAILABLE}
+
+
+def test_the_polled_file_moves_labels_and_is_refused_whole(binary: Path | None, store: Path, tmp_path: Path) -> None:
     file = tmp_path / "models.config"
 
     def put(text: str) -> None:
@@ -57,7 +81,7 @@ def test_the_polled_file_moves_labels_and_is_refused_whole(store: Path, tmp_path
     write(store, 2)
     put_config(stable=1)
     flags = ("--allow_version_labels_for_unavailable_models", "--model_config_file_poll_wait_seconds=1")
-    with ModelServer(*flags, config_file=file, name="m") as server:
+    with ModelServer(*flags, config_file=file, name="m", binary=binary) as server:
         server.wait_for_version(1)
         server.wait_for_version(2)
         assert answering_seed(server, label="stable") == 1
@@ -76,7 +100,7 @@ def test_the_polled_file_moves_labels_and_is_refused_whole(store: Path, tmp_path
         put("this is no configuration")
         until(lambda: "Invalid protobuf file" in server.log)
         file.unlink()
-        until(lambda: f"Cannot read {file}" in server.log)
+        until(lambda: f"Failed to read ModelServerConfig file: {file}; No such file or directory" in server.log)
         assert answering_seed(server, label="stable") == 3
 
         put("model_config_list {}")
@@ -88,12 +112,12 @@ def test_the_polled_file_moves_labels_and_is_refused_whole(store: Path, tmp_path
         assert answering_seed(server, label="stable") == 2
 
 
-def test_warm_up_runs_before_available_and_a_bad_record_keeps_a_version_out(store: Path) -> None:
+def test_warm_up_runs_before_available_and_a_bad_record_keeps_a_version_out(binary: Path | None, store: Path) -> None:
     log = prediction_log_pb2.PredictionLog()
     log.predict_log.request.CopyFrom(request(name="another name"))
     savedmodels.write_warmup(store / "1", [log.SerializeToString()])
-    with ModelServer("--max_num_load_retries=0", base_path=store, name="m") as server:
-        assert "warmed up {name: m version: 1} with 1 records" in server.log
+    with ModelServer("--max_num_load_retries=0", base_path=store, name="m", binary=binary) as server:
+        assert "Number of warmup records read: 1." in server.log
         log.predict_log.request.model_spec.signature_name = "nosig"
         savedmodels.write_linear(store / ".tmp-2", "{}", LABELS, seed=2)
         savedmodels.write_warmup(store / ".tmp-2", [log.SerializeToString()])

@@ -101,6 +101,22 @@ def test_a_failed_load_is_tried_again_while_others_load(loads: Loads) -> None:
     assert all(error is None for _, _, error in loader.states("m"))
 
 
+@pytest.mark.parametrize(("load_threads", "then"), [(0, [2, 2, 3]), (1, [2, 3, 2])])
+def test_after_the_start_others_wait_with_a_failed_version_unless_there_are_load_threads(
+    loads: Loads, load_threads: int, then: list[int]
+) -> None:
+    loads.failures[2] = 1
+    loader = Loader(loads, retry_interval_s=0.5, load_threads=load_threads)
+    loader.want("m", {1: P})
+    loader.wait_until_served(["m"], 10)
+    loader.end_of_start()
+    loader.want("m", {1: P, 2: P})
+    until(lambda: len(loads.calls) == 2)
+    loader.want("m", {1: P, 2: P, 3: P})
+    until(lambda: set(states(loader).values()) == {State.AVAILABLE})
+    assert [number for _, number in loads.calls] == [1, *then]
+
+
 def test_a_version_that_waits_for_its_next_try_is_loading_without_error(loads: Loads) -> None:
     loads.failures[1] = 99
     loader = Loader(loads, retry_interval_s=60)

@@ -1,50 +1,26 @@
-"""Every REST call that was recorded from the real server gets the same status, type and answer here.
-
-With MODEL_SERVER_REST=host:port the calls go to that server instead (see recorded.py for what it must serve).
-"""
+"""REST: recorded calls get the same status, type and answer from both servers, and so do others."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
 
-from tests.model_server.recorded import NODE, RECORDINGS, assert_same, recorded_calls, recorded_server
-from tests.support.model_server import real_server
+from tests.model_server.recorded import RECORDINGS, assert_same, comparable, recorded_calls
+from tests.support.model_server import ModelServer
 
 CALLS = recorded_calls("rest.json")
 pytestmark = pytest.mark.skipif(not CALLS, reason=f"no recordings at {RECORDINGS} (TF_SERVING_RECORDINGS)")
 
-# What was not recorded is asked of this server only.
-ours = pytest.mark.skipif("MODEL_SERVER_REST" in os.environ, reason="not recorded from the real server")
 
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if address := os.environ.get("MODEL_SERVER_REST"):
-        yield f"http://{address}"
-        return
-    with recorded_server(tmp_path_factory.mktemp("recorded")) as server:
-        yield f"http://127.0.0.1:{server.rest_port}"
-
-
-@pytest.fixture(scope="module", params=["model_server", "TensorFlow Serving"])
-def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """This server's URL, then the real one's where it is there."""
-    if request.param == "model_server":
-        yield request.getfixturevalue("url")
-        return
-    if (binary := real_server()) is None:
-        pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER")
-    with recorded_server(tmp_path_factory.mktemp("real"), binary=binary) as server:
-        yield f"http://127.0.0.1:{server.rest_port}"
+@pytest.fixture(scope="session")
+def url(demo: ModelServer) -> str:
+    return f"http://127.0.0.1:{demo.rest_port}"
 
 
 @pytest.mark.parametrize("recorded", CALLS, ids=[each["case"] for each in CALLS])
@@ -58,7 +34,7 @@ def test_call_is_answered_as_recorded(url: str, recorded: dict[str, Any]) -> Non
     if isinstance(expected, str):
         assert answer.text == expected
     elif "error" in expected:
-        assert NODE.sub("[[]]", answer.json()["error"]) == NODE.sub("[[]]", expected["error"])
+        assert comparable(answer.json()["error"]) == comparable(expected["error"])
     else:
         assert_same(answer.json(), expected)
 
@@ -98,13 +74,13 @@ DEEP = "[" * 500 + "]" * 500
         (b'{"instances": "\xff"}', "Expecting 'instances' to be an list/array"),
     ],
 )  # fmt: skip
-def test_other_bad_bodies_are_refused_in_the_real_server_s_words(either: str, body: str | bytes, message: str) -> None:
-    answer = requests.post(f"{either}/v1/models/demo:predict", data=body, timeout=60)
+def test_other_bad_bodies_are_refused_in_the_real_server_s_words(url: str, body: str | bytes, message: str) -> None:
+    answer = requests.post(f"{url}/v1/models/demo:predict", data=body, timeout=60)
     assert answer.status_code == 400
     assert message in json.loads(answer.content.decode(errors="replace"))["error"]
 
 
-@ours
+@pytest.mark.usefixtures("ours")
 def test_what_is_nested_beyond_numpy_is_refused(url: str) -> None:
     body = '{"instances": [' + DEEP + "]}"
     answer = requests.post(f"{url}/v1/models/demo:predict", data=body, timeout=60)
@@ -135,8 +111,8 @@ def test_a_connection_serves_call_after_call(url: str) -> None:
         ("/v1/models/demo/versions/" + "9" * 5000, 400, ""),
     ],
 )
-def test_other_paths(either: str, path: str, status: int, text: str) -> None:
-    connection = http.client.HTTPConnection(either.removeprefix("http://"), timeout=60)
+def test_other_paths(url: str, path: str, status: int, text: str) -> None:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read().decode()
@@ -145,21 +121,21 @@ def test_other_paths(either: str, path: str, status: int, text: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
-def test_other_methods_are_malformed_requests(either: str, method: str) -> None:
-    answer = requests.request(method, f"{either}/v1/models/demo", timeout=60)
+def test_other_methods_are_malformed_requests(url: str, method: str) -> None:
+    answer = requests.request(method, f"{url}/v1/models/demo", timeout=60)
     expected = "" if method == "HEAD" else f"Malformed request: {method} /v1/models/demo"
     assert (answer.status_code, answer.json()["error"] if expected else answer.text) == (400, expected)
 
 
-def test_a_body_in_chunks_is_read(either: str) -> None:
+def test_a_body_in_chunks_is_read(url: str) -> None:
     parts = [b'{"instances": ', b"[[[1, 1, 1, 1]]]}"]
     with requests.Session() as session:
         for _ in range(2):
-            answer = session.post(f"{either}/v1/models/demo:predict", data=iter(parts), timeout=60)
+            answer = session.post(f"{url}/v1/models/demo:predict", data=iter(parts), timeout=60)
             assert (answer.status_code, np.shape(answer.json()["predictions"])) == (200, (1, 3))
 
 
-@ours
+@pytest.mark.usefixtures("ours")
 @pytest.mark.parametrize("body", [b"x\r\n{}\r\n0\r\n\r\n", b"2\r\n{}!\r\n", b"-2\r\n{}\r\n", b"\r\n", b"123456789\r\n"])
 def test_chunks_that_are_none_are_refused(url: str, body: bytes) -> None:
     host, port = url.removeprefix("http://").split(":")
@@ -169,7 +145,7 @@ def test_chunks_that_are_none_are_refused(url: str, body: bytes) -> None:
         assert connection.makefile("rb").readline().split()[1] == b"411"
 
 
-@ours
+@pytest.mark.usefixtures("ours")
 @pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "+5", "1_0", "-1", ""])
 def test_a_length_that_is_no_plain_number_is_refused(url: str, length: str) -> None:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)

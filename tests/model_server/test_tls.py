@@ -1,4 +1,4 @@
-"""--ssl_config_file: the real process serves gRPC by TLS, and says what is wrong with the file."""
+"""--ssl_config_file: either server serves gRPC by TLS, and says what is wrong with the file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.model_server import ModelServer, ssl_config
 
 
 @needs_openssl
-def test_both_sides_show_a_certificate_over_tls(store: Path, tmp_path: Path) -> None:
+def test_both_sides_show_a_certificate_over_tls(binary: Path | None, store: Path, tmp_path: Path) -> None:
     files = {name: self_signed(tmp_path, name) for name in ("server", "client", "stranger")}
     key, certificate = files["client"]
     config = ssl_config(tmp_path / "ssl.config", files["server"], client_ca=certificate)
     tls = Tls(files["server"][1], certificate, key)
-    with ModelServer(f"--ssl_config_file={config}", base_path=store, name="m", tls=tls) as server:
+    with ModelServer(f"--ssl_config_file={config}", base_path=store, name="m", tls=tls, binary=binary) as server:
         assert answering_seed(server) == 1
         for other in (None, Tls(files["server"][1]), Tls(files["stranger"][1], certificate, key)):
             server.reconnect(other)

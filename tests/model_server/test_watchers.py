@@ -71,15 +71,29 @@ def test_a_base_path_that_is_away_keeps_what_is_loaded_and_is_said_once(
     watcher.look()
     assert list(wanted["m"]) == [10]
     assert [r.getMessage() for r in caplog.records] == [
-        f"model m: Could not find base path {store}: No such file or directory"
+        f"Could not find base path {store} for servable m: No such file or directory"
     ]
+
+
+def test_nothing_changes_while_one_base_path_is_away(store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    wanted: dict[str, dict[int, Path]] = {}
+    watcher = BasePathWatcher(wanted.__setitem__, poll_wait_s=0)
+    other = tmp_path_factory.mktemp("other")
+    watcher.watch([model(store), model(other, name="other")])
+    (store / "11").mkdir()
+    other.rmdir()
+    watcher.look()
+    assert list(wanted["m"]) == [10]
+    other.mkdir()
+    watcher.look()
+    assert list(wanted["m"]) == [11]
 
 
 def test_a_base_path_without_versions_wants_none_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     wanted: dict[str, Any] = {}
     BasePathWatcher(wanted.__setitem__, poll_wait_s=0).watch([model(tmp_path)])
     assert wanted == {"m": {}}
-    assert f"No versions found under base path {tmp_path}" in caplog.text
+    assert f"No versions found under base path {tmp_path} for servable m" in caplog.text
 
 
 def test_a_negative_wait_never_looks(store: Path) -> None:
@@ -124,5 +138,5 @@ def test_each_look_hands_the_file_on_and_a_refusal_is_said_once(
     watcher.look()
     messages = [r.getMessage() for r in caplog.records]
     assert len(messages) == 2
-    assert "Cannot read" in messages[0]
-    assert messages[1].endswith("the old configuration stays: INVALID_ARGUMENT: not like this")
+    assert messages[0].startswith(f"Failed to read ModelServerConfig file: {file}; No such file")
+    assert messages[1] == "Failed to put the configuration in force: not like this (the old configuration stays)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -35,6 +36,21 @@ def real_server() -> Path | None:
     shared = REPOSITORY.parent / "shared" / "tf_serving" / "tensorflow_model_server"
     path = Path(os.environ.get("TENSORFLOW_MODEL_SERVER", shared))
     return path if path.is_file() else None
+
+
+def command(binary: Path | None) -> list[str]:
+    """How TensorFlow Serving's `binary` is started, or `python -m model_server` where that is None."""
+    return [str(binary)] if binary else [sys.executable, "-m", "model_server"]
+
+
+def environment() -> dict[str, str]:
+    """What either server is started with: this process's environment, and loopback as the address.
+
+    TENSORFLOW_DIR is for a build of TensorFlow Serving that takes its libraries from TensorFlow's wheel.
+    """
+    tensorflow = importlib.util.find_spec("tensorflow")
+    folder = tensorflow.submodule_search_locations[0] if tensorflow and tensorflow.submodule_search_locations else ""
+    return {"TENSORFLOW_DIR": folder, **os.environ, "MODEL_SERVER_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
 
 
 def ssl_config(path: Path, server: tuple[Path, Path], client_ca: Path | None = None) -> Path:
@@ -81,8 +97,7 @@ class ModelServer:
         self.address = f"127.0.0.1:{self.port}"
         self.log_path = Path(tempfile.mkstemp(prefix="model_server.", suffix=".log")[1])
         self._wait_s = wait_s
-        self._command = [str(binary)] if binary else [sys.executable, "-m", "model_server"]
-        self._command.append(f"--port={self.port}")
+        self._command = [*command(binary), f"--port={self.port}"]
         if base_path:
             self._command += [f"--model_name={name}", f"--model_base_path={base_path}"]
         if config_file:
@@ -94,10 +109,9 @@ class ModelServer:
 
     def start(self, *, wait: bool = True) -> Self:
         """Start the process and, unless told not to, wait until it serves `name` in every version that can be."""
-        environment = {**os.environ, "MODEL_SERVER_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, start_new_session=True
+                self._command, cwd=REPOSITORY, env=environment(), stdout=log, stderr=log, start_new_session=True
             )
         if wait:
             try:
