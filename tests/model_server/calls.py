@@ -17,6 +17,9 @@ from speech_emotion.store.config import parse_config
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 
+# For what TensorFlow Serving takes in another way: docs/model_server.md lists it.
+ours = pytest.mark.parametrize("binary", ["model_server"], indirect=True)
+
 LABELS = ("calm", "angry", "sad")
 FEATURES = np.random.default_rng(0).normal(size=(1, 5, 4)).astype(np.float32)
 

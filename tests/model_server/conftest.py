@@ -25,10 +25,3 @@ def demo(binary: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The models and the configuration of the recordings, by gRPC and REST."""
     with recorded_server(tmp_path_factory.mktemp("recorded"), binary=binary) as server:
         yield server
-
-
-@pytest.fixture
-def ours(binary: Path | None) -> None:
-    """Leave the test out on the real server, which takes this in another way: docs/model_server.md."""
-    if binary:
-        pytest.skip("TensorFlow Serving takes this in another way: docs/model_server.md")

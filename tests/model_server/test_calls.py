@@ -18,7 +18,7 @@ from speech_emotion.protos import (
     model_server_config_pb2,
     predict_pb2,
 )
-from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, request, write
+from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, ours, request, write
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 
@@ -52,7 +52,7 @@ def test_reload_by_call_waits_for_new_models_and_refuses_with_the_same_words(
     server.reload(wanted)
 
 
-@pytest.mark.usefixtures("ours")
+@ours
 @pytest.mark.parametrize(
     ("rpc", "message"),
     [
@@ -94,7 +94,7 @@ def test_messages_beyond_four_megabytes_are_taken(served: tuple[ModelServer, Pat
     assert decode(answer.outputs["probabilities"]).shape == (4, 3)
 
 
-@pytest.mark.usefixtures("ours")
+@ours
 def test_a_bad_call_leaves_no_trace_in_the_log(served: tuple[ModelServer, Path]) -> None:
     server, _ = served
     before = server.log

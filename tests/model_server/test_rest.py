@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import requests
 
+from tests.model_server.calls import ours
 from tests.model_server.recorded import RECORDINGS, assert_same, comparable, recorded_calls
 from tests.support.model_server import ModelServer
 
@@ -80,7 +81,7 @@ def test_other_bad_bodies_are_refused_in_the_real_server_s_words(url: str, body:
     assert message in json.loads(answer.content.decode(errors="replace"))["error"]
 
 
-@pytest.mark.usefixtures("ours")
+@ours
 def test_what_is_nested_beyond_numpy_is_refused(url: str) -> None:
     body = '{"instances": [' + DEEP + "]}"
     answer = requests.post(f"{url}/v1/models/demo:predict", data=body, timeout=60)
@@ -135,7 +136,7 @@ def test_a_body_in_chunks_is_read(url: str) -> None:
             assert (answer.status_code, np.shape(answer.json()["predictions"])) == (200, (1, 3))
 
 
-@pytest.mark.usefixtures("ours")
+@ours
 @pytest.mark.parametrize("body", [b"x\r\n{}\r\n0\r\n\r\n", b"2\r\n{}!\r\n", b"-2\r\n{}\r\n", b"\r\n", b"123456789\r\n"])
 def test_chunks_that_are_none_are_refused(url: str, body: bytes) -> None:
     host, port = url.removeprefix("http://").split(":")
@@ -145,7 +146,7 @@ def test_chunks_that_are_none_are_refused(url: str, body: bytes) -> None:
         assert connection.makefile("rb").readline().split()[1] == b"411"
 
 
-@pytest.mark.usefixtures("ours")
+@ours
 @pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "+5", "1_0", "-1", ""])
 def test_a_length_that_is_no_plain_number_is_refused(url: str, length: str) -> None:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
