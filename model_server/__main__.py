@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from types import FrameType
 
 from model_server.flags import EXIT_CODE, parse_flags
+from speech_emotion.listening import PORT_ERRORS, host_port, listening_host, open_listener
 
 HOST_VARIABLE = "MODEL_SERVER_HOST"
 
@@ -21,28 +21,22 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _die)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    host = os.environ.get(HOST_VARIABLE, "127.0.0.1")
+    host = listening_host(os.environ.get(HOST_VARIABLE, "127.0.0.1"))
     for name in ("port", "rest_api_port"):
         port = getattr(flags, name)
-        if port and (reason := _taken(host, port)):
-            sys.stderr.write(f"model_server: cannot listen on {host}:{port} ({reason}); set another --{name}\n")
+        try:
+            if port:
+                open_listener(host, port).close()
+        except OSError as error:
+            setting = f"another --{name}" if error.errno in PORT_ERRORS else HOST_VARIABLE
+            reason = error.strerror or error
+            sys.stderr.write(f"model_server: cannot listen on {host_port(host, port)} ({reason}); set {setting}\n")
             return EXIT_CODE
     # Python reports what TensorFlow raises; its own lines would be one for every bad request.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model_server.serve import serve
 
     return serve(flags, host)
-
-
-def _taken(host: str, port: int) -> str:
-    """Why `port` cannot be listened on, or an empty string."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.strerror or str(error)
-    return ""
 
 
 def _die(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

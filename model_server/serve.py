@@ -22,6 +22,7 @@ from model_server.rpc.server import start_grpc_server
 from model_server.servable import Servable, SessionOptions
 from model_server.warmup import warm_up
 from model_server.watchers import BasePathWatcher, ConfigFileWatcher, read_model_config
+from speech_emotion.listening import host_port
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +46,7 @@ def serve(flags: Flags, host: str) -> int:
         return EXIT_CODE
     if config_file:
         ConfigFileWatcher(config_file, lambda new: _reload(core, new), flags.model_config_file_poll_wait_seconds)
-    ip_host = f"[{host}]" if ":" in host else host
-    addresses = [f"{ip_host}:{flags.port}"] if flags.port else []
+    addresses = [host_port(host, flags.port)] if flags.port else []
     if flags.grpc_socket_path:
         addresses.append(f"unix:{flags.grpc_socket_path}")
     try:
@@ -61,7 +61,7 @@ def serve(flags: Flags, host: str) -> int:
         if flags.rest_api_port:
             threads, timeout_s = flags.rest_api_num_threads, flags.rest_api_timeout_in_ms / 1000
             RestServer(core, host, flags.rest_api_port, threads, timeout_s, metrics_path).start()
-            _log.info("serving REST at %s:%d", host, flags.rest_api_port)
+            _log.info("serving REST at %s", host_port(host, flags.rest_api_port))
     except OSError as error:
         _log.critical("Failed to start server: %s; set another --port or --rest_api_port", error)
         return EXIT_CODE

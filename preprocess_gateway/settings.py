@@ -42,7 +42,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", use_attribute_docstrings=True, frozen=True)
 
     host: str = "127.0.0.1"
-    """Address that the service and the probes listen on."""
+    """Address that the service and the probes listen on: IPv4, IPv6 (with or without brackets) or a name. `::` means
+    every address of both families, or of IPv4 alone on a machine without IPv6."""
     port: int = Field(default=8080, ge=1, le=65_535)
     """Port of the service."""
     probe_port: int = Field(default=9090, ge=1, le=65_535)
@@ -65,7 +66,8 @@ class Settings(BaseSettings):
     grace_s: int = Field(default=30, ge=1, le=600)
     """Seconds that requests in flight have to finish once no more connections are accepted."""
     model_server: str = "127.0.0.1:8500"
-    """gRPC target of the model server: host:port, or any other target that gRPC can resolve."""
+    """gRPC target of the model server: host:port, an IPv6 address in brackets (`[::1]:8500`), or any other target that
+    gRPC can resolve."""
     model_server_ca_file: Path | None = None
     """PEM file of the certificates that the model server's certificate is checked against. If it is not set, the
     connection is not encrypted."""

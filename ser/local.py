@@ -17,7 +17,7 @@ from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from ser.clips import UsageError
 from ser.outcomes import ServiceAwayError
-from ser.serve import START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
+from ser.serve import LOOPBACK, START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
 from speech_emotion.client import Client
 from speech_emotion.input_files import MAX_CLIP_BYTES
 
@@ -38,10 +38,11 @@ def local_client(store: Path, model: str | None, deadline_s: float, max_bytes: i
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder, (Path(folder) / "log").open("w+b") as log:
         mirror = _mirror(store, Path(folder) / "models.config", model)
-        processes = {"model server": start_model_server(port, mirror.target, log)}
+        processes = {"model server": start_model_server(port, mirror.target, log, host=LOOPBACK)}
         try:
-            wait_listening(port, processes)
-            with _client(f"127.0.0.1:{port}", mirror.models[0], deadline_s, max_bytes) as client:
+            address = f"{LOOPBACK}:{port}"
+            wait_listening(address, processes)
+            with _client(address, mirror.models[0], deadline_s, max_bytes) as client:
                 yield client
         except ServeError as error:
             log.seek(0)
@@ -97,5 +98,5 @@ def _wait_ready(predictor: Predictor) -> None:
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

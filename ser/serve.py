@@ -12,14 +12,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Final, Self
 
 from speech_emotion.errors import StoreError
+from speech_emotion.listening import PORT_ERRORS, host_port, listening_host, open_listener, reachable_host
 from speech_emotion.store.config import read_config, write_config
 from speech_emotion.store.names import checked_name
 
+LOOPBACK: Final = "127.0.0.1"
+HOST_VARIABLE: Final = "MODEL_SERVER_HOST"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 
@@ -31,14 +35,16 @@ class ServeError(Exception):
 def serve(
     store: Path, *, models: Sequence[str] = (), port: int, probe_port: int, model_server_port: int, sample: Path
 ) -> None:
-    """Serve `models` of the store (all, if none is named) on loopback, and return after SIGINT or SIGTERM.
+    """Serve `models` of the store (all, if none is named), and return after SIGINT or SIGTERM.
 
-    The first model is the one that `/predict` asks. Raises ServeError if a port is busy, the store has no
+    Both listen on loopback unless GATEWAY_HOST or MODEL_SERVER_HOST says otherwise. The first model is the one that
+    `/predict` asks. Raises ServeError if a port is busy, an address is not of this machine, the store has no
     configuration or not these models, or a process ends by itself.
     """
-    _require_free(port, "GATEWAY_PORT")
-    _require_free(probe_port, "GATEWAY_PROBE_PORT")
-    _require_free(model_server_port, "MODEL_SERVER_PORT")
+    hosts = Hosts.of_environment()
+    _require_free(hosts.gateway, port, "GATEWAY_PORT", "GATEWAY_HOST")
+    _require_free(hosts.gateway, probe_port, "GATEWAY_PROBE_PORT", "GATEWAY_HOST")
+    _require_free(hosts.model_server, model_server_port, "MODEL_SERVER_PORT", "MODEL_SERVER_HOST")
     if not (store / "models.config").is_file():
         raise ServeError(f"{store} is not a model store: it has no models.config")
     signal.signal(signal.SIGTERM, _interrupt)
@@ -47,15 +53,31 @@ def serve(
         mirror = ConfigMirror(store, Path(folder) / "models.config", models)
         try:
             processes["model server"] = start_model_server(model_server_port, mirror.target)
-            wait_listening(model_server_port, processes)
-            processes["gateway"] = _start_gateway(port, probe_port, model_server_port, mirror.models)
-            _wait_ready(probe_port, processes)
-            print(_greeting(port, probe_port, sample), flush=True)  # noqa: T201
+            model_server = host_port(reachable_host(hosts.model_server), model_server_port)
+            wait_listening(model_server, processes)
+            processes["gateway"] = _start_gateway(port, probe_port, model_server, mirror.models)
+            probes = host_port(reachable_host(hosts.gateway), probe_port)
+            _wait_ready(probes, processes)
+            print(_greeting(host_port(reachable_host(hosts.gateway), port), probes, sample), flush=True)  # noqa: T201
             _watch(processes, mirror)
         except KeyboardInterrupt:
             print("\nstopping", flush=True)  # noqa: T201
         finally:
             stop(processes)
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The addresses that both servers listen on."""
+
+    gateway: str
+    model_server: str
+
+    @classmethod
+    def of_environment(cls) -> Self:
+        """GATEWAY_HOST and MODEL_SERVER_HOST, which the processes read too; loopback by default."""
+        named = (os.environ.get(name) or LOOPBACK for name in ("GATEWAY_HOST", HOST_VARIABLE))
+        return cls(*map(listening_host, named))
 
 
 class ConfigMirror:
@@ -108,17 +130,19 @@ class ConfigMirror:
         self._seen = changed
 
 
-def _require_free(port: int, setting: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
+def _require_free(host: str, port: int, setting: str, host_setting: str) -> None:
+    try:
+        open_listener(host, port).close()
+    except OSError as error:
+        if error.errno in PORT_ERRORS:
             raise ServeError(f"port {port} is busy: set {setting} to a free one") from error
+        raise ServeError(f"cannot listen on {host} ({error.strerror or error}): set {host_setting}") from error
 
 
-def start_model_server(port: int, config: Path, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    """A model server on loopback; its messages go to `log`, or to where this process's go."""
+def start_model_server(
+    port: int, config: Path, log: IO[bytes] | None = None, *, host: str = ""
+) -> subprocess.Popen[bytes]:
+    """A model server on `host` (none: MODEL_SERVER_HOST); its messages go to `log`, or to where this process's go."""
     command = [
         sys.executable,
         "-m",
@@ -132,17 +156,15 @@ def start_model_server(port: int, config: Path, log: IO[bytes] | None = None) ->
         "--max_num_load_retries=1",
         "--load_retry_interval_micros=1000000",
     ]
-    return _start(command, {}, log)
+    return _start(command, {HOST_VARIABLE: host} if host else {}, log)
 
 
-def _start_gateway(
-    port: int, probe_port: int, model_server_port: int, models: Sequence[str]
-) -> subprocess.Popen[bytes]:
+def _start_gateway(port: int, probe_port: int, model_server: str, models: Sequence[str]) -> subprocess.Popen[bytes]:
     gunicorn = "-m gunicorn -c python:preprocess_gateway.process.gunicorn_conf"
     settings = {
         "GATEWAY_PORT": str(port),
         "GATEWAY_PROBE_PORT": str(probe_port),
-        "GATEWAY_MODEL_SERVER": f"127.0.0.1:{model_server_port}",
+        "GATEWAY_MODEL_SERVER": model_server,
         "GATEWAY_LOG_FORMAT": "text",
     }
     if not os.environ.keys() & {"GATEWAY_MODEL_NAME", "GATEWAY_MODEL_NAMES"}:
@@ -156,26 +178,27 @@ def _start(command: list[str], settings: dict[str, str], log: IO[bytes] | None =
     return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
 
 
-def wait_listening(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Wait for the model server. Raises ServeError if it ends, or takes longer than START_TIMEOUT_S."""
+def wait_listening(address: str, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Wait for the model server at host:port. Raises ServeError if it ends, or takes longer than START_TIMEOUT_S."""
     # The gateway would wait by itself, but warn of it: nobody's first sight should be a warning.
+    host, _, port = address.rpartition(":")
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         _check_alive(processes)
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
             return
         except OSError:
             time.sleep(0.1)
     raise ServeError(f"the model server did not listen within {START_TIMEOUT_S:.0f} s")
 
 
-def _wait_ready(probe_port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def _wait_ready(probes: str, processes: dict[str, subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         _check_alive(processes)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{probe_port}/readyz", timeout=2):
+            with urllib.request.urlopen(f"http://{probes}/readyz", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
@@ -207,13 +230,13 @@ def stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _greeting(port: int, probe_port: int, sample: Path) -> str:
+def _greeting(service: str, probes: str, sample: Path) -> str:
     return f"""
 Ready. A request and its answer:
 
-  curl -F file=@{sample} http://127.0.0.1:{port}/predict
+  curl -F file=@{sample} http://{service}/predict
 
-Probes and metrics: http://127.0.0.1:{probe_port}/metrics
+Probes and metrics: http://{probes}/metrics
 Stop with Ctrl-C."""
 
 

@@ -34,7 +34,7 @@ class ServerOptions:
         typer.Option(
             _SERVER.flag,
             envvar=_SERVER.variable,
-            help="Address of a model server, HOST:PORT; repeat it for each server.",
+            help="Address of a model server, HOST:PORT (IPv6 in brackets: [::1]:8500); repeat it for each server.",
         ),
     ] = None
     offline: Annotated[

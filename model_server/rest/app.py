@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from model_server import monitoring
 from model_server.core import ServerCore
 from model_server.errors import ServingError
 from model_server.rest.handler import answer, status_of
+from speech_emotion.listening import family_of
 
 _log = logging.getLogger(__name__)
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
@@ -36,7 +36,7 @@ class RestServer(ThreadingHTTPServer):
         self.metrics_path = metrics_path
         self.places = threading.BoundedSemaphore(max_calls)
         self.timeout_s = timeout_s
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.address_family = family_of(host)
         super().__init__((host, port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002

@@ -69,6 +69,8 @@ class BelievesProxies:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
+        with suppress(ValueError):  # a client of IPv4 has one name, also where a socket takes both families
+            environ["REMOTE_ADDR"] = str(plain_address(environ.get("REMOTE_ADDR", "")))
         believed = self._believed(environ.get("REMOTE_ADDR", ""))
         for header, read in self._readers.items():
             name = f"HTTP_{header.upper().replace('-', '_')}"

@@ -24,6 +24,7 @@ from gunicorn.arbiter import Arbiter
 
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry import logs
+from speech_emotion.listening import PORT_ERRORS, host_port, listening_host, open_listener
 
 if TYPE_CHECKING:
     from preprocess_gateway.process.worker import Worker
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 START_WAIT_S = 45.0  # below `timeout`; a worker that warms up lets clients wait rather than refuse them
 
 _settings = Settings()
-bind = f"{_settings.host}:{_settings.port}"
+_host = listening_host(_settings.host)
+bind = host_port(_host, _settings.port)
 workers = _settings.workers
 wsgi_app = "preprocess_gateway.process.runtime:serve()"
 worker_class = "preprocess_gateway.process.worker.Worker"
@@ -53,17 +55,18 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 
 
 def on_starting(server: Arbiter) -> None:
-    """Say which setting names a port that cannot be had, before gunicorn retries and a worker dies of it."""
+    """Say which setting names a port or an address that cannot be had, before gunicorn retries."""
     _empty(_metrics_dir)
     ports = (("GATEWAY_PORT", _settings.port), ("GATEWAY_PROBE_PORT", _settings.probe_port))
     taken: list[socket.socket] = []
     try:
         for setting, port in ports:
             try:
-                taken.append(socket.create_server((_settings.host, port)))
+                taken.append(open_listener(_host, port))
             except OSError as error:
                 reason = error.strerror or error
-                server.log.error("cannot listen on %s:%d (%s): set %s", _settings.host, port, reason, setting)
+                named = setting if error.errno in PORT_ERRORS else "GATEWAY_HOST"
+                server.log.error("cannot listen on %s (%s): set %s", host_port(_host, port), reason, named)
                 on_exit(server)
                 sys.exit(1)
     finally:

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.listening import family_of
 
 
 class _Server(ThreadingHTTPServer):
@@ -16,6 +17,10 @@ class _Server(ThreadingHTTPServer):
     # one that is not ready is seen. Metrics are those of all workers, whoever answers.
     allow_reuse_port = True
     daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = family_of(host)
+        super().__init__((host, port), handler)
 
 
 class ProbeServer:
@@ -26,7 +31,7 @@ class ProbeServer:
         self._predictor = predictor
         self._metrics = metrics
         self.draining = False
-        self._server = _Server((host, port), self._handler())
+        self._server = _Server(host, port, self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
 
     def start(self) -> None:

@@ -13,6 +13,7 @@ from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.process.probes import ProbeServer
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.listening import listening_host
 
 EXTENSION: Final = "speech_emotion_gateway"
 
@@ -31,7 +32,7 @@ class Runtime:
     def start(cls, settings: Settings, metrics: Metrics) -> Self:
         """Connect to the model server, serve probes and watch read deadlines; call after the fork."""
         predictor = Predictor.connect(settings, metrics)
-        probes = ProbeServer(settings.host, settings.probe_port, predictor, metrics, settings.base_path)
+        probes = ProbeServer(listening_host(settings.host), settings.probe_port, predictor, metrics, settings.base_path)
         probes.start()
         reading = ReadDeadlines(settings.read_timeout_s)
         reading.start()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import grpc
 
 from speech_emotion.channel import Tls, open_channel
+from speech_emotion.listening import host_port
 from speech_emotion.protos import get_model_status_pb2, model_service_pb2_grpc
 from speech_emotion.store.errors import LoadFailedError, NotServedError
 
@@ -18,6 +19,7 @@ _State = get_model_status_pb2.ModelVersionStatus.State
 CALL_TIMEOUT_S = 5.0
 POLL_S = 0.2
 MAX_PORT = 65_535
+_BRACKETS = re.compile(r"\[(.*:.*)\]")
 _PORT = re.compile("[0-9]{1,5}")  # `str.isdigit` takes `²` too
 
 
@@ -81,16 +83,19 @@ NO_SERVERS = ModelServers()
 
 def _addresses(server: str) -> list[Address]:
     host, _, port = server.rpartition(":")
-    host = host.strip("[]")
-    if not host or not _PORT.fullmatch(port) or int(port) > MAX_PORT:  # the resolver takes 65,536 off a larger one
+    if six := _BRACKETS.fullmatch(host):
+        host = six[1]
+    # The resolver takes 65,536 off a larger port.
+    if not host or (":" in host and not six) or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
         raise NotServedError(
-            f"{server[:80]!r} is not the address of a model server: host:port is needed, the port at most {MAX_PORT}"
+            f"{server[:80]!r} is not the address of a model server: host:port is needed, an IPv6 address in brackets, "
+            f"the port at most {MAX_PORT}"
         )
     try:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
     except OSError as error:
         raise NotServedError(f"{server}: {error.strerror or error}") from error
-    targets = {f"[{ip}]:{port}" if ":" in str(ip) else f"{ip}:{port}" for *_, (ip, *_) in found}
+    targets = {host_port(str(ip), int(port)) for *_, (ip, *_) in found}
     return [Address(host, target) for target in sorted(targets)]
 
 

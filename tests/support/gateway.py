@@ -7,23 +7,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import requests
 
+from speech_emotion.listening import host_port, listening_host, reachable_host
 from tests.support.model_server import free_port
 
 COMMAND = ["-m", "gunicorn", "-c", "python:preprocess_gateway.process.gunicorn_conf"]
 
 
 class Gateway:
-    """The gateway on free ports; further settings by name without their prefix."""
+    """The gateway on free ports, run by the command `prefix`; further settings by name without their prefix."""
 
-    def __init__(self, model_server: str, *, wait_s: float = 90.0, **settings: object) -> None:
+    def __init__(
+        self, model_server: str, *, wait_s: float = 90.0, prefix: Sequence[str] = (), **settings: object
+    ) -> None:
         self.port, self.probe_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.probes = f"http://127.0.0.1:{self.probe_port}"
+        host = reachable_host(listening_host(str(settings.get("host", "127.0.0.1"))))
+        self.url = f"http://{host_port(host, self.port)}"
+        self.probes = f"http://{host_port(host, self.probe_port)}"
         named = {
             "model_server": model_server,
             "port": self.port,
@@ -32,13 +37,14 @@ class Gateway:
             **settings,
         }
         self._environment = {**os.environ, **{f"GATEWAY_{name.upper()}": str(value) for name, value in named.items()}}
+        self._command = [*prefix, sys.executable, *COMMAND]
         self._wait_s = wait_s
         self.log_path = Path(tempfile.mkstemp(prefix="gateway.", suffix=".log")[1])
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> Self:
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, *COMMAND], env=self._environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
         if wait:
             self.wait_for(200)
         return self

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +19,7 @@ from typing import Self
 import grpc
 
 from speech_emotion.channel import Tls, open_channel
+from speech_emotion.listening import host_port, listening_host, reachable_host
 from speech_emotion.protos import (
     get_model_status_pb2,
     model_management_pb2,
@@ -43,14 +45,14 @@ def command(binary: Path | None) -> list[str]:
     return [str(binary)] if binary else [sys.executable, "-m", "model_server"]
 
 
-def environment() -> dict[str, str]:
-    """What either server is started with: this process's environment, and loopback as the address.
+def environment(host: str = "127.0.0.1") -> dict[str, str]:
+    """What either server is started with: this process's environment, and the address to listen on.
 
     TENSORFLOW_DIR is for a build of TensorFlow Serving that takes its libraries from TensorFlow's wheel.
     """
     tensorflow = importlib.util.find_spec("tensorflow")
     folder = tensorflow.submodule_search_locations[0] if tensorflow and tensorflow.submodule_search_locations else ""
-    return {"TENSORFLOW_DIR": folder, **os.environ, "MODEL_SERVER_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+    return {"TENSORFLOW_DIR": folder, **os.environ, "MODEL_SERVER_HOST": host, "PYTHONUNBUFFERED": "1"}
 
 
 def ssl_config(path: Path, server: tuple[Path, Path], client_ca: Path | None = None) -> Path:
@@ -75,7 +77,7 @@ class ModelServer:
 
     Give a `base_path` (with `name`) or a `config_file`; further flags as they stand on the command line. `tls` is what
     the channel to it uses; with `rest` REST is served at `.rest_port`. `binary` is TensorFlow
-    Serving's own server in place of `python -m model_server`.
+    Serving's own server in place of `python -m model_server`; it listens on `host`, run by the command `prefix`.
     `start` waits until a version is AVAILABLE, `.address` is host:port, `.log` what it printed.
     """
 
@@ -90,14 +92,17 @@ class ModelServer:
         tls: Tls | None = None,
         rest: bool = False,
         binary: Path | None = None,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
     ) -> None:
         self._tls = tls
         self.name = name
         self.port = port or free_port()
-        self.address = f"127.0.0.1:{self.port}"
+        self._host = host
+        self.address = host_port(reachable_host(listening_host(host)), self.port)
         self.log_path = Path(tempfile.mkstemp(prefix="model_server.", suffix=".log")[1])
         self._wait_s = wait_s
-        self._command = [*command(binary), f"--port={self.port}"]
+        self._command = [*prefix, *command(binary), f"--port={self.port}"]
         if base_path:
             self._command += [f"--model_name={name}", f"--model_base_path={base_path}"]
         if config_file:
@@ -109,9 +114,10 @@ class ModelServer:
 
     def start(self, *, wait: bool = True) -> Self:
         """Start the process and, unless told not to, wait until it serves `name` in every version that can be."""
+        own = environment(self._host)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, cwd=REPOSITORY, env=environment(), stdout=log, stderr=log, start_new_session=True
+                self._command, cwd=REPOSITORY, env=own, stdout=log, stderr=log, start_new_session=True
             )
         if wait:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def own_server(folder: Path, name: str, number: int, timeout_s: float) -> Iterat
         command = [sys.executable, "-m", "model_server", f"--port={port}", f"--model_config_file={path}"]
         flags = ["--model_config_file_poll_wait_seconds=1", "--max_num_load_retries=0"]
         with log.open("wb") as file:
-            process = subprocess.Popen([*command, *flags], stdout=file, stderr=file)  # noqa: S603
+            environment = {**os.environ, "MODEL_SERVER_HOST": "127.0.0.1"}
+            process = subprocess.Popen([*command, *flags], env=environment, stdout=file, stderr=file)  # noqa: S603
         try:
             _wait_listening(process, f"127.0.0.1:{port}", timeout_s, log)
             write_config(path, config)
