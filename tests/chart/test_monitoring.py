@@ -12,9 +12,14 @@ import pytest
 import yaml
 
 from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.store.exposition import CopyMetrics
+from speech_emotion.store.folder import FolderStore
+from speech_emotion.store.follow import Follower
+from speech_emotion.store.sync import Copy
 from tests.chart.helm import CHART, NAME, ROOT, kinds, one, render
 
-RULES = "monitoring.prometheusRule.enabled=true"
+BUCKET = ("modelStore.type=bucket", "modelStore.bucket.url=s3://models")
+RULES = ("monitoring.prometheusRule.enabled=true", *BUCKET)
 JOB = f'job="{NAME}-gateway-metrics",namespace="n"'
 STEADY = "0+60x120"  # one a second
 
@@ -31,7 +36,15 @@ def shed(values: str, reason: str = "queue_full") -> dict[str, str]:
     return series("speech_emotion_shed_requests_total", f'reason="{reason}"', values)
 
 
+COPY = f'job="{NAME}-model-server",namespace="n",endpoint="store"'
+SYNCED = "speech_emotion_store_synced_timestamp_seconds"
+FOLLOWING = [
+    {"series": f"up{{{COPY}}}", "values": "1x120"},
+    {"series": f'{SYNCED}{{{COPY},pod="a"}}', "values": "0+60x120"},
+]
+"""A copy that is equal to its bucket at each scrape: the tests' clock begins at 0."""
 HEALTHY = [
+    *FOLLOWING,
     series("up", "", "1x120"),
     requests_with("200", STEADY),
     requests_with("500", "0x120"),
@@ -42,9 +55,11 @@ MANY = "0+6x120"  # a tenth of STEADY
 
 
 def known_metrics() -> set[str]:
-    """Every series name of the gateway's registry."""
+    """Every series name of the gateway's registry, and of a bucket's copy."""
     names = {"up"}
-    for family in Metrics().registry.collect():
+    copy = Copy(Path("nowhere"))
+    follower = Follower(lambda: FolderStore(Path("nowhere")), copy, say=print, complain=print)
+    for family in [*Metrics().registry.collect(), *CopyMetrics(follower, copy).collect()]:
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
         names |= {family.name + suffix for suffix in suffixes}
     return names
@@ -88,6 +103,13 @@ def metrics_in(expression: str) -> set[str]:
             "5m",
             [series("speech_emotion_version_broken", 'model="m",version="3"', "0 1 0 0 0 0")],
         ),
+        ("SpeechEmotionStoreStale", "15m", [{"series": f'{SYNCED}{{{COPY},pod="a"}}', "values": "0x120"}]),
+        (
+            "SpeechEmotionStoreStale",
+            "60m",
+            [*FOLLOWING, {"series": f'{SYNCED}{{{COPY},pod="b"}}', "values": "0+60x40 2400x80"}],
+        ),
+        ("SpeechEmotionStoreStale", "15m", [{"series": f"up{{{COPY}}}", "values": "0x120"}]),
         (
             "SpeechEmotionUnsure",
             "119m",
@@ -103,7 +125,7 @@ def metrics_in(expression: str) -> set[str]:
 def test_alerts_fire_and_rest(alert: str, at: str, input_series: list[dict[str, str]], tmp_path: Path) -> None:
     if not shutil.which("promtool"):
         pytest.skip("promtool is not installed (Debian: prometheus)")
-    rules = one(render(RULES), "PrometheusRule")["spec"]
+    rules = one(render(*RULES), "PrometheusRule")["spec"]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     (rule,) = (rule for rule in rules["groups"][0]["rules"] if rule["alert"] == alert)
     firing = {"alertname": alert, "eval_time": at}
@@ -135,7 +157,7 @@ def test_alerts_fire_and_rest(alert: str, at: str, input_series: list[dict[str, 
 def test_one_cause_has_one_alert(alert: str, given: list[dict[str, str]], tmp_path: Path) -> None:
     if not shutil.which("promtool"):
         pytest.skip("promtool is not installed (Debian: prometheus)")
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(one(render(RULES), "PrometheusRule")["spec"]))
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(one(render(*RULES), "PrometheusRule")["spec"]))
     expected = firing_count({"alertname": alert, "eval_time": "60m"}, 0)
     tests = [{"interval": "1m", "input_series": given, "promql_expr_test": [expected]}]
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
@@ -151,7 +173,7 @@ def firing_count(alert: dict[str, str], count: int) -> dict[str, object]:
 
 def test_alerts_ask_for_metrics_that_exist_and_link_to_a_runbook() -> None:
     headings = (ROOT / "docs" / "operations.md").read_text().lower()
-    for rule in one(render(RULES), "PrometheusRule")["spec"]["groups"][0]["rules"]:
+    for rule in one(render(*RULES), "PrometheusRule")["spec"]["groups"][0]["rules"]:
         assert metrics_in(rule["expr"])
         assert metrics_in(rule["expr"]) <= known_metrics()
         assert f"# {rule['alert'].lower()}\n" in headings

@@ -39,6 +39,11 @@ ALL_ON = {
     "monitoring": {name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")},
     "tests": {"ingressUrl": "http://ingress"},
 }
+BUCKET = {
+    "modelStore": {"type": "bucket", "bucket": {"url": "s3://models", "existingSecret": "s"}},
+    "retraining": {"job": {"enabled": True}, "data": {"path": "s3://recordings"}},
+    "monitoring": {"prometheusRule": {"enabled": True}},
+}
 SCALED = {"autoscaling": {"enabled": True}}
 
 
@@ -78,7 +83,7 @@ def test_readme_and_schema_are_current() -> None:
 
 def test_every_value_is_read_by_a_template(tmp_path: Path) -> None:
     """Changing a value changes the manifests, or is refused for what it means."""
-    bases = [ALL_ON, {"gateway": SCALED, "modelServer": {**SCALED, "engine": "builtin"}}]
+    bases = [ALL_ON, {"gateway": SCALED, "modelServer": {**SCALED, "engine": "builtin"}}, BUCKET]
     plain = [rendered(tmp_path, base) for base in bases]
 
     def read(leaf: tuple[tuple[str, ...], object]) -> bool:
@@ -113,7 +118,11 @@ def rendered(folder: Path, *values: dict[str, object]) -> str:
         ("gatway.replicas=2", "additional properties 'gatway' not allowed"),
         ("gateway.settings.max_duraton_s=3", "additional properties 'max_duraton_s' not allowed"),
         ("gateway.settings.max_duration_s=9999", "maximum: got 9,999, want 3,600"),
-        ("modelStore.type=nfs", "value must be one of 'image', 'pvc'"),
+        ("modelStore.type=nfs", "value must be one of 'image', 'pvc', 'bucket'"),
+        ("modelStore.type=bucket", "set modelStore.bucket.url, such as s3://my-bucket/models"),
+        ("modelStore.bucket.url=/models", "does not match pattern"),
+        ("modelStore.bucket.url=http://models", "does not match pattern"),
+        ("modelStore.bucket.size=lots", "does not match pattern"),
         ("gateway.image.digest=latest", "does not match pattern"),
         ("retraining.job.enabled=true", "set modelStore.type=pvc"),
         ("gateway.httpRoute.enabled=true", "set gateway.httpRoute.parentRefs"),

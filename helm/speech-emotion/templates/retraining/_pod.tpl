@@ -1,6 +1,7 @@
 {{/* The Job's spec that Job and CronJob share. */}}
 {{- define "speech-emotion.retrainingJob" -}}
 {{- $values := .Values.retraining -}}
+{{- $bucket := eq .Values.modelStore.type "bucket" -}}
 backoffLimit: {{ $values.retries }}
 activeDeadlineSeconds: {{ $values.timeoutSeconds }}
 ttlSecondsAfterFinished: 604800
@@ -19,7 +20,7 @@ template:
           - pipeline
           - run
           - --data={{ $values.data.path }}
-          - --store=/models
+          - --store={{ ternary .Values.modelStore.bucket.url "/models" $bucket }}
           - --name={{ .Values.modelStore.modelName }}
           - --model={{ $values.model }}
           - --label={{ $values.label }}
@@ -34,12 +35,16 @@ template:
           {{- end }}
           {{- end }}
           {{- with $values.extraArgs }}{{ toYaml . | nindent 10 }}{{ end }}
-        {{- with $values.extraEnv }}
-        env: {{- toYaml . | nindent 10 }}
+        {{- with include "speech-emotion.bucketEnv" (list $ $values.extraEnv) }}
+        env: {{- . | nindent 10 }}
         {{- end }}
         resources: {{- toYaml $values.resources | nindent 10 }}
         volumeMounts:
+          {{- if $bucket }}
+          {{- with include "speech-emotion.bucketMount" . }}{{ . | nindent 10 }}{{ end }}
+          {{- else }}
           - {name: models, mountPath: /models}
+          {{- end }}
           - {name: work, mountPath: /work}
           - {name: tmp, mountPath: /tmp}
           {{- if $values.data.existingClaim }}
@@ -50,7 +55,11 @@ template:
           {{- end }}
           {{- with $values.extraVolumeMounts }}{{ toYaml . | nindent 10 }}{{ end }}
     volumes:
+      {{- if $bucket }}
+      {{- with include "speech-emotion.bucketVolume" . }}{{ . | nindent 6 }}{{ end }}
+      {{- else }}
       - {name: models, persistentVolumeClaim: {claimName: {{ include "speech-emotion.modelStoreClaim" . }}}}
+      {{- end }}
       - {name: work, emptyDir: {sizeLimit: {{ $values.workSize }}}}
       - {name: tmp, emptyDir: {}}
       {{- with $values.data.existingClaim }}
