@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import requests
 from playwright.sync_api import Browser
@@ -79,7 +80,7 @@ def test_the_service_says_where_clients_reach_it(url: str, release: Release) -> 
         assert server == {"host": host, "protocol": "ws", "pathname": f"/{path}"}
         assert requests.get(f"{url}/nowhere", headers=headers, timeout=10).json()["type"] == f"/{path}/docs#not_found"
     secure = f"https://localhost:{release.cluster.secure_address.rpartition(':')[2]}/speech/asyncapi.json"
-    server = requests.get(secure, timeout=10, verify=False).json()["servers"]["gateway"]
+    server = httpx.get(secure, timeout=10, verify=False).json()["servers"]["gateway"]
     assert server["protocol"] == "wss"
 
 
