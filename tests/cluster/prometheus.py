@@ -40,6 +40,14 @@ class Prometheus:
         """The value of each series that an expression has now."""
         return [float(series["value"][1]) for series in self.get("query", query=expression)["result"]]
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule with its state."""
+        return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
+
+    def firing(self) -> list[dict[str, Any]]:
+        """Every alert that fires."""
+        return [alert for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"]
+
     def __enter__(self) -> Self:
         command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
         with (self._folder / "log").open("wb") as log:
