@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.protobuf import config_pb2
 
 from model_server import monitoring, tensors
 from model_server.batching.queue import Batcher, Queue
 from model_server.errors import Code, ServingError, failed_precondition, invalid_argument, not_found
+from model_server.runtime import CallableOptions, ConfigProto, Graph, OpError, Session, as_dtype, load_saved_model
 from speech_emotion.protos import meta_graph_pb2, predict_pb2, tensor_pb2
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -43,11 +42,11 @@ class Servable:
     ) -> None:
         self.name = name
         self.version = version
-        config = tf.compat.v1.ConfigProto(
+        config = ConfigProto(
             intra_op_parallelism_threads=options.intra_op_threads,
             inter_op_parallelism_threads=options.inter_op_threads,
         )
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        self._session = Session(graph=Graph(), config=config)
         self.signature_defs = _load(self._session, path, options.tags)
         self._signatures = {
             key: _Signature(self._session, definition, batcher)
@@ -108,7 +107,7 @@ class _Signature:
         self._feeds = sorted(self.input_infos, key=lambda alias: self.input_infos[alias].name)
         # The public make_callable refuses shapes itself, in other words than the graph; this one feeds as C++ does.
         self._callable = session._make_callable_from_options(
-            config_pb2.CallableOptions(
+            CallableOptions(
                 feed=[self.input_infos[alias].name for alias in self._feeds],
                 fetch=[info.name for info in definition.outputs.values()],
             )
@@ -160,7 +159,7 @@ class _Signature:
         """Run the graph on one array per input. Raises ServingError with the op's own code and message."""
         arrays = [inputs[alias] for alias in self._feeds]
         for index, (alias, array) in enumerate(zip(self._feeds, arrays, strict=True)):
-            expected, given = self.input_infos[alias].dtype, tf.as_dtype(array.dtype).as_datatype_enum
+            expected, given = self.input_infos[alias].dtype, as_dtype(array.dtype).as_datatype_enum
             if given != expected:
                 raise invalid_argument(
                     f"Expects arg[{index}] to be {tensors.type_name(expected)} "
@@ -171,7 +170,7 @@ class _Signature:
     def _execute(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         try:
             results = self._callable(*arrays)
-        except tf.errors.OpError as error:
+        except OpError as error:
             raise ServingError(Code(error.error_code), error.message) from error
         # A scalar comes back as a Python or numpy scalar.
         return [
@@ -191,8 +190,8 @@ def _load(session: Any, path: Path, tags: Sequence[str]) -> dict[str, meta_graph
         )
     try:
         with session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.loader.load(session, list(tags), str(path))
-    except tf.errors.OpError as error:
+            meta_graph = load_saved_model(session, list(tags), str(path))
+    except OpError as error:
         raise ServingError(Code(error.error_code), error.message) from error
     except RuntimeError as error:  # no meta graph has these tags
         raise not_found(str(error)) from error

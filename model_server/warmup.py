@@ -6,11 +6,11 @@ import logging
 import time
 from pathlib import Path
 
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from model_server import monitoring
 from model_server.errors import Code, ServingError, invalid_argument
+from model_server.runtime import OpError, tf_record_iterator
 from model_server.servable import Servable
 from speech_emotion.protos import prediction_log_pb2
 
@@ -31,13 +31,13 @@ def warm_up(servable: Servable, path: Path, iterations: int = 1) -> None:
         return
     start, count, outcome = time.monotonic(), 0, "OK"
     try:
-        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        for record in tf_record_iterator(str(file)):
             count += 1
             if count > MAX_RECORDS:
                 raise invalid_argument(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}")
             for _ in range(iterations):
                 _replay(servable, record)
-    except tf.errors.OpError as error:
+    except OpError as error:
         refusal = ServingError(Code(error.error_code), f"warm-up file {file}: {error.message}")
         outcome = str(refusal)
         raise refusal from error

@@ -15,7 +15,8 @@ from types import ModuleType
 
 
 @contextmanager
-def _bare_tensorflow() -> Iterator[None]:
+def bare_tensorflow() -> Iterator[None]:
+    """Import modules below `tensorflow` without running `tensorflow/__init__`."""
     if "tensorflow" in sys.modules:
         yield
         return
@@ -31,7 +32,7 @@ def _bare_tensorflow() -> Iterator[None]:
         del sys.modules["tensorflow"]
 
 
-with _bare_tensorflow():
+with bare_tensorflow():
     from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
     from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
     from tensorflow_serving.apis import (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from model_server.tensors import decode
 from model_server.warmup import MAX_RECORDS, warm_up
 from speech_emotion.protos import predict_pb2, prediction_log_pb2
 from tests.support import savedmodels
+from tests.support.model_server import REPOSITORY
 
 LABELS = ("calm", "angry", "sad")
 FEATURES = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
@@ -214,7 +217,7 @@ def test_warm_up_runs_every_record_and_needs_none(tmp_path: Path, caplog: pytest
     savedmodels.write_warmup(path, records)
     caplog.set_level("INFO")
     warm_up(servable, path)
-    assert f"with {MAX_RECORDS} records" in caplog.text
+    assert f"Number of warmup records read: {MAX_RECORDS}." in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -242,3 +245,19 @@ def test_a_torn_warm_up_file_fails_the_load(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(ServingError, match="DATA_LOSS"):
         warm_up(load(path), path)
+
+
+def test_a_version_is_loaded_and_run_without_the_whole_of_tensorflow(tmp_path: Path) -> None:
+    path = savedmodels.write_linear(tmp_path / "1", "{}", LABELS)
+    message = prediction_log_pb2.PredictionLog()
+    message.predict_log.request.CopyFrom(request(features=FEATURES))
+    savedmodels.write_warmup(path, [message.SerializeToString()])
+    probe = f"""
+import sys
+from pathlib import Path
+from model_server.serve import Servable, SessionOptions, warm_up
+warm_up(Servable("m", 1, Path({str(path)!r}), SessionOptions()), Path({str(path)!r}))
+print("tensorflow" in sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", probe], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
