@@ -170,11 +170,11 @@ def prune(
         typer.confirm(f"Delete {', '.join(map(str, planned))} of {name} in {store}?", abort=True)
     swept, removed = 0, planned
     if not dry_run:
+        swept = opened.sweep(name, grace_s)  # first: a lock that was left behind would keep the removal waiting
         if version is None:
             removed = pruning.remove_all(opened, name, planned)
         else:
             pruning.remove(opened, name, version)
-        swept = opened.sweep(name, grace_s)
     text = f"deleted: {', '.join(map(str, removed)) or 'none'}" + (" (not really: --dry-run)" if dry_run else "")
     _say(as_json, text, model=name, removed=removed, swept=swept, dry_run=dry_run)
 

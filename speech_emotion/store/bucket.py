@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,23 +21,15 @@ from speech_emotion.protos import model_server_config_pb2
 from speech_emotion.store.base import CLAIMS, CONFIG, QUARANTINE, Store, StoreConfig
 from speech_emotion.store.contention import until_undisturbed
 from speech_emotion.store.errors import ConflictError, DamagedVersionError, NoSuchVersionError
+from speech_emotion.store.leftovers import abort_uploads, is_older
 from speech_emotion.store.manifest import NAME as MANIFEST
 from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.names import checked_name, is_name, numbered
+from speech_emotion.store.objects import S3_CONFIG, another_was_faster, errors, tag
 
 LOCK = f".{CONFIG}.lock"
 LOCK_WAIT_S = 10.0
 """Seconds for which one process may hold the lock; it needs less than one, unless it died."""
-REFUSALS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
-LIBRARY_ERRORS = (
-    ("aiohttp", "ClientError"),
-    ("botocore.exceptions", "BotoCoreError"),
-    ("botocore.exceptions", "ClientError"),
-    ("gcsfs.retry", "HttpError"),
-    ("google.auth.exceptions", "GoogleAuthError"),
-)
-S3_CONFIG = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 2}}
-"""A server that is away is told within a minute: s3fs repeats a call five times besides."""
 
 
 class BucketStore(Store):
@@ -60,7 +51,7 @@ class BucketStore(Store):
 
     def read_config(self) -> StoreConfig:
         """See Store."""
-        with _errors(self.location):
+        with errors(self.location):
             return until_undisturbed(self._read_config, f"{self.location}/{CONFIG}")
 
     def _read_config(self) -> StoreConfig | None:
@@ -77,7 +68,7 @@ class BucketStore(Store):
     def swap_config(self, config: StoreConfig) -> None:
         """See Store."""
         data = config.render().encode()
-        with _errors(self.location):
+        with errors(self.location):
             if config.token is None:
                 if not self._create(CONFIG, data):
                     raise ConflictError(f"{self.location}/{CONFIG} was created by another process")
@@ -91,13 +82,13 @@ class BucketStore(Store):
 
     def fingerprint(self) -> str | None:
         """See Store; one listing, as every version has a manifest."""
-        with _errors(self.location):
+        with errors(self.location):
             try:
                 found = self.files.find(self.root, detail=True)
             except FileNotFoundError as error:
                 raise StoreError(f"{self.location}: {error}") from error
         wanted = ((path, info) for path, info in found.items() if path.rsplit("/", 1)[-1] in (CONFIG, MANIFEST))
-        lines = sorted(f"{path} {info.get('size')} {_tag(info) or info.get('created')}" for path, info in wanted)
+        lines = sorted(f"{path} {info.get('size')} {tag(info) or info.get('created')}" for path, info in wanted)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def models(self) -> list[str]:
@@ -114,19 +105,19 @@ class BucketStore(Store):
 
     def claim(self, name: str, number: int) -> bool:
         """See Store."""
-        with _errors(self.location):
+        with errors(self.location):
             return self._create(_of(name, CLAIMS, number), b"claimed\n")
 
     def put(self, name: str, number: int, source: Path, manifest: Manifest) -> None:
         """See Store."""
-        with _errors(self.location):
+        with errors(self.location):
             for path in manifest.files:
                 self.files.put_file(str(source / path), self._path(_of(name, number, path)))
             self.files.pipe_file(self._path(_of(name, number, MANIFEST)), manifest.to_json().encode())
 
     def read(self, name: str, number: int, path: str) -> bytes | None:
         """See Store."""
-        with _errors(self.location):
+        with errors(self.location):
             try:
                 return bytes(self.files.cat_file(self._path(_of(name, number, path))))
             except FileNotFoundError:
@@ -138,7 +129,7 @@ class BucketStore(Store):
         manifest = self.manifest(name, number)
         if manifest is None:
             raise NoSuchVersionError(f"{self.location}: version {number} of {name} was removed while it was fetched")
-        with _errors(self.location):
+        with errors(self.location):
             for path in manifest.files:
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
                 try:
@@ -154,26 +145,43 @@ class BucketStore(Store):
     def set_aside(self, name: str, number: int, reason: str) -> None:
         """See Store; the files stay under the version's number, without a manifest they are no version."""
         note = json.dumps({"version": number, "reason": reason}) + "\n"
-        with _errors(self.location), contextlib.suppress(FileNotFoundError):
+        with errors(self.location), contextlib.suppress(FileNotFoundError):
             self.files.pipe_file(self._path(_of(name, QUARANTINE, number)), note.encode())
             self.files.rm_file(self._path(_of(name, number, MANIFEST)))
 
     def delete(self, name: str, number: int) -> None:
         """See Store."""
         self.require(name, number)
-        with _errors(self.location):
+        with errors(self.location):
             self.files.rm_file(self._path(_of(name, number, MANIFEST)))
             self.files.rm(self._path(_of(name, number)), recursive=True)
 
-    def sweep(self, name: str, older_than_s: float) -> int:  # noqa: ARG002 - ages are not told alike by all backends
-        """See Store; does nothing: what has no manifest is no version, and may just be coming in."""
-        return 0
+    def sweep(self, name: str, older_than_s: float) -> int:
+        """See Store: files without a manifest, uploads in parts, a lock. Claims stay: a number is never given twice.
+
+        What was set aside stays too.
+        """
+        with errors(self.location):
+            swept = 0
+            aside = self._numbered(_of(name, QUARANTINE))
+            for number in self._numbered(_of(name)) - set(self.versions(name)) - aside:
+                folder = self._path(_of(name, number))
+                # Its publisher may have come to an end just now.
+                if is_older(self.files, folder, older_than_s) and self._etag(_of(name, number, MANIFEST)) is None:
+                    self.files.rm(folder, recursive=True)
+                    swept += 1
+            if self._conditional:
+                swept += abort_uploads(self.files, self._path(_of(name)), older_than_s)
+            elif is_older(self.files, self._path(LOCK), older_than_s):
+                self.files.rm_file(self._path(LOCK))
+                swept += 1
+        return swept
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else str(self.root)
 
     def _names(self, name: str) -> list[str]:
-        with _errors(self.location):
+        with errors(self.location):
             try:
                 return sorted(
                     path.rstrip("/").rsplit("/", 1)[-1] for path in self.files.ls(self._path(name), detail=False)
@@ -190,7 +198,7 @@ class BucketStore(Store):
             info = self.files.info(self._path(name))
         except FileNotFoundError:
             return None
-        return _tag(info) or hashlib.sha256(self.files.cat_file(self._path(name))).hexdigest()
+        return tag(info) or hashlib.sha256(self.files.cat_file(self._path(name))).hexdigest()
 
     def _content(self, name: str) -> bytes:
         """Of a small object; empty where there is none."""
@@ -204,7 +212,7 @@ class BucketStore(Store):
         try:
             self.files.pipe_file(self._path(name), data, mode="create")
         except OSError as error:
-            if not _another_was_faster(error) and self._etag(name) is None:
+            if not another_was_faster(error) and self._etag(name) is None:
                 raise
             return False
         return True
@@ -213,7 +221,7 @@ class BucketStore(Store):
         try:
             self.files.pipe_file(self._path(CONFIG), data, IfMatch=token)
         except OSError as error:
-            if not _another_was_faster(error) and self._etag(CONFIG) == token:
+            if not another_was_faster(error) and self._etag(CONFIG) == token:
                 raise
             raise ConflictError(f"{self.location}/{CONFIG} was changed by another process") from error
 
@@ -246,30 +254,3 @@ class BucketStore(Store):
 def _of(name: str, *parts: str | int) -> str:
     """A name below the store's root: of a model, or of something that belongs to it."""
     return "/".join((checked_name(name), *map(str, parts)))
-
-
-def _tag(info: dict[str, Any]) -> str | None:
-    """What an object's description has that changes with its content."""
-    return next((str(info[key]) for key in ("ETag", "etag", "generation") if info.get(key)), None)
-
-
-def _another_was_faster(error: OSError) -> bool:
-    """Whether this is the refusal of a conditional write; S3 answers 409 where two of them meet."""
-    answer = getattr(error.__cause__, "response", None) or {}
-    return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in REFUSALS
-
-
-@contextlib.contextmanager
-def _errors(location: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except _library_errors() as error:
-        raise StoreError(f"{location}: {error}") from error
-
-
-def _library_errors() -> tuple[type[Exception], ...]:
-    """OSError, and what the libraries of buckets raise besides, of those that are loaded; ValueError: a bad address."""
-    loaded = [(module, name) for module, name in LIBRARY_ERRORS if module in sys.modules]
-    return (OSError, ValueError, *(getattr(sys.modules[module], name) for module, name in loaded))

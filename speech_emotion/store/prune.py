@@ -45,7 +45,8 @@ def prune(store: Store, name: str, *, grace_s: float = GRACE_S, dry_run: bool = 
     ]
     if dry_run:
         return Pruned(removed, 0)
-    return Pruned(remove_all(store, name, removed), store.sweep(name, grace_s))
+    swept = store.sweep(name, grace_s)  # first: a lock that was left behind would keep every removal waiting
+    return Pruned(remove_all(store, name, removed), swept)
 
 
 def remove_all(store: Store, name: str, numbers: Iterable[int]) -> list[int]:
