@@ -24,7 +24,16 @@ CHARTS_OWN = {"host", "port", "probe_port", "model_server", "model_name", "model
 OLD_NAMES = {(part, "serviceAccountName"): "serviceAccount.name" for part in ("gateway", "modelServer", "retraining")}
 """Values of earlier charts, which are still accepted and read, and what they are called now."""
 LABEL = r"^(([A-Za-z0-9][A-Za-z0-9._-]{0,61})?[A-Za-z0-9])?$"
-SHARED = {"labels": {"type": "object", "additionalProperties": {"type": "string", "pattern": LABEL}}}
+PROBE = {"initialDelaySeconds": 0, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 1}
+"""A probe's times, and the least that Kubernetes allows."""
+SHARED = {
+    "labels": {"type": "object", "additionalProperties": {"type": "string", "pattern": LABEL}},
+    "probe": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: {"type": "integer", "minimum": least} for name, least in PROBE.items()},
+    },
+}
 """What `# @schema {"$ref": "#/$defs/..."}` refers to, besides the gateway's settings."""
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 

@@ -38,16 +38,17 @@ def binary() -> str:
 
 
 def template(
-    *sets: str, values: Path | None = None, release: str = "r", chart: Path = CHART
+    *sets: str, values: Path | tuple[Path, ...] = (), release: str = "r", chart: Path = CHART
 ) -> subprocess.CompletedProcess[str]:
     """`helm template`, as release `r` where none is named."""
     command = [binary(), "template", release, str(chart), "--namespace", "n", "--kube-version", "1.34.0"]
-    command += ["-f", str(values)] if values else []
+    files = [values] if isinstance(values, Path) else values
+    command += [word for each in files for word in ("-f", str(each))]
     command += [word for each in sets for word in ("--set", each)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def render(*sets: str, values: Path | None = None, release: str = "r", chart: Path = CHART) -> list[Manifest]:
+def render(*sets: str, values: Path | tuple[Path, ...] = (), release: str = "r", chart: Path = CHART) -> list[Manifest]:
     """What would be installed. Raises AssertionError with helm's message."""
     done = template(*sets, values=values, release=release, chart=chart)
     assert done.returncode == 0, done.stderr

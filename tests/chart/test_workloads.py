@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from preprocess_gateway.settings import Settings
 from tests.chart.helm import APP_VERSION, NAME, SCENARIOS, container, kinds, one, pod_specs, render
@@ -29,6 +30,18 @@ def test_every_pod_fits_the_restricted_profile(values: Path) -> None:
             }
             assert each["resources"]["requests"]
             assert each["resources"]["limits"]
+
+
+@pytest.mark.parametrize("values", SCENARIOS, ids=lambda path: path.stem)
+def test_every_temporary_folder_of_the_chart_has_a_limit(values: Path) -> None:
+    """And what runs for long asks for the disk that it needs."""
+    given = yaml.safe_load(values.read_text())
+    extra = {each["name"] for part in given.values() if isinstance(part, dict) for each in part.get("extraVolumes", ())}
+    for spec in pod_specs(render(values=values)):
+        folders = {each["name"]: each["emptyDir"] for each in spec["volumes"] if "emptyDir" in each}
+        assert [name for name, folder in folders.items() if "sizeLimit" not in folder and name not in extra] == []
+        if spec["containers"][0]["name"] in ("gateway", "model-server", "retraining"):
+            assert spec["containers"][0]["resources"]["requests"]["ephemeral-storage"]
 
 
 def test_the_gateway_ends_within_its_grace() -> None:

@@ -151,14 +151,13 @@ securityContext: {{- include "speech-emotion.podSecurity" $ | nindent 2 }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with $values.nodeSelector }}
-nodeSelector: {{- toYaml . | nindent 2 }}
+{{- with $values.dnsPolicy }}
+dnsPolicy: {{ . }}
 {{- end }}
-{{- with $values.tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
+{{- range $name := list "dnsConfig" "hostAliases" "nodeSelector" "tolerations" "affinity" }}
+{{- with index $values $name }}
+{{ $name }}: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.topologySpread }}
 topologySpreadConstraints:
@@ -168,6 +167,15 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels: {{- include "speech-emotion.selectorLabels" (list $ $component) | nindent 8 }}
 {{- end }}
+{{- end -}}
+
+{{/* How many pods a Deployment has, and how they are replaced: .Values.gateway */}}
+{{- define "speech-emotion.pods" -}}
+{{- if not (or .autoscaling.enabled (kindIs "invalid" .replicas)) -}}
+replicas: {{ .replicas }}
+{{ end -}}
+revisionHistoryLimit: {{ .revisionHistoryLimit }}
+strategy: {{- ternary (dict "type" "Recreate") .updateStrategy (eq .updateStrategy.type "Recreate") | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* A HorizontalPodAutoscaler: (list $ "gateway" .Values.gateway.autoscaling) */}}
@@ -181,15 +189,24 @@ spec:
   minReplicas: {{ $scaling.minReplicas }}
   maxReplicas: {{ $scaling.maxReplicas }}
   metrics:
+    {{- with $scaling.targetCPUPercent }}
     - type: Resource
-      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ $scaling.targetCPUPercent }}}}
-  behavior:
-    scaleUp:
-      stabilizationWindowSeconds: 0
-      policies: [{type: Percent, value: 100, periodSeconds: 15}, {type: Pods, value: 2, periodSeconds: 15}]
-    scaleDown:
-      stabilizationWindowSeconds: {{ $scaling.scaleDownAfterSeconds }}
-      policies: [{type: Pods, value: 1, periodSeconds: 15}]
+      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ . }}}}
+    {{- end }}
+    {{- with $scaling.metrics }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- $behavior := deepCopy $scaling.behavior }}
+  {{- include "speech-emotion.fill" (list $behavior (include "speech-emotion.scalingBehavior" $scaling | fromYaml)) }}
+  behavior: {{- toYaml $behavior | nindent 4 }}
+{{- end -}}
+
+{{/* How fast an autoscaler adds and removes pods where its values do not say so: .Values.gateway.autoscaling */}}
+{{- define "speech-emotion.scalingBehavior" -}}
+scaleUp:
+  stabilizationWindowSeconds: 0
+  policies: [{type: Percent, value: 100, periodSeconds: 15}, {type: Pods, value: 2, periodSeconds: 15}]
+scaleDown:
+  stabilizationWindowSeconds: {{ .scaleDownAfterSeconds }}
+  policies: [{type: Pods, value: 1, periodSeconds: 15}]
 {{- end -}}
 
 {{/* A PodDisruptionBudget: (list $ "gateway" .Values.gateway.pdb) */}}
@@ -221,7 +238,7 @@ spec:
 
 {{/* Calls that a model server answers at once: twice what all gateways can send, also while one is replaced. */}}
 {{- define "speech-emotion.grpcMaxThreads" -}}
-{{- $gateways := ternary .Values.gateway.autoscaling.maxReplicas .Values.gateway.replicas .Values.gateway.autoscaling.enabled -}}
+{{- $gateways := ternary .Values.gateway.autoscaling.maxReplicas .Values.gateway.replicas (or .Values.gateway.autoscaling.enabled (kindIs "invalid" .Values.gateway.replicas)) -}}
 {{- $settings := .Values.gateway.settings -}}
 {{- /* A worker sends those of requests and observers, one of recordings or streams, and one a model for its labels. */ -}}
 {{- $calls := add ($settings.concurrency | default 2) ($settings.observer_threads | default 1) 2 (len .Values.modelStore.moreModels) -}}

@@ -35,6 +35,9 @@ template:
           {{- end }}
           {{- end }}
           {{- with $values.extraArgs }}{{ toYaml . | nindent 10 }}{{ end }}
+        {{- with $values.envFrom }}
+        envFrom: {{- toYaml . | nindent 10 }}
+        {{- end }}
         {{- with include "speech-emotion.bucketEnv" (list $ $values.extraEnv) }}
         env: {{- . | nindent 10 }}
         {{- end }}
@@ -61,7 +64,7 @@ template:
       - {name: models, persistentVolumeClaim: {claimName: {{ include "speech-emotion.modelStoreClaim" . }}}}
       {{- end }}
       - {name: work, emptyDir: {sizeLimit: {{ $values.workSize }}}}
-      - {name: tmp, emptyDir: {}}
+      - {name: tmp, emptyDir: {sizeLimit: {{ $values.tmpSize }}}}
       {{- with $values.data.existingClaim }}
       - {name: data, persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}}
       {{- end }}
