@@ -13,6 +13,7 @@ from model_server.config import single_model_config
 from model_server.core import ServerCore
 from model_server.errors import ServingError
 from model_server.flags import EXIT_CODE, Flags
+from model_server.freeing import Freeing
 from model_server.loader import Loader
 from model_server.monitoring import prometheus_path
 from model_server.rest.app import RestServer
@@ -82,8 +83,11 @@ def build_core(flags: Flags) -> ServerCore:
     parameters = read_parameters(Path(file)) if file else Parameters()
     batcher = Batcher(parameters) if flags.enable_batching else None
 
+    freeing = Freeing()
+
     def load(name: str, version: int, path: Path) -> Servable:
         servable = Servable(name, version, path, options, batcher)
+        freeing.watch(servable)
         if flags.enable_model_warmup:
             warm_up(servable, path, max(1, flags.num_request_iterations_for_warmup))
         _release_memory()

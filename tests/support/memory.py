@@ -36,6 +36,11 @@ class Peak:
         return 1024 * sum(more)
 
 
+def resident_bytes(pid: int) -> int:
+    """What the process holds right now."""
+    return 1024 * _kilobytes(pid, "VmRSS")
+
+
 def _kilobytes(pid: int, field: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition(f"{field}:")[2].split()[0])
