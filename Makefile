@@ -138,7 +138,7 @@ version:  ## set the version of pyproject.toml in the chart, the Dockerfiles and
 	sed -i -E 's/^(ARG VERSION=).*/\1$(VERSION)/' Dockerfile.gateway Dockerfile.pipeline Dockerfile.model_server
 	sed -i -E 's/^((version|appVersion|valuesOf): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml helm/speech-emotion/values.yaml
 	$(BIN)/python helm/generate.py
-	sed -i -E 's#(speech-emotion/(gateway|pipeline|compose-model-server):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml docs/plugins.md
+	sed -i -E 's#(speech-emotion/(gateway|pipeline|compose-model-server):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml k8s/volumes.yaml k8s/README.md k8s/recurring-run.yaml docs/plugins.md
 
 audit: $(INSTALLED)  ## known vulnerabilities of the locked packages; fails if they cannot be looked up
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt

@@ -42,7 +42,8 @@ def show(folder: Folder = CACHE, as_json: AsJson = False) -> None:
 def prune(folder: Folder = CACHE, cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES, as_json: AsJson = False) -> None:
     """Delete the least recently used entries until the limit is kept, or all of them with a limit of 0.
 
-    Files that a running training uses are kept. Recordings, downloads and finished models are not caches.
+    Unfinished files of killed runs that are older than a day are deleted too. Files that a running training uses are
+    kept. Recordings, downloads and finished models are not caches.
     """
     from training_pipeline import cache
 
@@ -51,4 +52,5 @@ def prune(folder: Folder = CACHE, cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYT
         json.dumps(asdict(done))
         if as_json
         else f"{done.entries} entries deleted, {done.freed_bytes} bytes; {done.left_bytes} bytes are left"
+        + (f"; {done.swept} unfinished files deleted" if done.swept else "")
     )

@@ -107,6 +107,10 @@ def _yaml_file(path: Path) -> Path:
     return path
 
 
+Cpu = Annotated[str, typer.Option(help="Default of the parameter `cpu`: what each task asks for, as `2` or `500m`.")]
+Memory = Annotated[str, typer.Option(help="Default of the parameter `memory`: what each task may use, as `4Gi`.")]
+
+
 @app.command("compile")
 def compile_(
     output: Annotated[Path, typer.Option("--output", "-o", callback=_yaml_file, help="The YAML file to write.")] = Path(
@@ -120,23 +124,55 @@ def compile_(
     shards: Shards = 1,
     volumes: Annotated[bool, typer.Option(help="Mount the volume claims of data and store; buckets need none.")] = True,
     work_volume: Annotated[
-        bool, typer.Option(help="Mount a volume claim for checkpoints that outlive a task.")
+        bool, typer.Option(help="Keep checkpoints and features on a volume claim of their own, not beside the data.")
     ] = False,
-    cpu: Annotated[str, typer.Option(help="CPU of each heavy task, as a Kubernetes quantity.")] = "2",
-    memory: Annotated[str, typer.Option(help="Memory of each heavy task, as a Kubernetes quantity.")] = "4Gi",
-    timeout_s: Annotated[int, typer.Option(min=1, help="End a heavy task after N seconds.")] = 21600,
+    cpu: Cpu = "500m",
+    memory: Memory = "4Gi",
+    timeout_s: Annotated[int, typer.Option(min=1, help="End `train` or `features` after N seconds.")] = 21600,
     short_timeout_s: Annotated[int, typer.Option(min=1, help="End any other task after N seconds.")] = 1800,
     tls_secret: Annotated[
         str, typer.Option(help="Check model servers against `ca.crt` of this Secret; without it connections are plain.")
     ] = "",
+    tls_client: Annotated[
+        bool,
+        typer.Option(
+            "--tls-client", help="Show model servers the certificate `tls.crt` (key `tls.key`) of the Secret."
+        ),
+    ] = False,
 ) -> None:
     """Compile the pipeline for Kubeflow Pipelines to a YAML file."""
     from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline
 
-    shape = Shape(image, fixed_image, shards, volumes, work_volume, cpu, memory, timeout_s, short_timeout_s, tls_secret)
+    if tls_client and not tls_secret:
+        raise typer.BadParameter("--tls-client needs --tls-secret, the Secret that has the certificate")
+    shape = Shape(
+        image=image,
+        fixed_image=fixed_image,
+        shards=shards,
+        volumes=volumes,
+        work_volume=work_volume,
+        cpu=cpu,
+        memory=memory,
+        timeout_s=timeout_s,
+        short_timeout_s=short_timeout_s,
+        tls_secret=tls_secret,
+        tls_client=tls_client,
+    )
     with writing(output):
         compile_pipeline(output, shape)
     typer.echo(output)
+
+
+@app.command()
+def draw(
+    package: Package = None,
+    shards: Shards = 1,
+) -> None:
+    """Print the compiled pipeline as a Mermaid flowchart: its tasks and their artifacts."""
+    from training_pipeline.kubeflow.client import Order, specification
+    from training_pipeline.kubeflow.diagram import mermaid
+
+    typer.echo(mermaid(specification(Order(IMAGE, package, shards=shards))), nl=False)
 
 
 @app.command()
@@ -148,21 +184,25 @@ def submit(
     shards: Shards = 1,
     experiment: Experiment = EXPERIMENT,
     namespace: Namespace = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Wait for the end of the run, and show each task's state and a failure's log."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start a run on Kubeflow Pipelines."""
+    """Start a run on Kubeflow Pipelines. With --wait, a run that fails is exit code 1."""
     from training_pipeline.kubeflow import client
-    from training_pipeline.kubeflow.parameters import parse
+    from training_pipeline.kubeflow.follow import follow
 
-    run_id = client.submit(
-        host,
-        package,
-        parse(param or [], image, known=package is None),
-        shards=shards,
-        experiment=experiment,
-        namespace=namespace,
-    )
-    typer.echo(json.dumps({"run_id": run_id}) if as_json else f"run {run_id}")
+    place = client.Place(host, namespace)
+    run_id = client.submit(place, client.Order(image, package, param or [], shards), experiment)
+    if not wait:
+        typer.echo(json.dumps({"run_id": run_id}) if as_json else f"run {run_id}")
+        return
+    typer.echo(f"run {run_id}", err=as_json)
+    ended = follow(place, run_id, lambda line: typer.echo(line, err=True))
+    typer.echo(json.dumps(ended.to_json()) if as_json else ended.told())
+    raise typer.Exit(0 if ended.succeeded else 1)
 
 
 @app.command()
@@ -182,18 +222,10 @@ def schedule(
 ) -> None:
     """Start a run at each time of a cron expression."""
     from training_pipeline.kubeflow import client
-    from training_pipeline.kubeflow.parameters import parse
 
-    job_id = client.schedule(
-        host,
-        package,
-        parse(param or [], image, known=package is None),
-        cron=cron,
-        job_name=job_name,
-        shards=shards,
-        experiment=experiment,
-        namespace=namespace,
-    )
+    order = client.Order(image, package, param or [], shards)
+    place = client.Place(host, namespace)
+    job_id = client.schedule(place, order, experiment, cron=cron, job_name=job_name)
     typer.echo(json.dumps({"recurring_run_id": job_id}) if as_json else f"recurring run {job_id}")
 
 

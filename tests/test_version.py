@@ -13,11 +13,13 @@ ROOT = Path(__file__).parent.parent
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 CHANGES = (ROOT / "CHANGELOG.md").read_text()
 NAMED = re.compile(
-    r"^(?:ARG VERSION=|version: |appVersion: )(\S+)|speech-emotion/(?:gateway|pipeline|compose-model-server):(\d\S*)",
+    r"^(?:ARG VERSION=|version: |appVersion: )(\S+)|"
+    r"speech-emotion/(?:gateway|pipeline|compose-model-server):(\d[\w.]*)",
     re.M,
 )
 FILES = (
     *("Dockerfile.gateway", "Dockerfile.pipeline", "Dockerfile.model_server", "compose.yaml", "k8s/model-store.yaml"),
+    *("k8s/volumes.yaml", "k8s/README.md", "k8s/recurring-run.yaml"),
     *("helm/speech-emotion/Chart.yaml", "docs/plugins.md"),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from speech_emotion.files import whole_file
+from speech_emotion.files import LEFTOVER_S, whole_file
 
 _HELD = ".in-use"
 """The file in an entry's folder that those who work in it have locked."""
@@ -42,11 +43,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What `prune` deleted, and what is left."""
+    """What `prune` deleted, and what is left; `swept` counts what killed processes had not finished."""
 
     entries: int
     freed_bytes: int
     left_bytes: int
+    swept: int = 0
 
 
 def kept_array(path: Path | None, make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -97,8 +99,9 @@ def entries_of(caches: Sequence[Cache]) -> list[Entry]:
 def prune(caches: Sequence[Cache], max_bytes: int) -> Pruned:
     """Delete the least recently used entries until all that is left has `max_bytes` at most.
 
-    What somebody works in stays, whatever its size.
+    What somebody works in stays, whatever its size. Unfinished files and folders older than LEFTOVER_S go first.
     """
+    swept = sum(map(_sweep, caches))
     found = entries_of(caches)
     left, deleted = sum(entry.size_bytes for entry in found), []
     for entry in found:
@@ -107,7 +110,7 @@ def prune(caches: Sequence[Cache], max_bytes: int) -> Pruned:
         if _delete(entry.path):
             deleted.append(entry)
             left -= entry.size_bytes
-    return Pruned(len(deleted), sum(entry.size_bytes for entry in deleted), left)
+    return Pruned(len(deleted), sum(entry.size_bytes for entry in deleted), left, swept)
 
 
 @contextmanager
@@ -117,6 +120,25 @@ def bounded(caches: Sequence[Cache], max_bytes: int) -> Iterator[None]:
         yield
     finally:
         prune(caches, max_bytes)
+
+
+def _sweep(cache: Cache) -> int:
+    """Delete what `whole_file` and `whole_folder` would have renamed into an entry, or into the folder of one."""
+    folders = {str(Path(cache.entries).parent), cache.entries}
+    old = [path for folder in folders for path in cache.folder.glob(f"{folder}/.*.tmp") if _is_left_over(path)]
+    for path in old:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _is_left_over(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > LEFTOVER_S
+    except FileNotFoundError:
+        return False
 
 
 def _entry(path: Path) -> Entry | None:

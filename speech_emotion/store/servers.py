@@ -18,6 +18,8 @@ from speech_emotion.store.errors import LoadFailedError, NotServedError
 _State = get_model_status_pb2.ModelVersionStatus.State
 CALL_TIMEOUT_S = 5.0
 POLL_S = 0.2
+REACH_S = 30.0
+"""A server that restarts is back by then; a name that is wrong never is."""
 MAX_PORT = 65_535
 _BRACKETS = re.compile(r"\[(.*:.*)\]")
 _PORT = re.compile("[0-9]{1,5}")  # `str.isdigit` takes `²` too
@@ -53,6 +55,30 @@ class ModelServers:
         """A channel to one server; close it. Raises TlsError."""
         return open_channel(address.target, self.tls, host=address.host)
 
+    def require_reachable(self) -> None:
+        """Return once every server has answered, whatever it serves: to be asked before hours of work.
+
+        Raises NotServedError, naming the server, if one does not within REACH_S or `timeout_s`; TlsError.
+        """
+        for name in self.names:
+            _host_and_port(name)  # to wait for what is no address would be in vain
+        deadline = time.monotonic() + min(REACH_S, self.timeout_s)
+        for name in self.names:
+            while (found := self._silent(name)) is not None:
+                if time.monotonic() >= deadline:
+                    raise NotServedError(f"no model server answers at {name}: {found}")
+                time.sleep(POLL_S)
+
+    def _silent(self, name: str) -> NotServedError | None:
+        """Why not every address behind the name answers; none: all do."""
+        try:
+            for address in _addresses(name):
+                with self.connect(address) as channel:
+                    _require_answer(channel, address.target)
+        except NotServedError as error:
+            return error
+        return None
+
     def require_available(self, model: str, number: int) -> None:
         """Return once every server says AVAILABLE for the version.
 
@@ -81,7 +107,7 @@ NO_SERVERS = ModelServers()
 """No server runs on the store, so none is asked."""
 
 
-def _addresses(server: str) -> list[Address]:
+def _host_and_port(server: str) -> tuple[str, int]:
     host, _, port = server.rpartition(":")
     if six := _BRACKETS.fullmatch(host):
         host = six[1]
@@ -91,12 +117,28 @@ def _addresses(server: str) -> list[Address]:
             f"{server[:80]!r} is not the address of a model server: host:port is needed, an IPv6 address in brackets, "
             f"the port at most {MAX_PORT}"
         )
+    return host, int(port)
+
+
+def _addresses(server: str) -> list[Address]:
+    host, port = _host_and_port(server)
     try:
-        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise NotServedError(f"{server}: {error.strerror or error}") from error
     targets = {host_port(str(ip), int(port)) for *_, (ip, *_) in found}
     return [Address(host, target) for target in sorted(targets)]
+
+
+def _require_answer(channel: grpc.Channel, address: str) -> None:
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "none"
+    try:
+        model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=CALL_TIMEOUT_S)
+    except grpc.RpcError as error:
+        # Any other code is a server's own answer, mostly that it has no such model.
+        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            raise NotServedError(f"{address}: {error.details()}") from error
 
 
 def _require(channel: grpc.Channel, address: str, name: str, number: int) -> None:

@@ -21,6 +21,10 @@ class Backend:
     url: str = ""
     runs: list[dict[str, Any]] = field(default_factory=list)
     recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
+    progress: list[dict[str, str]] = field(default_factory=list)
+    """What a run's tasks are when it is asked for, one answer after the other; the last one stays."""
+    logs: dict[str, str] = field(default_factory=dict)
+    """What the pod of a task has written."""
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         match method, path.removeprefix("/apis/v2beta1/").split("/"):
@@ -31,6 +35,8 @@ class Backend:
                 return 200, experiment if method == "POST" else {"experiments": [experiment]}
             case "POST", ["runs"]:
                 return self._take(body, self.runs, {"run_id": f"r{len(self.runs)}"})
+            case "GET", ["runs", name]:
+                return 200, self._run(name)
             case "GET", ["recurringruns"]:
                 return 200, {"recurringRuns": list(self.recurring.values())}
             case "POST", ["recurringruns"]:
@@ -43,6 +49,26 @@ class Backend:
                 del self.recurring[name]
                 return 200, {}
         return 404, {"error": f"{method} {path}"}
+
+    def log(self, pod: str) -> bytes:
+        """As the backend answers for a pod that never was, with 200 too."""
+        return self.logs.get(pod, json.dumps({"error_message": f"no log of {pod}"})).encode()
+
+    def _run(self, name: str) -> dict[str, Any]:
+        tasks = self.progress.pop(0) if len(self.progress) > 1 else self.progress[0]
+        state = "FAILED" if "FAILED" in tasks.values() else "RUNNING" if "RUNNING" in tasks.values() else "SUCCEEDED"
+        details = [
+            {
+                "display_name": task,
+                "state": state,
+                "create_time": f"2026-11-28T16:00:{number:02}Z",
+                # First what comes after it, as the backend does.
+                "child_tasks": [{"pod_name": "later"}, {"pod_name": task}],
+            }
+            for number, (task, state) in enumerate(tasks.items())
+        ]
+        body = {"run_id": name, "state": state, "run_details": {"task_details": details}}
+        return {**body, "pipeline_spec": self.runs[int(name[1:])]["pipeline_spec"]}
 
     def _take(
         self, body: dict[str, Any], into: list[dict[str, Any]], answer: dict[str, Any]
@@ -77,8 +103,12 @@ def kubeflow_backend() -> Iterator[Backend]:
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else {}
-            status, answer = backend.answer(self.command, urlparse(self.path).path, body)
-            data = json.dumps(answer).encode()
+            path = urlparse(self.path).path
+            if path.endswith("/log"):
+                status, data = 200, backend.log(path.split("/")[-2])
+            else:
+                status, answer = backend.answer(self.command, path, body)
+                data = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))

@@ -135,4 +135,20 @@ def test_the_command_shows_and_prunes(tmp_path: Path) -> None:
     everything = CliRunner().invoke(
         app, ["cache", "prune", "--folder", str(tmp_path), "--json"], env={"PIPELINE_CACHE_MAX_BYTES": "0"}
     )
-    assert everything.stdout == '{"entries": 2, "freed_bytes": 200, "left_bytes": 0}\n'
+    assert everything.stdout == '{"entries": 2, "freed_bytes": 200, "left_bytes": 0, "swept": 0}\n'
+
+
+def test_what_a_killed_run_had_not_finished_goes_after_a_day(tmp_path: Path) -> None:
+    names = (
+        "pipeline/cache/spec/.a.npy.12ab.tmp",
+        "pipeline/mlp-0123456789abcdef/.trained.12ab.tmp",
+        "training/.x.1.tmp",
+    )
+    for name in names:
+        entry(tmp_path / name, 100, 1_000)
+    recent = tmp_path / "pipeline" / "mlp-0123456789abcdef" / ".candidate.34cd.tmp"
+    recent.mkdir()
+    done = CliRunner().invoke(app, ["cache", "prune", "--folder", str(tmp_path)])
+    assert done.stdout.endswith("bytes are left; 3 unfinished files deleted\n")
+    assert not any((tmp_path / name).exists() for name in names)
+    assert recent.is_dir()

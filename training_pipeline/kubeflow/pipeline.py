@@ -1,11 +1,11 @@
-"""The wiring: validate -> features -> train -> evaluate -> compare -> publish -> check -> promote.
+"""The wiring: validate -> train (features, train, evaluate) -> release (compare, publish, check, promote).
 
-A refusal travels as the parameter `decision`, which every later step obeys: no `dsl.If`, which the local runner skips.
-What reads the data set or the store is never served from the cache; the features' cache key is the set's digest.
+Starting a task takes longer than most steps, so a task is what the cache can serve as a whole: `validate` and
+`release` look at data, servers and store, and always run; `train` follows from the data set's digest and the
+parameters. A refusal is an output of `release`: no `dsl.If`, which the local runner skips.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,22 @@ from kfp.dsl.base_component import BaseComponent
 from training_pipeline.kubeflow import components
 from training_pipeline.kubeflow.components import IMAGE
 from training_pipeline.kubeflow.parameters import signature
-from training_pipeline.retraining.options import find
+from training_pipeline.retraining.options import TLS_OPTIONS, OptionError, find
 
 NAME = "speech-emotion-retraining"
-TLS_MOUNT = "/etc/model-server-ca"
+TLS_MOUNT = "/etc/model-server-tls"
 
 
 @dataclass(frozen=True)
 class Shape:
     """What is fixed when the pipeline is compiled. All else is a parameter of the run.
 
-    `image` is the default of the parameter of that name; with `fixed_image` it is written into every task, and the
-    parameter has no effect. `cpu` and `memory` are what features, train and evaluate ask for, as Kubernetes
-    quantities; `timeout_s` is how long each of these may take, `short_timeout_s` each other one. With `volumes` false
-    nothing is mounted: data and store are buckets, or the pipeline runs on this machine. `tls_secret` names a Secret
-    whose `ca.crt` the model servers' certificates are checked against; without it connections to them are plain.
+    `image`, `cpu` and `memory` are the defaults of the parameters of these names; with `fixed_image` the image is
+    written into every task, and its parameter has no effect. `timeout_s` is how long features and train may take,
+    `short_timeout_s` each other task. With `volumes` false neither data nor store is mounted: they are buckets, or the
+    pipeline runs on this machine. With `work_volume` the work folder is on a claim of its own, else on that of the
+    data. `tls_secret` names a Secret whose `ca.crt` the model servers' certificates are checked against; without it
+    connections to them are plain. With `tls_client` they are shown its `tls.crt`, whose key is `tls.key`.
     """
 
     image: str = IMAGE
@@ -39,16 +40,27 @@ class Shape:
     shards: int = 1
     volumes: bool = True
     work_volume: bool = False
-    cpu: str = "2"
+    cpu: str = "500m"
     memory: str = "4Gi"
     timeout_s: int = 6 * 3600
     short_timeout_s: int = 1800
     tls_secret: str = ""
+    tls_client: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tls_client and not self.tls_secret:
+            raise OptionError("a client certificate needs the Secret that it is in")
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """Of the pipeline's parameters that only Kubernetes needs, and of those that depend on what is mounted."""
+        work = {"work": "/work/pipeline"} if self.work_volume else {} if self.volumes else {"work": ""}
+        return {"image": self.image, "cpu": self.cpu, "memory": self.memory, **work}
 
 
 def make_pipeline(shape: Shape = Shape()) -> Any:
     """The pipeline of this shape, as kfp's own object."""
-    parameters = signature(shape.image)
+    parameters = signature(**shape.defaults)
 
     def retraining(*channels: Any) -> None:
         _wire(shape, dict(zip(parameters.parameters, channels, strict=True)))
@@ -65,37 +77,50 @@ def _wire(shape: Shape, given: dict[str, Any]) -> None:
     ) -> PipelineTask:
         named = {name: given[name] for name in component.component_spec.inputs or {} if name in given}
         task = component(**{**named, **inputs})
-        _place(task, shape, given["image"], heavy=heavy, cached=cached)
+        task.set_container_image(shape.image if shape.fixed_image else given["image"])
+        task.set_caching_options(cached)
+        task.set_cpu_request(given["cpu"])
+        task.set_memory_request(given["memory"]).set_memory_limit(given["memory"])
+        kubernetes.set_timeout(task, shape.timeout_s if heavy else shape.short_timeout_s)
         for part in mounts.split():
             if shape.work_volume if part == "work" else shape.volumes:
                 kubernetes.mount_pvc(task, pvc_name=given[f"{part}_pvc"], mount_path=f"/{part}")
         return task
 
-    checkpoints = "/work/checkpoints" if shape.work_volume else ""
     valid = make(components.validate, mounts="data")
-    listen = partial(make, components.features, heavy=True, cached=True, mounts="data")
-    listen = partial(listen, digest=valid.outputs["Output"], shards=shape.shards)
-    if shape.shards == 1:
-        examples = listen(shard=0).outputs["examples"]
-    else:
+    checked = {"digest": valid.outputs["digest"], "findings": valid.outputs["findings"]}
+    heard = {}
+    if shape.shards > 1:
         with dsl.ParallelFor(list(range(shape.shards))) as shard:
-            part = listen(shard=shard)
+            part = make(
+                components.features,
+                heavy=True,
+                cached=True,
+                mounts="data",
+                shard=shard,
+                shards=shape.shards,
+                **checked,
+            )
         shards = dsl.Collected(part.outputs["examples"])
-        examples = make(components.gather, cached=True, shards=shards).outputs["examples"]
-    heavy = partial(make, heavy=True, cached=True, mounts="work", examples=examples, checkpoints=checkpoints)
-    trained = heavy(components.train).outputs["trained"]
-    candidate = heavy(components.evaluate, trained=trained).outputs["candidate"]
+        heard["heard"] = make(components.gather, cached=True, shards=shards).outputs["examples"]
+    trained = make(components.train, heavy=True, cached=True, mounts="data work", **checked, **heard)
     # The data set too: a stable version of other features must hear the held-out clips anew.
-    compared = make(components.compare, mounts="data store", examples=examples, candidate=candidate)
-    decision = compared.outputs["Output"]
-    published = make(components.publish, mounts="store", candidate=candidate, decision=decision)
-    served = {"version": published.output, "timeout_s": given["load_timeout_s"]}
-    checked = make(components.check, mounts="store", **served)
-    promoted = make(components.promote, mounts="store", decision=decision, **served).after(checked)
+    released = make(
+        components.release,
+        mounts="data store",
+        examples=trained.outputs["examples"],
+        candidate=trained.outputs["candidate"],
+    )
     if shape.tls_secret:
-        for task in (checked, promoted):
-            kubernetes.use_secret_as_volume(task, secret_name=shape.tls_secret, mount_path=TLS_MOUNT)
-            task.set_env_variable(find("server_ca_file").variable, f"{TLS_MOUNT}/ca.crt")
+        for task in (valid, released):
+            _give_certificates(task, shape)
+
+
+def _give_certificates(task: PipelineTask, shape: Shape) -> None:
+    kubernetes.use_secret_as_volume(task, secret_name=shape.tls_secret, mount_path=TLS_MOUNT)
+    keys = ("ca.crt", "tls.crt", "tls.key") if shape.tls_client else ("ca.crt",)
+    for option, key in zip(TLS_OPTIONS, keys, strict=False):
+        task.set_env_variable(find(option).variable, f"{TLS_MOUNT}/{key}")
 
 
 def compile_pipeline(path: Path, shape: Shape = Shape()) -> None:
@@ -108,11 +133,3 @@ def load_documents(path: Path) -> list[dict[str, Any]]:
     documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     documents[0].pop("sdkVersion", None)
     return documents
-
-
-def _place(task: PipelineTask, shape: Shape, image: Any, *, heavy: bool, cached: bool) -> None:
-    task.set_container_image(shape.image if shape.fixed_image else image)
-    task.set_caching_options(cached)
-    kubernetes.set_timeout(task, shape.timeout_s if heavy else shape.short_timeout_s)
-    if heavy:
-        task.set_cpu_request(shape.cpu).set_memory_request(shape.memory).set_memory_limit(shape.memory)

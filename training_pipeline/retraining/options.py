@@ -154,7 +154,11 @@ class Options:
     ] = None
     work: Annotated[
         Path,
-        _Declared("Folder for intermediate results, from which a rerun resumes.", kubeflow=Default.HERE_ONLY),
+        _Declared(
+            "Folder for intermediate results, from which a rerun resumes. On Kubeflow it must be on a volume that is "
+            "mounted; if it is empty, or cannot be written, nothing is kept.",
+            kubeflow="/data/.cache/pipeline",
+        ),
     ] = Path(".cache/pipeline")
 
     cache_max_bytes: Annotated[
@@ -162,7 +166,6 @@ class Options:
         _Declared(
             "Bytes of features, checkpoints and finished work that are kept; after a run the least recently used ones "
             "are deleted.",
-            kubeflow=Default.HERE_ONLY,
             least=0,
         ),
     ] = 10 * 1024**3

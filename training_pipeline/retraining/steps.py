@@ -1,7 +1,7 @@
 """The pipeline's steps: the same under Kubeflow and without it.
 
 Each is handed the job and what the steps before it made, and leaves a folder, whole or not at all: so every step is
-safe to run again.
+safe to run again. The features are made in `features.py`, which does without TensorFlow.
 """
 
 from __future__ import annotations
@@ -36,33 +36,6 @@ from training_pipeline.training.examples import Examples
 from training_pipeline.training.features import extract_all
 from training_pipeline.training.job import Job
 from training_pipeline.training.train import Trained, train
-
-
-def make_features(
-    job: Job,
-    folder: Path,
-    *,
-    cache: Path | None = None,
-    workers: int = 1,
-    shard: int = 0,
-    shards: int = 1,
-    progress: Progress = no_progress,
-) -> None:
-    """Features of every clip as the job's network hears them; with `shards`, of one clip in `shards`."""
-    part = replace(job.data, clips=job.data.clips[shard::shards])
-    features = extract_all(part.clips, job.network.spec, cache, progress, workers)
-    with whole(folder) as temporary:
-        Examples.of(part, features).save(temporary, job.data.digest)
-
-
-def gather_features(shards: Sequence[Path], folder: Path) -> None:
-    """Shards of one data set, first one first, to what a single shard would be."""
-    parts = [Examples.load(path) for path in shards]
-    # Clip number i of shard n is number n + i * shards of the set.
-    places = sorted((i, n) for n, part in enumerate(parts) for i in range(len(part.clips)))
-    data = replace(parts[0].data, clips=[parts[n].clips[i] for i, n in places])
-    with whole(folder) as temporary:
-        Examples.of(data, [parts[n].features[i] for i, n in places]).save(temporary, data.digest)
 
 
 def train_model(job: Job, examples: Examples, folder: Path, checkpoints: Path | None = None) -> None:

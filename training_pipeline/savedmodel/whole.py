@@ -1,12 +1,11 @@
-"""Folders that TensorFlow writes, which appear whole or not at all."""
+"""Folders that a step makes, which appear whole or not at all."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import tensorflow as tf
 
 from speech_emotion.files import whole_folder
 from training_pipeline.errors import WorkFolderError
@@ -21,6 +20,12 @@ def whole(folder: Path) -> Iterator[Path]:
     try:
         with whole_folder(folder) as temporary:
             yield temporary
-    except (OSError, tf.errors.OpError) as error:
+    except _failures() as error:
         said = str(error).splitlines()[0]
         raise WorkFolderError(f"{folder} cannot be written: {said}") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    # TensorFlow writes some of the folders. Where it was not imported, it cannot have failed either.
+    tensorflow = sys.modules.get("tensorflow")
+    return (OSError, tensorflow.errors.OpError) if tensorflow else (OSError,)

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 from kfp import components
 
+from speech_emotion.store.errors import NotServedError
 from speech_emotion.store.folder import FolderStore
 from training_pipeline.data.readers import read_all
 from training_pipeline.data.synthetic import write_synthetic
-from training_pipeline.errors import DataError
-from training_pipeline.kubeflow import work
+from training_pipeline.errors import DataError, UnknownModelError
+from training_pipeline.kubeflow.diagram import mermaid
 from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline, load_documents
+from training_pipeline.kubeflow.work import data as work
+from training_pipeline.retraining.options import OptionError
 
 ROOT = Path(__file__).parents[3]
 COMPILED = ROOT / "k8s" / "pipeline.yaml"
@@ -42,11 +47,28 @@ def test_every_task_has_our_image_and_a_timeout_and_what_reads_the_store_is_neve
         assert int(on_kubernetes[name]["activeDeadlineSeconds"]) > 0, name
     tasks = pipeline["root"]["dag"]["tasks"]
     cached = {name for name, task in tasks.items() if task.get("cachingOptions", {}).get("enableCache")}
-    assert not cached & {"validate", "compare", "publish", "check", "promote"}
-    assert {"train", "evaluate"} <= cached
+    assert not cached & {"validate", "release"}
+    assert "train" in cached
     mounted = {name for name, executor in on_kubernetes.items() if executor.get("pvcMount")}
-    stores = {"exec-compare", "exec-publish", "exec-check", "exec-promote"}
-    assert stores <= mounted if shape.volumes else not mounted
+    assert {"exec-validate", "exec-train", "exec-release"} <= mounted if shape.volumes else not mounted
+    for executor in executors.values():
+        resources = executor["container"]["resources"]
+        assert "pipelinechannel--cpu" in resources["resourceCpuRequest"]
+        assert "pipelinechannel--memory" in resources["resourceMemoryLimit"]
+
+
+def test_the_page_has_the_picture_of_the_compiled_pipeline() -> None:
+    drawn = mermaid(load_documents(COMPILED)[0])
+    assert f"```mermaid\n{drawn}```" in (ROOT / "docs" / "pipeline.md").read_text(), "ser pipeline draw"
+    for shown in ("metrics: Metrics", "confusion: ClassificationMetrics", "report: HTML", "card: Markdown"):
+        assert shown in drawn
+
+
+def test_the_picture_shows_shards_as_a_loop_that_is_gathered(tmp_path: Path) -> None:
+    compile_pipeline(tmp_path / "pipeline.yaml", Shape(shards=2))
+    drawn = mermaid(load_documents(tmp_path / "pipeline.yaml")[0]).splitlines()
+    assert "  task_validate -- digest, findings --> task_for_loop_2" in drawn
+    assert "  task_gather_examples --> task_train" in drawn
 
 
 def test_a_fixed_image_needs_no_parameter(tmp_path: Path) -> None:
@@ -56,13 +78,14 @@ def test_a_fixed_image_needs_no_parameter(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # nine processes, each of which imports TensorFlow
+@pytest.mark.timeout(600)  # three processes, two of which import TensorFlow
 def test_the_components_publish_and_label_on_the_local_runner(tmp_path: Path) -> None:
     """In a process of its own: kfp's local runner keeps its settings for good."""
     manifest = write_synthetic(tmp_path / "data", speakers=5, takes=2)
     store = tmp_path / "store"
     code = f"""
 from kfp import local
+from training_pipeline.kubeflow.diagram import mermaid
 from training_pipeline.kubeflow.pipeline import Shape, make_pipeline
 local.init(local.SubprocessRunner(use_venv=False), pipeline_root={str(tmp_path / "root")!r})
 make_pipeline(Shape(volumes=False))(
@@ -78,10 +101,92 @@ make_pipeline(Shape(volumes=False))(
     assert card["evaluation"]["held_out"]["speakers"] == ["00"]
 
 
+def validated(data: object, report: Path, *, model: str = "mlp", servers: str = "offline") -> tuple[str, str]:
+    return work.validate(str(data), model, servers, "canary", 0.1, str(report))
+
+
 def test_the_data_sets_of_a_run_are_separated_by_commas(tmp_path: Path) -> None:
     sets = [write_synthetic(tmp_path / name, speakers=3, takes=1, seed=n) for n, name in enumerate(("one", "other"))]
-    digest = work.validate(f"{sets[0]}, {sets[1]}", str(tmp_path / "report.md"))
-    assert digest == read_all(sets).digest
+    digest, findings = validated(f"{sets[0]}, {sets[1]}", tmp_path / "report.md")
+    assert (digest, findings) == (read_all(sets).digest, "")
     assert "| one/00 | 3 |" in (tmp_path / "report.md").read_text()
-    with pytest.raises(DataError, match="names no data set"):
-        work.validate(" , ", str(tmp_path / "report.md"))
+
+
+def test_what_is_wrong_with_the_data_is_in_the_report_and_stops_the_next_task(tmp_path: Path) -> None:
+    broken = write_synthetic(tmp_path / "broken", speakers=3, takes=1)
+    clip = sorted(broken.parent.glob("*.wav"))[0]
+    clip.write_bytes(b"RIFF")
+    for number, (data, said) in enumerate(((broken, clip.name), (" , ", "names no data set"))):
+        report = tmp_path / f"{number}.md"
+        digest, findings = validated(data, report)
+        assert digest == ""
+        assert said in findings
+        assert said in report.read_text()
+        for task in (work.validated, partial(work_features, model="mlp")):
+            with pytest.raises(DataError, match=f"{re.escape(findings[:40])}.*the report of `validate`"):
+                task(str(data), tmp_path / "copy", digest, findings)
+
+
+def work_features(data: str, examples: Path, digest: str, findings: str, model: str) -> None:
+    work.features(data, digest, findings, model, 0, 1, "1", str(examples))
+
+
+def test_model_servers_and_the_models_name_are_looked_at_before_the_data(tmp_path: Path) -> None:
+    for servers, error, said in (
+        ("nowhere.invalid:8500", NotServedError, "no model server answers at nowhere.invalid:8500"),
+        ("models", NotServedError, "host:port is needed"),
+        (" , ", OptionError, "a label needs `servers`"),
+    ):
+        with pytest.raises(error, match=said):
+            validated("/nowhere", tmp_path / "report.md", servers=servers)
+    with pytest.raises(UnknownModelError, match="no model 'mpl'"):
+        validated("/nowhere", tmp_path / "report.md", model="mpl")
+
+
+@pytest.mark.parametrize(("cpu", "processes"), [("500m", 1), ("1", 1), ("1500m", 2), ("1.5", 2), ("8", 8), ("0", 1)])
+def test_there_is_a_process_for_each_cpu_that_was_asked_for(cpu: str, processes: int) -> None:
+    assert work.workers(cpu) == processes
+
+
+@pytest.mark.parametrize("cpu", ["", "many", "1Gi", "nan", "inf"])
+def test_a_cpu_request_that_is_none_is_refused(cpu: str) -> None:
+    with pytest.raises(OptionError, match="it must be a number of CPUs"):
+        work.workers(cpu)
+
+
+def test_tasks_that_compute_nothing_import_no_tensorflow(tmp_path: Path) -> None:
+    manifest = write_synthetic(tmp_path / "data", speakers=3, takes=1)
+    code = f"""
+import sys
+from training_pipeline.kubeflow.work import data
+digest, findings = data.validate({str(manifest)!r}, "mlp", "offline", "canary", 1.0, {str(tmp_path / "report.md")!r})
+for shard in range(2):
+    data.features({str(manifest)!r}, digest, findings, "mlp", shard, 2, "1", {str(tmp_path)!r} + f"/{{shard}}")
+data.gather([{str(tmp_path / "0")!r}, {str(tmp_path / "1")!r}], {str(tmp_path / "all")!r})
+print("tensorflow" in sys.modules, "keras" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_a_client_certificate_comes_from_the_secret_of_the_ca(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    for client in (False, True):
+        compile_pipeline(path, Shape(tls_secret="model-server-tls", tls_client=client))
+        pipeline, platform = load_documents(path)
+        executors = pipeline["deploymentSpec"]["executors"]
+        secrets = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for name in ("exec-validate", "exec-release"):
+            given = {one["name"]: Path(one["value"]).name for one in executors[name]["container"]["env"]}
+            expected = {"PIPELINE_SERVER_CA_FILE": "ca.crt"}
+            if client:
+                expected |= {
+                    "PIPELINE_SERVER_CLIENT_CERT_FILE": "tls.crt",
+                    "PIPELINE_SERVER_CLIENT_KEY_FILE": "tls.key",
+                }
+            assert given == expected
+            (secret,) = secrets[name]["secretAsVolume"]
+            assert secret["secretName"] == "model-server-tls"
+        assert "secretAsVolume" not in secrets["exec-train"]
+    with pytest.raises(OptionError, match="needs the Secret"):
+        Shape(tls_client=True)

@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ from ser.main import app
 from ser.options import with_options
 from speech_emotion.channel import TlsError
 from training_pipeline.kubeflow import components
-from training_pipeline.kubeflow.parameters import CLAIMS, BackendError, parse, signature
+from training_pipeline.kubeflow.parameters import CLAIMS, BackendError, parse, run_name, signature, types_of
+from training_pipeline.kubeflow.pipeline import Shape
 from training_pipeline.retraining.options import Default, Label, OptionError, Options, declared, options_table
 from training_pipeline.retraining.run import run
 
 ROOT = Path(__file__).parents[3]
 OPTIONS = list(declared())
+COMPILED: dict[str, Any] = next(yaml.safe_load_all((ROOT / "k8s" / "pipeline.yaml").read_text()))
+TYPES = types_of(COMPILED)
 GIVEN: dict[str, Any] = {"data": ("d",), "servers": ("s:1",)}
 
 
@@ -92,9 +96,9 @@ def test_a_label_that_no_server_backs_is_refused() -> None:
 
 
 def test_the_pipelines_parameters_are_the_options_and_what_kubernetes_needs() -> None:
-    parameters = signature("image:1").parameters
+    parameters = signature(**Shape().defaults).parameters
     shared = {option.name: option for option in OPTIONS if option.kubeflow is not Default.HERE_ONLY}
-    assert set(parameters) == {"image", *CLAIMS, *shared}
+    assert set(parameters) == {"image", "cpu", "memory", *CLAIMS, *shared}
     for name, option in shared.items():
         assert parameters[name].annotation is (option.kind if option.kind in (int, float) else str)
         if option.kubeflow is Default.SAME:
@@ -102,9 +106,9 @@ def test_the_pipelines_parameters_are_the_options_and_what_kubernetes_needs() ->
 
 
 def test_the_compiled_pipeline_has_these_parameters() -> None:
-    compiled = next(yaml.safe_load_all((ROOT / "k8s" / "pipeline.yaml").read_text()))
+    compiled = COMPILED
     inputs = compiled["root"]["inputDefinitions"]["parameters"]
-    expected = signature("speech-emotion-pipeline:latest").parameters
+    expected = signature(**Shape().defaults).parameters
     assert {name: shown["defaultValue"] for name, shown in inputs.items()} == {
         name: parameter.default for name, parameter in expected.items()
     }
@@ -112,51 +116,74 @@ def test_the_compiled_pipeline_has_these_parameters() -> None:
 
 def test_a_component_takes_an_option_by_its_name_and_type() -> None:
     # Only a component's own source reaches its container, so its signature is written out: this holds the two together.
-    parameters = signature("image:1").parameters
+    parameters = signature(**Shape().defaults).parameters
     named = [getattr(components, name) for name in dir(components)]
     taken_by = [
         inspect.signature(component.python_func).parameters for component in named if hasattr(component, "python_func")
     ]
-    assert len(taken_by) == 9
+    assert len(taken_by) == 5
     shared = [(one, parameters[name]) for taken in taken_by for name, one in taken.items() if name in parameters]
-    assert {one.name for one, _ in shared} == set(parameters) - {"image", "load_timeout_s", *CLAIMS}
+    assert {one.name for one, _ in shared} == set(parameters) - {"image", "memory", *CLAIMS}
     assert [one for one, parameter in shared if one.annotation is not parameter.annotation] == []
 
 
-def test_parameters_of_a_run_have_their_types() -> None:
-    assert parse(
-        ["servers=", "name=true", "licence=CC BY: 4.0", "seed=3", "data_name=2026", "data_pvc=7"], "i", known=True
-    ) == {
-        "image": "i",
+def test_parameters_of_a_run_have_the_types_that_the_pipeline_declares() -> None:
+    pairs = ["servers=", "name=123", "licence=CC BY: 4.0", "seed=3", "data_name=2026", "data_pvc=7", "cpu=2"]
+    assert parse(pairs, TYPES) == {
         "servers": "",
-        "name": "true",
+        "name": "123",
         "licence": "CC BY: 4.0",
         "seed": 3,
         "data_name": "2026",
         "data_pvc": "7",
+        "cpu": "2",
     }
-    assert parse(["margin=1"], "i", known=True)["margin"] == 1.0
+    assert parse(["margin=1"], TYPES)["margin"] == 1.0
 
 
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        ("colour=red", "no parameter colour: there are confidence, data"),
-        ("seed=many", "seed is 'many'; it must be a number"),
-        ("seed=1.5", "seed is '1.5'; it must be a number"),
+        ("colour=red", "no parameter colour: there are cache_max_bytes, confidence, cpu"),
+        ("seed=many", "seed is 'many'; it must be a whole number"),
+        ("seed=1.5", "seed is '1.5'; it must be a whole number"),
+        ("margin=much", "margin is 'much'; it must be a number"),
         ("confidence=2", "confidence is 2.0; it must be at least 0 and at most 1"),
         ("offline=1", "no parameter offline"),
     ],
 )
 def test_a_parameter_that_a_run_cannot_have_is_refused_before_it_is_submitted(pair: str, said: str) -> None:
     with pytest.raises(OptionError, match=re.escape(said)):
-        parse([pair], "i", known=True)
+        parse([pair], TYPES)
 
 
-def test_a_pipeline_of_another_shape_may_have_other_parameters() -> None:
-    assert parse(["colour=red", "depth=3"], "i", known=False) == {"image": "i", "colour": "red", "depth": 3}
+def test_a_pipeline_of_another_shape_declares_its_own_parameters() -> None:
+    types = {"colour": "STRING", "depth": "NUMBER_INTEGER", "deep": "BOOLEAN", "sizes": "LIST", "seed": "STRING"}
+    pairs = ["colour=7", "depth=3", "deep=true", "sizes=[1, 2]", "seed=one"]
+    expected = {"colour": "7", "depth": 3, "deep": True, "sizes": [1, 2], "seed": "one"}
+    assert parse(pairs, types) == expected
+    with pytest.raises(OptionError, match="deep is 'yes'; it must be true or false"):
+        parse(["deep=yes"], types)
+    with pytest.raises(OptionError, match=r"sizes is .*; it must be JSON"):
+        parse(["sizes=1, 2"], types)
     with pytest.raises(BackendError, match="name=value"):
-        parse(["nonsense"], "i", known=False)
+        parse(["nonsense"], types)
+    with pytest.raises(BackendError, match="not a compiled pipeline"):
+        types_of({"apiVersion": "v1"})
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({}, "mlp data"),
+        ({"model": "ann", "data": "/data/ravdess"}, "ann ravdess"),
+        ({"data": "/data/calls/manifest.csv, s3://bucket/nemo/"}, "mlp calls+nemo"),
+        ({"data": "/data/2026.csv", "model": "edge"}, "edge 2026"),
+        ({"data": "/data/ravdess", "data_name": "RAVDESS speech"}, "mlp RAVDESS speech"),
+    ],
+)
+def test_a_run_is_called_by_its_model_its_data_and_the_time(given: dict[str, str], name: str) -> None:
+    assert run_name(given, datetime(2026, 11, 28, 3, 5, 7, tzinfo=UTC)) == f"{name} 2026-11-28 03:05:07"
 
 
 def test_the_chart_passes_only_options_that_there_are() -> None:

@@ -12,9 +12,10 @@ from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError, FailedCheckError
-from training_pipeline.kubeflow import work as kubeflow_work
+from training_pipeline.kubeflow.work import data as kubeflow_data
 from training_pipeline.retraining import steps
 from training_pipeline.retraining.check import check
+from training_pipeline.retraining.features import gather_features, make_features
 from training_pipeline.savedmodel.golden import PATH, PROVENANCE, golden_windows
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.savedmodel.trained import load_trained
@@ -35,7 +36,7 @@ def job(manifest: Path) -> Job:
 def work(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features, a trained network and a candidate of the synthetic set."""
     work = tmp_path_factory.mktemp("work")
-    steps.make_features(job, work / "examples")
+    make_features(job, work / "examples")
     examples = Examples.load(work / "examples", job.data)
     steps.train_model(job, examples, work / "trained")
     steps.evaluate_model(job, examples, load_trained(work / "trained"), work / "candidate", work / "report", folds=2)
@@ -44,8 +45,8 @@ def work(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_features_in_processes_and_in_shards_are_the_same(job: Job, work: Path, tmp_path: Path) -> None:
     for shard in range(2):
-        steps.make_features(job, tmp_path / f"{shard}", shard=shard, shards=2, workers=2)
-    steps.gather_features([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
+        make_features(job, tmp_path / f"{shard}", shard=shard, shards=2, workers=2)
+    gather_features([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
     whole, gathered = Examples.load(work / "examples"), Examples.load(tmp_path / "all")
     assert [clip.path for clip in gathered.clips] == [clip.path for clip in whole.clips]
     assert (gathered.emotions, gathered.data.digest) == (whole.emotions, job.data.digest)
@@ -60,7 +61,7 @@ def test_a_job_of_another_process_is_the_same_job(job: Job, work: Path) -> None:
 
 def test_a_data_set_that_changed_meanwhile_is_refused(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has changed since it was validated"):
-        kubeflow_work.features(str(manifest), "another", "mlp", 0, 1, str(tmp_path / "examples"))
+        kubeflow_data.features(str(manifest), "another", "", "mlp", 0, 1, "1", str(tmp_path / "examples"))
     assert list(tmp_path.iterdir()) == []
 
 
