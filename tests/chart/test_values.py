@@ -90,7 +90,8 @@ def test_readme_and_schema_are_current() -> None:
 
 def test_every_value_is_read_by_a_template(tmp_path: Path) -> None:
     """Changing a value changes the manifests, or is refused in a sentence of the chart's own."""
-    bases = [ALL_ON, {"gateway": SCALED, "modelServer": {**SCALED, "engine": "builtin"}}, BUCKET]
+    builtin = {**SCALED, "engine": "builtin", "resources": {"limits": {"cpu": 4}}}
+    bases = [ALL_ON, {"gateway": SCALED, "modelServer": builtin}, BUCKET]
     plain = [rendered(tmp_path, base) for base in bases]
 
     def read(leaf: tuple[tuple[str, ...], object]) -> bool:

@@ -7,7 +7,7 @@ if [ ! -e "$store/models.config" ]; then
   part=$(mktemp -d "$store/.fill.XXXXXX")
   trap 'rm -rf "$part"' EXIT
   cp -R "$source/." "$part"
-  chmod -R u+rwX,go+rX "$part"
+  chmod -R ug+rwX,o+rX "$part"  # by the group too: the cluster may choose another user next time
   for folder in "$source"/*/*/saved_model.pb; do
     version=$(dirname "${folder#"$source/"}")
     mkdir -p "$store/$(dirname "$version")"

@@ -5,13 +5,13 @@
 {{- default $full .Values.fullnameOverride | replace "." "-" | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Set whatever a map lacks to another's values, at every depth: (list MAP OTHER) */}}
+{{/* Set whatever a map lacks to another's values, at every depth: (list MAP OTHER). A field that a security context lacks was taken away. */}}
 {{- define "speech-emotion.fill" -}}
 {{- $map := index . 0 -}}
 {{- range $key, $value := index . 1 -}}
 {{- if not (hasKey $map $key) -}}
 {{- $_ := set $map $key $value -}}
-{{- else if and (kindIs "map" $value) (kindIs "map" (index $map $key)) -}}
+{{- else if and (kindIs "map" $value) (kindIs "map" (index $map $key)) (not (hasSuffix "ecurityContext" $key)) -}}
 {{- include "speech-emotion.fill" (list (index $map $key) $value) -}}
 {{- end -}}
 {{- end -}}
@@ -122,19 +122,39 @@ automountServiceAccountToken: false
 {{- mulf (float64 $number) (index $units (trimPrefix $number (toString .)) | default 1) | int64 -}}
 {{- end -}}
 
-{{- define "speech-emotion.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile: {type: RuntimeDefault}
+{{/* A security context without the fields that are null: .Values.gateway.podSecurityContext */}}
+{{- define "speech-emotion.securityContext" -}}
+{{- $kept := dict -}}
+{{- range $field, $value := . -}}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $kept $field $value }}{{ end -}}
+{{- end -}}
+{{- toYaml $kept -}}
 {{- end -}}
 
-{{- define "speech-emotion.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{/* IP families of a Service */}}
+{{- define "speech-emotion.ipFamilies" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.service.ipFamilies }}
+ipFamilies: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Threads of a model server: as set, or as many as its container may use cores; empty where nothing says so, or flags of its own do. */}}
+{{- define "speech-emotion.modelServerThreads" -}}
+{{- with .Values.modelServer -}}
+{{- $resources := .resources | default dict -}}
+{{- $cpu := coalesce ($resources.limits | default dict).cpu ($resources.requests | default dict).cpu | default "" | toString -}}
+{{- if regexMatch "--tensorflow_[a-z_]+_parallelism" (join " " .extraArgs) -}}
+{{- else if .threads -}}
+{{- .threads -}}
+{{- else if hasSuffix "m" $cpu -}}
+{{- divf (trimSuffix "m" $cpu) 1000 | ceil -}}
+{{- else if ne $cpu "" -}}
+{{- float64 $cpu | ceil -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* What every pod of a component says alike: (list $ "gateway" .Values.gateway) */}}
@@ -144,7 +164,7 @@ capabilities: {drop: [ALL]}
 enableServiceLinks: false
 automountServiceAccountToken: false
 serviceAccountName: {{ include "speech-emotion.serviceAccountName" . }}
-securityContext: {{- include "speech-emotion.podSecurity" $ | nindent 2 }}
+securityContext: {{- include "speech-emotion.securityContext" $values.podSecurityContext | nindent 2 }}
 {{- with include "speech-emotion.pullSecrets" $ }}
 {{ . }}
 {{- end }}

@@ -33,7 +33,7 @@
 name: model-store
 image: {{ include "speech-emotion.image" (list $ .Values.gateway.image) }}
 imagePullPolicy: {{ .Values.gateway.image.pullPolicy }}
-securityContext: {{- include "speech-emotion.containerSecurity" . | nindent 2 }}
+securityContext: {{- include "speech-emotion.securityContext" .Values.modelServer.securityContext | nindent 2 }}
 restartPolicy: Always
 command: [ser, models, sync, {{ $bucket.url | quote }}, /models]
 args:

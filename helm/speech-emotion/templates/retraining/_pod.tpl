@@ -14,7 +14,7 @@ template:
       - name: retraining
         image: {{ include "speech-emotion.image" (list $ $values.image) }}
         imagePullPolicy: {{ $values.image.pullPolicy }}
-        securityContext: {{- include "speech-emotion.containerSecurity" . | nindent 10 }}
+        securityContext: {{- include "speech-emotion.securityContext" $values.securityContext | nindent 10 }}
         args:
           - ser
           - pipeline
