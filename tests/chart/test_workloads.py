@@ -193,6 +193,26 @@ def test_a_server_has_threads_for_twice_the_calls_of_all_gateways() -> None:
     assert flags("modelServer.grpcMaxThreads=7")["grpc_max_threads"] == "7"
 
 
+@pytest.mark.parametrize(
+    ("sets", "request_mib"),
+    [
+        ((), 384 + 2 * 320),
+        (("modelServer.loadedVersions=3",), 384 + 3 * 320),
+        (("modelServer.batching.enabled=true",), 384 + 2 * 320 + 256),
+        (("modelServer.engine=builtin",), 640 + 2 * 320),
+    ],
+)
+def test_a_server_s_memory_follows_from_what_it_loads(sets: tuple[str, ...], request_mib: int) -> None:
+    resources = container(render(*sets), "-model-server")["resources"]
+    assert resources["requests"]["memory"] == f"{request_mib}Mi"
+    assert resources["limits"] == {"memory": f"{2 * request_mib}Mi"}
+    chosen = container(render(*sets, "modelServer.resources.requests.memory=3Gi"), "-model-server")["resources"]
+    assert chosen["requests"] == {**resources["requests"], "memory": "3Gi"}
+    assert chosen["limits"] == {"memory": f"{6 * 1024}Mi"}
+    limited = container(render(*sets, "modelServer.resources.limits.memory=9Gi"), "-model-server")["resources"]
+    assert limited == {"requests": resources["requests"], "limits": {"memory": "9Gi"}}
+
+
 def test_batching_is_off_until_it_is_asked_for() -> None:
     assert "enable_batching" not in flags()
     batching = ("modelServer.batching.enabled=true", "modelServer.batching.timeoutMicros=500")
@@ -251,7 +271,7 @@ def test_the_built_in_engine_has_the_same_flags_and_probes() -> None:
     )
     assert builtin["image"] == f"speech-emotion/model_server:{APP_VERSION}"
     assert "command" not in builtin, "the image's own entry point"
-    differing = ("image", "command")
+    differing = ("image", "command", "resources")
     assert {k: v for k, v in builtin.items() if k not in differing} == {
         k: v for k, v in official.items() if k not in differing
     }

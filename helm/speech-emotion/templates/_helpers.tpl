@@ -256,6 +256,17 @@ spec:
 {{- end -}}
 {{- end -}}
 
+{{/* The container's requests and limits: memory follows from the engine and from what it loads, unless it is set. */}}
+{{- define "speech-emotion.modelServerResources" -}}
+{{- with .Values.modelServer -}}
+{{- $mebibytes := add (ternary 640 384 (eq .engine "builtin")) (mul 320 .loadedVersions) (ternary 256 0 .batching.enabled) -}}
+{{- $request := (.resources.requests | default dict).memory | default (printf "%dMi" $mebibytes) -}}
+{{- $limit := printf "%dMi" (div (mul 2 (include "speech-emotion.bytes" $request | int64)) 1048576) -}}
+{{- $memory := dict "requests" (dict "memory" $request) "limits" (dict "memory" $limit) -}}
+{{- mergeOverwrite $memory (deepCopy .resources) | toYaml -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Calls that a model server answers at once: twice what all gateways can send, also while one is replaced. */}}
 {{- define "speech-emotion.grpcMaxThreads" -}}
 {{- $gateways := ternary .Values.gateway.autoscaling.maxReplicas .Values.gateway.replicas (or .Values.gateway.autoscaling.enabled (kindIs "invalid" .Values.gateway.replicas)) -}}
