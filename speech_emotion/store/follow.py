@@ -11,6 +11,9 @@ from speech_emotion.store.base import Store
 from speech_emotion.store.errors import NoSuchVersionError
 from speech_emotion.store.sync import Copy
 
+REOPEN_S = 15.0
+"""Seconds after which a store that fails is opened again, which takes the work of a second."""
+
 
 class Follower:
     """Follows a store with a copy, and says what changes: versions, labels, and what is wrong, once for each cause.
@@ -36,6 +39,7 @@ class Follower:
         self._models = list(models)
         self._say, self._complain = say, complain
         self._store: Store | None = None
+        self._opened_at = 0.0
         self._fingerprint: str | None = None
         self._causes: set[str] = set()
         self.synced_at = 0.0
@@ -66,6 +70,7 @@ class Follower:
 
     def _bring_up(self) -> None:
         if self._store is None:
+            self._opened_at = time.monotonic()
             self._store = self._open()
         fingerprint = self._store.fingerprint()
         if fingerprint is not None and fingerprint == self._fingerprint and not self._copy.lingering:
@@ -78,8 +83,9 @@ class Follower:
         self._fingerprint = fingerprint
 
     def _failed(self, error: Exception) -> None:
-        # Opened anew: renewed credentials and addresses are read then.
-        self._store = self._fingerprint = None
+        self._fingerprint = None
+        if time.monotonic() - self._opened_at >= REOPEN_S:
+            self._store = None  # renewed credentials are read when it is opened
         self.failures += 1
         self.problem = str(error)
         cause = _cause(error)

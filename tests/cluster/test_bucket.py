@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from speech_emotion.store.bucket import BucketStore
 from speech_emotion.store.labels import promote
 from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import ModelServers
@@ -18,12 +19,22 @@ from tests.cluster.kit import CHART, ROOT, Cluster, wait_for
 from tests.cluster.release import Release
 from tests.cluster.traffic import Traffic
 from tests.support.clips import tone
+from training_pipeline.data.synthetic import write_synthetic
 
 NAME = "speech_emotion"
 FIRST, SECOND = ROOT / "models" / NAME / "1", ROOT / "models" / "edge" / "1"
 """Two small versions that ship."""
 VALUES = CHART / "ci" / "bucket-values.yaml"
 PROMOTIONS = 20
+JOB = (
+    "retraining.job.enabled=true",
+    "retraining.data.path=s3://models/recordings/manifest.csv",
+    "retraining.model=mlp",
+    "retraining.resources.requests.cpu=50m",
+    "retraining.retries=0",
+    "retraining.extraArgs={--folds=0}",
+    "retraining.label=none",  # of other emotions than those that answer clients
+)
 WITHIN_S = 10.0
 
 
@@ -62,10 +73,10 @@ def metric(address: str, name: str) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
-def stable_in(address: str) -> int:
-    """The version that a server answers with for `stable`."""
-    found = requests.get(f"http://{address}:8501/v1/models/{NAME}/labels/stable/metadata", timeout=10).json()
-    return int(found["model_spec"]["version"])
+def answers_for(address: str, label: str) -> int:
+    """The version that a server answers with for a label; 0 where it does not know the label."""
+    found = requests.get(f"http://{address}:8501/v1/models/{NAME}/labels/{label}/metadata", timeout=10)
+    return int(found.json()["model_spec"]["version"]) if found.ok else 0
 
 
 def answering(release: Release) -> int:
@@ -74,14 +85,13 @@ def answering(release: Release) -> int:
     return int(body["model"]["version"])
 
 
-def promoted(release: Release, server: S3Server, number: int) -> float:
+def promoted(release: Release, store: BucketStore, number: int) -> float:
     """Promote a version from outside of the cluster; seconds until every server and a client get it."""
-    servers = ModelServers([f"{address}:8500" for address in addresses(release)], timeout_s=60)
-    promote(server.store(), NAME, number, servers=servers)
-    begun = time.monotonic()
     waiting = addresses(release)
+    promote(store, NAME, number, servers=ModelServers([f"{address}:8500" for address in waiting], timeout_s=60))
+    begun = time.monotonic()
     while waiting or answering(release) != number:
-        waiting = [address for address in waiting if stable_in(address) != number]
+        waiting = [address for address in waiting if answers_for(address, "stable") != number]
         assert time.monotonic() - begun < 60, f"not promoted: {waiting}"
         time.sleep(0.1)
     return time.monotonic() - begun
@@ -106,15 +116,34 @@ def test_servers_start_once_the_bucket_has_a_version(release: Release, server: S
     assert "Phase:          Succeeded" in release.cluster.helm("test", release.name, "-n", release.namespace)
 
 
+@pytest.fixture(scope="module")
+def retraining(release: Release, server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Job that trains on recordings in the bucket and publishes to it, and goes on beside the tests."""
+    folder = tmp_path_factory.mktemp("data") / "recordings"
+    write_synthetic(folder)
+    server.store().files.put(str(folder), "models", recursive=True)
+    release.helm("upgrade", sets=JOB, wait=False)
+    return f"job/{release.full_name}-retraining-2"
+
+
 def test_twenty_promotions_lose_no_request_and_are_quick(
-    release: Release, server: S3Server, report: Callable[[str, object], None]
+    release: Release, server: S3Server, retraining: str, report: Callable[[str, object], None]
 ) -> None:
+    assert retraining
+    store = server.store()
     with Traffic(release, clients=3, pause_s=0.1) as traffic:
-        seconds = [promoted(release, server, 1 + turn % 2) for turn in range(1, PROMOTIONS + 1)]
+        seconds = [promoted(release, store, 1 + turn % 2) for turn in range(1, PROMOTIONS + 1)]
     report("bucket", {"promoted_s": [round(each, 1) for each in seconds], **traffic.report.summary()})
     assert traffic.unheard == 0
     assert [(record.status, record.body) for record in traffic.report.failed] == []
     assert max(seconds) < WITHIN_S
+
+
+def test_retraining_publishes_to_the_bucket(release: Release, server: S3Server, retraining: str) -> None:
+    release.kubectl("wait", retraining, "--for=condition=Complete", "--timeout=300s", timeout_s=320)
+    assert server.store().versions(NAME) == [1, 2, 3]
+    loaded = [f"http://{address}:8501/v1/models/{NAME}/versions/3/metadata" for address in addresses(release)]
+    wait_for("version 3", lambda: all(requests.get(url, timeout=10).ok for url in loaded), 60)
 
 
 def test_what_is_loaded_answers_whatever_happens_to_the_bucket(release: Release, server: S3Server) -> None:
@@ -139,7 +168,7 @@ def test_what_is_loaded_answers_whatever_happens_to_the_bucket(release: Release,
         with traffic.phase("back"):
             server.start()
             wait_for("the copy", lambda: metric(address, synced) > before, 60)
-            assert promoted(release, server, 2) < WITHIN_S
+            assert promoted(release, server.store(), 2) < WITHIN_S
         with traffic.phase("held"), server.held():
             time.sleep(5)
         with traffic.phase("other keys"):
@@ -148,7 +177,7 @@ def test_what_is_loaded_answers_whatever_happens_to_the_bucket(release: Release,
             server.start()
             wait_for("the sidecar's word", told("ignature|orbidden|denied"), 90)
             give_keys(release, server)
-            assert promoted(release, server, 1) < 60  # kubelet brings the Secret
+            assert promoted(release, server.store(), 1) < 60  # kubelet brings the Secret
         with traffic.phase("emptied"):
             store = server.store()
             config = store.files.cat_file(f"{store.root}/models.config")
@@ -172,4 +201,4 @@ def test_nothing_stays_when_it_is_uninstalled(release: Release, server: S3Server
     selector = f"app.kubernetes.io/instance={release.name}"
     kinds = "deployments,services,configmaps,secrets,cronjobs,persistentvolumeclaims"
     assert release.kubectl("get", kinds, "-l", selector, "-o", "name").split() == []
-    assert server.store().versions(NAME) == [1, 2]
+    assert server.store().versions(NAME) == [1, 2, 3]

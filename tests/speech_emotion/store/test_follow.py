@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from speech_emotion.store import bucket as bucket_module
+from speech_emotion.store import follow
 from speech_emotion.store.base import Store
 from speech_emotion.store.bucket import BucketStore
 from speech_emotion.store.exposition import served
@@ -61,6 +62,7 @@ def followed(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         quick = {"connect_timeout": 1, "read_timeout": 0.3, "retries": {"total_max_attempts": 1}}
         monkeypatch.setattr(bucket_module, "S3_CONFIG", quick)
         monkeypatch.setattr("s3fs.S3FileSystem.retries", 2)
+        monkeypatch.setattr(follow, "REOPEN_S", 0.0)
         found = Followed(s3_store(s3_endpoint), s3, tmp_path / "copy")
         for content in ("first", "second"):
             found.publish(tmp_path, content)
@@ -148,6 +150,7 @@ def test_a_bucket_that_does_not_exist_and_a_bad_address_are_sentences(
 ) -> None:
     for name, value in {**KEYS, "AWS_ENDPOINT_URL_S3": s3_endpoint}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(follow, "REOPEN_S", 0.0)
     complaints: list[str] = []
     follower = Follower(lambda: open_store("s3://nowhere/store"), Copy(tmp_path), say=print, complain=complaints.append)
     follower.look()
@@ -170,6 +173,19 @@ def test_credentials_are_read_anew_after_a_failure(
     file.write_text("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
     followed.follower.look()
     assert followed.said[-1] == "the copy is whole"
+
+
+def test_a_store_that_fails_is_not_opened_at_every_look(tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    def open_store_here() -> Store:
+        opened.append("opened")
+        return FolderStore(tmp_path / "nothing")
+
+    follower = Follower(open_store_here, Copy(tmp_path / "copy"), say=print, complain=print)
+    for _ in range(5):
+        follower.look()
+    assert (follower.failures, opened) == (5, ["opened"])
 
 
 def test_a_restarted_follower_is_ready_by_the_copy_that_is_there(followed: Followed) -> None:
