@@ -137,6 +137,7 @@ lowest:  ## a part of the suite on the lowest versions that pyproject.toml allow
 version:  ## set the version of pyproject.toml in the chart, the Dockerfiles and the examples
 	sed -i -E 's/^(ARG VERSION=).*/\1$(VERSION)/' Dockerfile.gateway Dockerfile.pipeline Dockerfile.model_server
 	sed -i -E 's/^((version|appVersion|valuesOf): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml helm/speech-emotion/values.yaml
+	sed -i -E 's/^( +(version|targetRevision): ).*/\1$(VERSION)/' k8s/gitops/*.yaml
 	$(BIN)/python helm/generate.py
 	sed -i -E 's#(speech-emotion/(gateway|pipeline|compose-model-server):)[0-9][0-9.]*#\1$(VERSION)#' compose.yaml k8s/model-store.yaml k8s/volumes.yaml k8s/README.md k8s/recurring-run.yaml docs/plugins.md
 
