@@ -31,7 +31,7 @@ class Release:
         self.host = f"{name}.localhost"
         self._values = ["-f", str(values)] if values else []
         engine = () if REAL else ("modelServer.engine=builtin",)
-        self._sets = [f"gateway.ingress.host={self.host}", *SMALL, *engine, *sets]
+        self.sets = [f"gateway.ingress.host={self.host}", *SMALL, *engine, *sets]
         self.full_name = f"{name}-speech-emotion"
 
     def create_namespace(self) -> None:
@@ -43,7 +43,7 @@ class Release:
 
     def helm(self, verb: str, *arguments: str, sets: Sequence[str] = (), wait: bool = True, **options: Any) -> str:
         """`helm install` or `helm upgrade` with this release's values and more."""
-        words = [*self._values, *(word for each in (*self._sets, *sets) for word in ("--set", each)), *arguments]
+        words = [*self._values, *(word for each in (*self.sets, *sets) for word in ("--set", each)), *arguments]
         if wait:
             words += ["--wait", "--timeout", "300s"]
         return self.cluster.helm(verb, self.name, CHART, "-n", self.namespace, *words, timeout_s=320, **options)
@@ -75,6 +75,12 @@ class Release:
         """Post a clip through the ingress."""
         headers = {"Host": self.host}
         return requests.post(self.url, files={"file": ("clip.wav", data)}, headers=headers, timeout=timeout_s)
+
+    def wait_for_rollout(self) -> None:
+        """Until every pod is of the newest revision and ready."""
+        for component in ("gateway", "model-server"):
+            deployment = f"deployment/{self.full_name}-{component}"
+            self.kubectl("rollout", "status", deployment, "--timeout=300s", timeout_s=310)
 
     def wait_for_answer(self, seconds: float = 120) -> float:
         """Seconds until the ingress leads to an answer."""
