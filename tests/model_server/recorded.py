@@ -11,12 +11,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
+import grpc
+import pytest
+from google.protobuf import json_format, text_format
 
-from speech_emotion.protos import model_server_config_pb2
+from speech_emotion.protos import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_server_config_pb2,
+    predict_pb2,
+)
 from tests.support.model_server import REPOSITORY, ModelServer
 
 RECORDINGS = Path(os.environ.get("TF_SERVING_RECORDINGS", REPOSITORY.parent / "shared" / "tf_serving"))
+NO_RECORDINGS = f"no recordings at {RECORDINGS} (TF_SERVING_RECORDINGS)"
+_MESSAGES = {
+    "Predict": (predict_pb2.PredictRequest, predict_pb2.PredictResponse),
+    "GetModelMetadata": (
+        get_model_metadata_pb2.GetModelMetadataRequest,
+        get_model_metadata_pb2.GetModelMetadataResponse,
+    ),
+    "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, get_model_status_pb2.GetModelStatusResponse),
+}
 # Which node failed, and inside which function, is the graph's own affair.
 _NODE = re.compile(r"\[\[.*?\]\]$", re.DOTALL)
 # The kernel of oneDNN and that of Eigen have words of their own for a wrong rank; the CPU decides which one runs.
@@ -51,6 +67,23 @@ def recorded_config(models: Path) -> model_server_config_pb2.ModelServerConfig:
     demo.version_labels["canary"] = 3
     config.model_config_list.config.add(name="latest", base_path=str(models), model_platform="tensorflow")
     return config
+
+
+def assert_answered_as_recorded(server: ModelServer, recorded: dict[str, Any]) -> None:
+    """Send a recorded gRPC call to `server` and compare answer, or code and message."""
+    request_type, response_type = _MESSAGES[recorded["rpc"]]
+    request = json_format.ParseDict(recorded["request"], request_type())
+    service = server.models if recorded["rpc"] == "GetModelStatus" else server.predictions
+    call = getattr(service, recorded["rpc"])
+    if "error" in recorded:
+        with pytest.raises(grpc.RpcError) as refused:
+            call(request, timeout=60)
+        assert refused.value.code().name == recorded["error"]["code"]
+        assert comparable(refused.value.details()) == comparable(recorded["error"]["message"])
+        return
+    # Through the message type, so that both sides print defaults and defaults only in one way.
+    expected = json_format.MessageToDict(json_format.ParseDict(recorded["response"], response_type()))
+    assert_same(json_format.MessageToDict(call(request, timeout=60)), expected)
 
 
 def comparable(message: str) -> str:

@@ -1,4 +1,4 @@
-"""Batching by either server: the recorded calls, then batches that run only when they are full."""
+"""Batching by either server: batches that run only when they are full."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 
 HOUR = 3600 * 10**6
-Served = tuple[ModelServer, Path]
 
 
 def start(folder: Path, parameters: str, binary: Path | None) -> ModelServer:
