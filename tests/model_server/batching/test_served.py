@@ -12,7 +12,8 @@ import pytest
 import requests
 from numpy.typing import NDArray
 
-from model_server.tensors import decode
+from model_server.tensors import decode, encode
+from speech_emotion.protos import types_pb2
 from tests.model_server.calls import LABELS, code_of, request, until
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
@@ -127,6 +128,21 @@ def test_different_frame_counts_fail_every_request_of_a_batch(full_only: ModelSe
     for call in send(full_only, features(1), features(1, frames=6)):
         assert call.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert call.details().startswith("Tensors with name 'serving_default_features:0' from different tasks have")
+
+
+def test_a_wrong_type_fails_by_itself_and_in_the_real_server_with_its_batch(
+    full_only: ModelServer, binary: Path | None
+) -> None:
+    wrong = request(features(1))
+    wrong.inputs["features"].Clear()
+    encode(features(1), types_pb2.DT_DOUBLE, wrong.inputs["features"])
+    (good,) = send(full_only, features(1))
+    code, _ = code_of(lambda: full_only.predictions.Predict(wrong, timeout=60))
+    if binary is None:
+        assert code == "INVALID_ARGUMENT"
+        assert_answers([good, *send(full_only, features(1))], [features(1)] * 2)
+    else:
+        assert (code, good.code().name) == ("INTERNAL", "INTERNAL")
 
 
 def test_a_request_without_rows_is_answered_at_once_and_hangs_in_the_real_server(
