@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from model_server.flags import EXIT_CODE, parse_flags
+from speech_emotion.cpus import limit_threads
 from speech_emotion.listening import PORT_ERRORS, host_port, listening_host, open_listener
 
 HOST_VARIABLE = "MODEL_SERVER_HOST"
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
             reason = error.strerror or error
             sys.stderr.write(f"model_server: cannot listen on {host_port(host, port)} ({reason}); set {setting}\n")
             return EXIT_CODE
+    limit_threads()
     # Python reports what TensorFlow raises; its own lines would be one for every bad request.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model_server.serve import serve

@@ -6,10 +6,11 @@ Knows no TensorFlow, so that `--help` and a mistyped flag answer at once.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
+
+from speech_emotion.cpus import cpu_count
 
 EXIT_CODE = 255  # the real server's, for whatever it cannot start with
 
@@ -25,7 +26,7 @@ class Flags:
     port: int = _flag(8500, "TCP port for gRPC; 0: only --grpc_socket_path")
     grpc_socket_path: str = _flag("", "listen on this UNIX socket for gRPC too")
     rest_api_port: int = _flag(0, "TCP port for REST; 0: no REST")
-    rest_api_num_threads: int = _flag(4 * (os.cpu_count() or 1), "REST calls answered at once; more wait")
+    rest_api_num_threads: int = _flag(4 * cpu_count(), "REST calls answered at once; more wait")
     rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds that a REST client may take to send")
     model_name: str = _flag("default", "name of the one model (without --model_config_file)")
     model_base_path: str = _flag("", "absolute path of its version folders (without --model_config_file)")
@@ -42,7 +43,7 @@ class Flags:
     num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request is run; 0: once")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the meta graph to load")
     grpc_max_threads: int = _flag(
-        4 * (os.cpu_count() or 1),
+        4 * cpu_count(),
         "gRPC threads: one waits for calls, each of the others works on one; further calls are refused",
     )
     enable_grpc_healthcheck_service: bool = _flag(False, "serve grpc.health.v1.Health")
@@ -53,9 +54,9 @@ class Flags:
     batching_parameters_file: str = _flag("", "text file with BatchingParameters (with --enable_batching)")
     ssl_config_file: str = _flag("", "text file with an SSLConfig: gRPC is served by TLS; REST is not")
     grpc_channel_arguments: str = _flag("", "comma-separated name=value arguments for the gRPC server")
-    tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0: TensorFlow chooses")
-    tensorflow_intra_op_parallelism: int = _flag(0, "threads within an operation; 0: TensorFlow chooses")
-    tensorflow_inter_op_parallelism: int = _flag(0, "threads between operations; 0: TensorFlow chooses")
+    tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0: one per CPU")
+    tensorflow_intra_op_parallelism: int = _flag(0, "threads within an operation; 0: one per CPU")
+    tensorflow_inter_op_parallelism: int = _flag(0, "threads between operations; 0: one per CPU")
 
 
 # Taken and without effect: they tune what this server does not have.

@@ -22,6 +22,7 @@ from model_server.rpc.server import start_grpc_server
 from model_server.servable import Servable, SessionOptions
 from model_server.warmup import warm_up
 from model_server.watchers import BasePathWatcher, ConfigFileWatcher, read_model_config
+from speech_emotion.cpus import cpu_count
 from speech_emotion.listening import host_port
 
 _log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def serve(flags: Flags, host: str) -> int:
 
 def build_core(flags: Flags) -> ServerCore:
     """The core with its loader and base path watcher, without a configuration yet. Raises ServingError."""
-    session_threads = flags.tensorflow_session_parallelism
+    session_threads = flags.tensorflow_session_parallelism or cpu_count()
     options = SessionOptions(
         tags=tuple(flags.saved_model_tags.split(",")),
         intra_op_threads=flags.tensorflow_intra_op_parallelism or session_threads,

@@ -134,6 +134,9 @@ def evaluate(
     corpora each has a row of its own, and with --leave-one-corpus-out another by models that never heard it.
     """
     from ser.output import progress
+    from speech_emotion.cpus import limit_threads
+
+    limit_threads()  # before numpy and TensorFlow
     from training_pipeline.experiments.evaluate import Evaluation
     from training_pipeline.experiments.evaluate import evaluate as evaluate_by_training
 
@@ -205,6 +208,9 @@ def train(
     It needs two speakers, to calibrate the model on one that it has not heard. An interrupted training resumes.
     """
     from ser.output import progress
+    from speech_emotion.cpus import limit_threads
+
+    limit_threads()  # before numpy and TensorFlow
     from training_pipeline.experiments.train import Training, train_on_all
 
     output_folder(CACHE)

@@ -37,6 +37,9 @@ def run(options: Options, as_json: AsJson = False) -> None:
     import logging
 
     from ser.output import progress
+    from speech_emotion.cpus import limit_threads
+
+    limit_threads()  # before numpy and TensorFlow
     from training_pipeline.retraining.run import run as retrain
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model_server.errors import invalid_argument
 from model_server.text_files import BATCHING_PARAMETERS, read_text
+from speech_emotion.cpus import cpu_count
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Parameters:
     max_batch_size: int = 1000
     batch_timeout_micros: int = 0
     max_enqueued_batches: int = 10
-    num_batch_threads: int = os.cpu_count() or 1
+    num_batch_threads: int = cpu_count()
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length_inputs: bool = False
     enable_large_batch_splitting: bool = False

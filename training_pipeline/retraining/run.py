@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from speech_emotion.channel import Tls
+from speech_emotion.cpus import cpu_count
 from speech_emotion.store.open import open_store
 from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.dataset import DataSet
@@ -92,4 +92,4 @@ def _model_servers(options: Options) -> ModelServers:
 
 def _workers(clips: int) -> int:
     # A process takes seconds to start librosa: too long for a few clips.
-    return min(len(os.sched_getaffinity(0)), clips // 100) or 1
+    return min(cpu_count(), clips // 100) or 1

@@ -2,3 +2,7 @@
 
 Each module imports what its own tasks need: `data` does without TensorFlow.
 """
+
+from speech_emotion.cpus import limit_threads
+
+limit_threads()  # before these imports: a task's container may use fewer CPUs than its node has
