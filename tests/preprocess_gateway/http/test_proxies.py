@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from flask import Flask, jsonify, request
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidRequestLine
 
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http.app import create_app
 from preprocess_gateway.http.page import HEADERS, POLICY, POLICY_BELOW_A_PATH
 from preprocess_gateway.http.proxies import behind_proxies
+from preprocess_gateway.process.probes import ProbeServer
+from preprocess_gateway.process.refusals import refusal
 from preprocess_gateway.settings import MAX_PATH, Settings
 from preprocess_gateway.telemetry import failures
 from preprocess_gateway.telemetry.metrics import Metrics
@@ -252,6 +255,23 @@ def test_pages_of_other_origins_may_use_the_same_routes_below_a_path() -> None:
             assert client.get(path, headers={"Origin": allowed}).headers["Access-Control-Allow-Origin"] == allowed
             assert "Access-Control-Allow-Origin" not in client.get(path, headers=other).headers
         assert "Access-Control-Allow-Origin" not in client.get("/speech/docs", headers={"Origin": allowed}).headers
+
+
+@pytest.mark.parametrize("base_path", ["", "/speech"])
+def test_probes_answer_without_the_base_path_and_below_it(base_path: str) -> None:
+    settings, metrics = Settings(model_server="127.0.0.1:1"), Metrics()
+    with models(settings, metrics) as served:
+        probes = ProbeServer("127.0.0.1", 0, Predictor(settings, served, metrics), metrics, base_path)
+        probes.start()
+        found = {path: probes.answer(path)[0] for path in ("/healthz", "/readyz", "/metrics", "/predict")}
+        assert found == {"/healthz": 200, "/readyz": 503, "/metrics": 200, "/predict": 404}
+        assert {path: probes.answer(f"{base_path}{path}")[0] for path in found} == found
+        assert probes.answer("/other/healthz")[0] == 404
+        probes.close()
+
+
+def test_a_request_that_is_no_http_is_refused_with_the_base_path() -> None:
+    assert b'"/speech/docs#bad_request"' in refusal(InvalidRequestLine("x"), "/speech")
 
 
 def test_metrics_know_a_route_by_its_name_alone() -> None:
