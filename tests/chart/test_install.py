@@ -62,6 +62,13 @@ def run_step(script: str, folder: Path, **variables: str) -> None:
     assert done.returncode == 0
 
 
+def test_the_notes_say_how_long_a_check_from_elsewhere_waits(chart_of_notes: Path) -> None:
+    load = ("modelServer.load.retries=5", "modelServer.load.retryIntervalSeconds=60")
+    assert "-p load_timeout_s=480" in notes(chart_of_notes, "modelStore.type=pvc", *load)
+    for shorter in (("modelStore.type=pvc",), load):
+        assert "load_timeout_s" not in notes(chart_of_notes, *shorter)
+
+
 def test_the_notes_say_in_a_sentence_that_no_registry_has_the_image(chart_of_notes: Path) -> None:
     assert SENTENCE in notes(chart_of_notes)
     assert SENTENCE not in notes(chart_of_notes, "gateway.image.registry=registry.example.org/team")
