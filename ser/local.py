@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from ser.outcomes import ServiceAwayError
 from ser.serve import LOOPBACK, START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
 from speech_emotion.client import Client
 from speech_emotion.input_files import MAX_CLIP_BYTES
+from speech_emotion.listening import free_port
 
 FORM_BYTES = 4096
 """What a form adds to the clip in it."""
@@ -35,7 +35,7 @@ def local_client(store: Path, model: str | None, deadline_s: float, max_bytes: i
     """
     if not (store / "models.config").is_file():
         raise UsageError(f"{store} is not a model store: it has no models.config")
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder, (Path(folder) / "log").open("w+b") as log:
         mirror = _mirror(store, Path(folder) / "models.config", model)
         processes = {"model server": start_model_server(port, mirror.target, log, host=LOOPBACK)}
@@ -94,9 +94,3 @@ def _wait_ready(predictor: Predictor) -> None:
         if time.monotonic() > end:
             raise ServeError(f"the model did not load within {START_TIMEOUT_S:.0f} s")
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

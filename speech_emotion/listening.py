@@ -59,6 +59,13 @@ def open_listener(host: str, port: int) -> socket.socket:
         raise OSError(error.errno, os.strerror(error.errno)) from error  # without the address, which is said anyway
 
 
+def free_port() -> int:
+    """A TCP port of the loopback interface that nothing listens on right now."""
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
 def _resolved(name: str) -> str:
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)

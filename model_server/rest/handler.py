@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -46,7 +47,6 @@ _JSON_ERRORS = {
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
     "Expecting ':' delimiter": "Missing a colon after a name of object member.",
     "Expecting ',' delimiter": "Missing a comma or closing bracket after an element.",
-    "Extra data": "The document root must not be followed by other values.",
     "Unterminated string starting at": "Missing a closing quotation mark in string.",
 }
 
@@ -148,12 +148,14 @@ def _input_types(key: str, definition: meta_graph_pb2.SignatureDef | None) -> di
 
 
 def _parse(body: bytes) -> dict[str, Any]:
+    body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
         # Bytes of a string that are not UTF-8 are taken as they are.
         text = body.decode("utf-8", "surrogateescape")
-        document = json.loads(text, parse_int=_number, parse_float=_number)
+        # What follows the document is ignored.
+        document, _ = _DECODER.raw_decode(text, len(text) - len(text.lstrip()))
     except json.JSONDecodeError as error:
         reason = _JSON_ERRORS.get(error.msg, "Invalid value.")
         raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from error
@@ -166,11 +168,22 @@ def _parse(body: bytes) -> dict[str, Any]:
     return document
 
 
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values of one key the first counts."""
+    found: dict[str, Any] = {}
+    for name, value in members:
+        found.setdefault(name, value)
+    return found
+
+
 def _number(text: str) -> int | float:
     """Raises OverflowError for a number beyond the range of a double."""
     if math.isinf(value := float(text)):
         raise OverflowError(text)
     return value if any(mark in text for mark in ".eE") else int(text)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number, parse_float=_number)
 
 
 def status_of(error: ServingError) -> int:

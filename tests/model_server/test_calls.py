@@ -18,9 +18,10 @@ from speech_emotion.protos import (
     model_server_config_pb2,
     predict_pb2,
 )
-from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, ours, request, write
+from speech_emotion.store.config import parse_config
+from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, ours, request, until, write
 from tests.support import savedmodels
-from tests.support.model_server import ModelServer
+from tests.support.model_server import AVAILABLE, ModelServer
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,43 @@ def test_reload_by_call_waits_for_new_models_and_refuses_with_the_same_words(
     assert code_of(lambda: server.reload(model_server_config_pb2.ModelServerConfig()))[0] == "INVALID_ARGUMENT"
     assert answering_seed(server) == 1
     server.reload(wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("NAME PATH PLATFORM } config { NAME PATH PLATFORM", "Illegal to list model m multiple times in config list"),
+        ("NAME base_path: 'm' PLATFORM", "Expected model m to have an absolute path or URI; got base_path()=m"),
+        ("NAME PATH", "Illegal setting neither ModelServerConfig::model_type (deprecated) nor ModelServerConfig::"),
+        ("NAME PATH PLATFORM model_type: TENSORFLOW", "Illegal setting both ModelServerConfig::model_type (deprecated"),
+        ("name: 'other' PATH model_platform: 'other'", "Model other requests unsupported platform other"),
+    ],
+)
+def test_a_configuration_that_cannot_be_served_is_refused(
+    served: tuple[ModelServer, Path], text: str, message: str
+) -> None:
+    server, folder = served
+    words = {"NAME": "name: 'm'", "PATH": f"base_path: '{folder / 'm'}'", "PLATFORM": "model_platform: 'tensorflow'"}
+    for word, field in words.items():
+        text = text.replace(word, field)
+    code, found = code_of(lambda: server.reload(parse_config(f"model_config_list {{ config {{ {text} }} }}")))
+    assert (code, message in found) == ("INVALID_ARGUMENT", True), found
+    assert answering_seed(server) == 1
+
+
+def test_a_policy_says_which_versions_are_served(binary: Path | None, store: Path) -> None:
+    for version in (2, 3):
+        write(store, version)
+    with ModelServer(base_path=store, name="m", binary=binary) as server:
+        for policy, wanted in (
+            ("latest {}", {3}),
+            ("latest { num_versions: 2 }", {2, 3}),
+            ("specific { versions: 1 versions: 3 versions: 9 }", {1, 3}),
+            ("all {}", {1, 2, 3}),
+        ):
+            server.reload(config(store, policy))
+            until(lambda: {n for n, state in server.states().items() if state == AVAILABLE} == wanted)  # noqa: B023
+        assert answering_seed(server) == 3
 
 
 @ours

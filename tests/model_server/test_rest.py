@@ -40,6 +40,23 @@ def test_call_is_answered_as_recorded(url: str, recorded: dict[str, Any]) -> Non
         assert_same(answer.json(), expected)
 
 
+ROW = [1.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xef\xbb\xbf" + json.dumps({"instances": [[ROW]]}).encode(),
+        b" \n" + json.dumps({"instances": [[ROW]]}).encode() + b"} and more",
+        f'{{"instances": [[{ROW}]], "instances": 3}}'.encode(),
+    ],
+    ids=["a byte order mark", "more after the document", "a key twice"],
+)
+def test_what_the_real_server_overlooks_in_a_body_is_overlooked(url: str, body: bytes) -> None:
+    answer = requests.post(f"{url}/v1/models/demo:predict", data=body, timeout=60)
+    assert (answer.status_code, np.shape(answer.json().get("predictions"))) == (200, (1, 3)), answer.text
+
+
 DEEP = "[" * 500 + "]" * 500
 
 

@@ -30,9 +30,9 @@ VERSIONS = sorted(path.parent for path in STORE.rglob("saved_model.pb"))
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(binary: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     config = ConfigMirror(STORE, tmp_path_factory.mktemp("config") / "models.config").target
-    with ModelServer(*FLAGS, config_file=config) as server:
+    with ModelServer(*FLAGS, config_file=config, binary=binary) as server:
         server.wait_for_version(1, name="edge")
         with Gateway(server.address, model_names=",".join(MODELS)) as running:
             yield running
@@ -56,12 +56,33 @@ def test_every_original_is_answered(gateway: Gateway, originals_dir: Path, model
     assert channels == {1, 2}
 
 
-def test_the_flip_from_the_old_version_to_the_new_under_load_loses_nothing(tmp_path: Path, originals_dir: Path) -> None:
+@pytest.mark.parametrize("binary", ["tensorflow_serving"], indirect=True)
+def test_both_servers_give_the_same_answers(gateway: Gateway, service: Gateway, ravdess_dir: Path) -> None:
+    """The gateway before TensorFlow Serving answers as the one before `model_server`, which `service` is."""
+    clips = sorted(ravdess_dir.glob("*.flac"))[::400]
+    assert clips
+    for clip in clips:
+        for model in MODELS:
+            real, own = (
+                requests.post(
+                    f"{each.url}/v1/models/{model}/predict?timeline=true",
+                    data=clip.read_bytes(),
+                    headers={"Content-Type": "audio/flac"},
+                    timeout=60,
+                ).json()
+                for each in (gateway, service)
+            )
+            assert {**real, "request_id": ""} == {**own, "request_id": ""}
+
+
+def test_the_flip_from_the_old_version_to_the_new_under_load_loses_nothing(
+    binary: Path | None, tmp_path: Path, originals_dir: Path
+) -> None:
     root = shutil.copytree(STORE, tmp_path / "models", ignore=shutil.ignore_patterns("edge", "evaluation"))
     config = ConfigMirror(root, root / "models.config", [NAME]).target
     store, clip = FolderStore(root), min(originals_dir.glob("*.wav")).read_bytes()
     promote(store, NAME, 1)
-    with ModelServer(*FLAGS, config_file=config) as server, Gateway(server.address) as gateway:
+    with ModelServer(*FLAGS, config_file=config, binary=binary) as server, Gateway(server.address) as gateway:
         load = BackgroundLoad(post_file(f"{gateway.url}/predict", clip))
         try:
             for version in (2, 1, 2):

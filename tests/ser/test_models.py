@@ -7,16 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
 import requests
 from click.testing import Result
 from typer.testing import CliRunner
 
 from ser.main import app
+from ser.serve import ConfigMirror
 from speech_emotion.channel import Tls
+from tests.model_server.calls import LABELS, answering_seed, until
+from tests.preprocess_gateway.conftest import FLAGS
 from tests.support import savedmodels
 from tests.support.certificates import needs_openssl, self_signed
-from tests.support.model_server import ModelServer, free_port, real_server, ssl_config
+from tests.support.model_server import ModelServer, free_port, ssl_config
 from tests.support.stores import write_version
 
 SHIPPED = Path(__file__).parents[2] / "models"
@@ -88,12 +92,37 @@ def test_a_version_is_loaded_once_before_it_enters_the_store(tmp_path: Path) -> 
     assert labels(store) == {1: []}
 
 
+def answering(server: ModelServer, label: str) -> int:
+    """The version that a label of the server's model `m` leads to; 0 while there is no such label."""
+    try:
+        return answering_seed(server, label=label)
+    except grpc.RpcError as error:
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT  # noqa: PT017
+        return 0
+
+
+def test_labels_move_on_a_server_by_command(binary: Path | None, tmp_path: Path) -> None:
+    root, name = tmp_path / "store", "m"
+    for seed in (1, 2):
+        version = savedmodels.write_linear(tmp_path / f"version{seed}", "{}", LABELS, seed)
+        assert run("publish", version, "--store", root, "--name", name, "--no-rehearsal").exit_code == 0
+    assert run("promote", 1, "--offline", "--store", root, "--name", name).exit_code == 0
+    config = ConfigMirror(root, tmp_path / "models.config", [name])
+    with ModelServer(*FLAGS, config_file=config.target, name=name, binary=binary) as server:
+        for command, holders in (
+            (("promote", 2), {"stable": 2}),
+            (("rollback",), {"stable": 1}),
+            (("canary", 2), {"stable": 1, "canary": 2}),
+            (("promote",), {"stable": 2}),
+        ):
+            done = run(*command, "--store", root, "--name", name, "--server", server.address)
+            assert done.exit_code == 0, done.output
+            config.refresh()
+            until(lambda: {label: answering(server, label) for label in holders} == holders)  # noqa: B023
+
+
 @needs_openssl
-@pytest.mark.parametrize("kind", ["model_server", "TensorFlow Serving"])
-def test_labels_move_over_tls_by_command(kind: str, tmp_path: Path) -> None:
-    binary = None if kind == "model_server" else real_server()
-    if kind != "model_server" and binary is None:
-        pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER")
+def test_labels_move_over_tls_by_command(binary: Path | None, tmp_path: Path) -> None:
     root, name = tmp_path / "store", "m"
     version = savedmodels.write_linear(tmp_path / "version", "{}", ("calm", "angry"))
     assert run("publish", version, "--store", root, "--name", name, "--no-rehearsal").exit_code == 0

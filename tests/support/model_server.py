@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Self
 import grpc
 
 from speech_emotion.channel import Tls, open_channel
-from speech_emotion.listening import host_port, listening_host, reachable_host
+from speech_emotion.listening import free_port, host_port, listening_host, reachable_host
 from speech_emotion.protos import (
     get_model_status_pb2,
     model_management_pb2,
@@ -63,13 +62,6 @@ def ssl_config(path: Path, server: tuple[Path, Path], client_ca: Path | None = N
     lines = [f"{field}: {json.dumps(text)}" for field, text in texts.items()]
     path.write_text("\n".join([*lines, f"client_verify: {str(client_ca is not None).lower()}"]))
     return path
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ModelServer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import grpc
 
 from speech_emotion.channel import open_channel
+from speech_emotion.listening import free_port
 from speech_emotion.protos import get_model_status_pb2, model_server_config_pb2, model_service_pb2_grpc
 from speech_emotion.store.config import write_config
 from speech_emotion.store.errors import LoadFailedError, NotServedError
@@ -37,7 +37,7 @@ def own_server(folder: Path, name: str, number: int, timeout_s: float) -> Iterat
         config = model_server_config_pb2.ModelServerConfig()
         entry = config.model_config_list.config.add(name=name, base_path=str(base), model_platform="tensorflow")
         entry.model_version_policy.specific.versions.append(number)
-        path, log, port = Path(temporary) / "models.config", Path(temporary) / "log", _free_port()
+        path, log, port = Path(temporary) / "models.config", Path(temporary) / "log", free_port()
         write_config(path, model_server_config_pb2.ModelServerConfig(model_config_list={}))
         command = [sys.executable, "-m", "model_server", f"--port={port}", f"--model_config_file={path}"]
         flags = ["--model_config_file_poll_wait_seconds=1", "--max_num_load_retries=0"]
@@ -81,9 +81,3 @@ def _wait_listening(process: subprocess.Popen[bytes], address: str, timeout_s: f
 
 def _last_line(log: Path) -> str:
     return log.read_text(errors="replace").strip().rpartition("\n")[2] or "it says nothing"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

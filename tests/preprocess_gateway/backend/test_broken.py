@@ -14,7 +14,7 @@ from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.features import SEED_SPEC
 from tests.preprocess_gateway.conftest import FLAGS, LABELS
 from tests.support import savedmodels
-from tests.support.model_server import ModelServer, free_port, real_server
+from tests.support.model_server import ModelServer, free_port
 from tests.support.served import client as client_of
 
 RETRIES = ("--max_num_load_retries=1", "--load_retry_interval_micros=1000000")
@@ -26,13 +26,9 @@ def broken(metrics: Metrics) -> dict[str, float]:
     return {sample.labels["version"]: sample.value for sample in family.samples}
 
 
-@pytest.mark.parametrize("kind", ["model_server", "TensorFlow Serving"])
 def test_a_version_that_cannot_be_loaded_is_in_the_metrics_until_it_can(
-    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    binary: Path | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    binary = None if kind == "model_server" else real_server()
-    if kind != "model_server" and binary is None:
-        pytest.skip("TENSORFLOW_MODEL_SERVER is not set")
     base, metrics = tmp_path / "speech_emotion", Metrics()
     savedmodels.write_linear(base / "1", SEED_SPEC.to_json(), LABELS, bins=SEED_SPEC.bins)
     config = tmp_path / "models.config"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from tests.support import savedmodels
 from tests.support.gateway import Gateway
 from tests.support.load import Report, Send, post_raw, run_load
 from tests.support.model_server import ModelServer
+
+METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 @pytest.fixture
@@ -63,6 +66,15 @@ def assert_all_right(report: Report) -> set[int]:
     return seen
 
 
+def wait_for_predictions(server: ModelServer) -> None:
+    """Wait until the server has answered Predict calls since its start."""
+    answered = re.compile(r'^:tensorflow:serving:request_count\{[^}]*status="OK"\} [1-9]', re.MULTILINE)
+    end = time.monotonic() + 60
+    while not answered.search(requests.get(f"http://127.0.0.1:{server.rest_port}{METRICS_PATH}", timeout=10).text):
+        assert time.monotonic() < end, server.log
+        time.sleep(0.1)
+
+
 def balanced(gateways: list[Gateway]) -> Send:
     """Send to the first gateway that says it is ready, as a Service would."""
 
@@ -91,10 +103,13 @@ def test_gateways_restarted_one_after_the_other(versions: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_server_restarted_where_two_run(versions: Path) -> None:
+def test_a_model_server_restarted_where_two_run(binary: Path | None, versions: Path) -> None:
+    monitoring = versions / "monitoring.config"
+    monitoring.write_text("prometheus_config { enable: true }")
+    flags = (*FLAGS, f"--monitoring_config_file={monitoring}")
     with (
-        ModelServer(*FLAGS, config_file=versions / "models.config") as one,
-        ModelServer(*FLAGS, config_file=versions / "models.config") as two,
+        ModelServer(*flags, config_file=versions / "models.config", rest=True, binary=binary) as one,
+        ModelServer(*flags, config_file=versions / "models.config", rest=True, binary=binary) as two,
         Gateway(f"ipv4:{one.address},{two.address}") as gateway,
     ):
         with constant_load(post_raw(f"{gateway.url}/predict", CLIP)) as reports:
@@ -102,15 +117,15 @@ def test_a_model_server_restarted_where_two_run(versions: Path) -> None:
                 server.stop()
                 time.sleep(1)
                 server.start()
-                time.sleep(8)  # as a readiness gate would, until the gateway has found it
+                wait_for_predictions(server)  # the gateway has found it
         assert assert_all_right(reports[0]) == {1}
 
 
-def test_a_label_moved_to_a_version_with_another_spec(versions: Path) -> None:
+def test_a_label_moved_to_a_version_with_another_spec(binary: Path | None, versions: Path) -> None:
     file = versions / "models.config"
     with (
-        ModelServer(*FLAGS, config_file=file) as one,
-        ModelServer(*FLAGS, config_file=file) as two,
+        ModelServer(*FLAGS, config_file=file, binary=binary) as one,
+        ModelServer(*FLAGS, config_file=file, binary=binary) as two,
         Gateway(f"ipv4:{one.address},{two.address}") as gateway,
     ):
         for server in (one, two):

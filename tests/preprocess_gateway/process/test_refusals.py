@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import threading
@@ -125,7 +126,12 @@ def test_five_clients_who_send_too_much_at_once_read_why(gateway: Gateway) -> No
 
 
 def test_a_small_body_that_is_refused_unread_keeps_its_connection(gateway: Gateway) -> None:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
-        for _ in range(2):
-            client.sendall(LENGTH.replace(b"audio/wav", b"text/plain") % 1000 + bytes(1000))
-            assert b" 415 " in client.recv(65_536)
+    client = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    client.connect()
+    first = client.sock
+    for _ in range(2):
+        client.request("POST", "/predict", bytes(1000), {"Content-Type": "text/plain"})
+        with client.getresponse() as answer:
+            assert (answer.status, json.loads(answer.read())["code"]) == (415, "unsupported_media_type")
+        assert client.sock is first
+    client.close()

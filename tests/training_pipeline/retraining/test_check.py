@@ -20,7 +20,7 @@ from speech_emotion.store.labels import promote, set_canary
 from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import NO_SERVERS, ModelServers
 from tests.support import savedmodels
-from tests.support.model_server import ModelServer, free_port, real_server
+from tests.support.model_server import ModelServer, free_port
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.retraining import check as checking
 from training_pipeline.retraining import own_server
@@ -187,15 +187,9 @@ def test_a_published_version_that_no_server_can_load_is_quarantined(store: Folde
     assert store.versions(NAME) == []
 
 
-ENGINES = pytest.mark.parametrize("kind", ["model_server", "TensorFlow Serving"])
-
-
 @contextmanager
-def serving(kind: str, store: FolderStore, *flags: str) -> Iterator[ModelServer]:
+def serving(binary: Path | None, store: FolderStore, *flags: str) -> Iterator[ModelServer]:
     """A server of either kind on the store's configuration, as the chart starts it."""
-    binary = None if kind == "model_server" else real_server()
-    if kind != "model_server" and binary is None:
-        pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER")
     polls = ("--file_system_poll_wait_seconds=1", "--num_load_threads=4")
     config = configuration_here(store.root)
     with ModelServer(*polls, *flags, config_file=config, name=NAME, binary=binary) as server:
@@ -219,11 +213,12 @@ def publish_broken(store: FolderStore, folder: Path) -> int:
     return publish(store, NAME, broken)
 
 
-@ENGINES
-def test_a_version_goes_to_quarantine_once_a_server_has_given_up(kind: str, store: FolderStore, tmp_path: Path) -> None:
+def test_a_version_goes_to_quarantine_once_a_server_has_given_up(
+    binary: Path | None, store: FolderStore, tmp_path: Path
+) -> None:
     """A version is LOADING as long as the server tries again: the check waits for the server's last word."""
     retries = ("--max_num_load_retries=1", "--load_retry_interval_micros=2000000")
-    with serving(kind, store, *retries) as server:
+    with serving(binary, store, *retries) as server:
         assert publish_broken(store, tmp_path) == 2
         with pytest.raises(FailedCheckError, match=f"version 2 of {NAME} is in quarantine: .*END"):
             check(store, NAME, 2, ModelServers((server.address,), timeout_s=60))
@@ -231,9 +226,10 @@ def test_a_version_goes_to_quarantine_once_a_server_has_given_up(kind: str, stor
         assert check(store, NAME, 1, ModelServers((server.address,), timeout_s=60)) <= 1e-4
 
 
-@ENGINES
-def test_a_version_that_is_tried_again_holds_up_no_later_one(kind: str, store: FolderStore, tmp_path: Path) -> None:
-    with serving(kind, store, "--max_num_load_retries=100") as server:
+def test_a_version_that_is_tried_again_holds_up_no_later_one(
+    binary: Path | None, store: FolderStore, tmp_path: Path
+) -> None:
+    with serving(binary, store, "--max_num_load_retries=100") as server:
         assert publish_broken(store, tmp_path) == 2
         server.wait_for_version(2, STATES.LOADING)
         later = savedmodels.write_linear(tmp_path / "later", "{}", EMOTIONS, seed=3)
