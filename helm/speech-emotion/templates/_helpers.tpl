@@ -260,10 +260,11 @@ spec:
 {{- define "speech-emotion.modelServerResources" -}}
 {{- with .Values.modelServer -}}
 {{- $mebibytes := add (ternary 640 384 (eq .engine "builtin")) (mul 320 .loadedVersions) (ternary 256 0 .batching.enabled) -}}
-{{- $request := (.resources.requests | default dict).memory | default (printf "%dMi" $mebibytes) -}}
+{{- $resources := .resources | default dict -}}
+{{- $request := ($resources.requests | default dict).memory | default (printf "%dMi" $mebibytes) -}}
 {{- $limit := printf "%dMi" (div (mul 2 (include "speech-emotion.bytes" $request | int64)) 1048576) -}}
 {{- $memory := dict "requests" (dict "memory" $request) "limits" (dict "memory" $limit) -}}
-{{- mergeOverwrite $memory (deepCopy .resources) | toYaml -}}
+{{- mergeOverwrite $memory (deepCopy $resources) | toYaml -}}
 {{- end -}}
 {{- end -}}
 
