@@ -39,7 +39,8 @@ OUTPUTS = {
 """A command, and how it is told to write to FILE or FOLDER."""
 NO_OUTPUT = {
     "sounds", "listen", "models list", "models show", "models publish", "models promote", "models canary",
-    "models rollback", "models prune", "pipeline submit", "pipeline schedule", "cache show", "cache prune",
+    "models rollback", "models prune", "pipeline draw", "pipeline submit", "pipeline schedule",
+    "cache show", "cache prune",
 }  # fmt: skip
 """Commands that write nothing, or into the store alone."""
 
@@ -64,6 +65,7 @@ INPUTS = {
     "models prune": ("--yes --store IN", 1),
     "models sync": ("IN OUT", 1),
     "pipeline run": ("--data IN --label none", 7),
+    "pipeline draw": ("--package IN", 2),
     "pipeline submit": (f"--host {KFP} --package IN", 2),
     "pipeline schedule": (f"--host {KFP} --cron x --package IN", 2),
 }

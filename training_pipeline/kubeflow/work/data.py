@@ -66,4 +66,4 @@ def workers(cpu: str) -> int:
     try:
         return max(1, ceil(float(number) / (1000 if thousandths else 1)))
     except (ValueError, OverflowError):
-        raise OptionError(f"cpu is {cpu!r}; it must be a number of CPUs such as 2, 1.5 or 500m") from None
+        raise OptionError(f"cpu is {cpu!r}; it must be CPUs such as 2, 1.5 or 500m") from None
