@@ -142,6 +142,14 @@ def compile_(
             "--tls-client", help="Show model servers the certificate `tls.crt` (key `tls.key`) of the Secret."
         ),
     ] = False,
+    bucket_secret: Annotated[
+        str,
+        typer.Option(
+            help="Read and write buckets with the key `credentials` of this Secret, a credentials file of AWS; without "
+            "it the ServiceAccount of the run has access."
+        ),
+    ] = "",
+    bucket_endpoint: Annotated[str, typer.Option(help="URL of the S3 server; default: that of AWS.")] = "",
 ) -> None:
     """Compile the pipeline for Kubeflow Pipelines to a YAML file."""
     from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline
@@ -160,6 +168,8 @@ def compile_(
         short_timeout_s=short_timeout_s,
         tls_secret=tls_secret,
         tls_client=tls_client,
+        bucket_secret=bucket_secret,
+        bucket_endpoint=bucket_endpoint,
     )
     with writing(output):
         compile_pipeline(output, shape)

@@ -21,6 +21,7 @@ from training_pipeline.retraining.options import TLS_OPTIONS, OptionError, find
 
 NAME = "speech-emotion-retraining"
 TLS_MOUNT = "/etc/model-server-tls"
+BUCKET_MOUNT = "/etc/bucket"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Shape:
     pipeline runs on this machine. With `work_volume` the work folder is on a claim of its own, else on that of the
     data. `tls_secret` names a Secret whose `ca.crt` the model servers' certificates are checked against; without it
     connections to them are plain. With `tls_client` they are shown its `tls.crt`, whose key is `tls.key`.
+    `bucket_secret` names a Secret whose key `credentials` is a credentials file of AWS, for data and store in buckets,
+    and `bucket_endpoint` is the URL of their server, if it is not that of AWS.
     """
 
     image: str = IMAGE
@@ -46,6 +49,8 @@ class Shape:
     short_timeout_s: int = 1800
     tls_secret: str = ""
     tls_client: bool = False
+    bucket_secret: str = ""
+    bucket_endpoint: str = ""
 
     def __post_init__(self) -> None:
         if self.tls_client and not self.tls_secret:
@@ -85,6 +90,8 @@ def _wire(shape: Shape, given: dict[str, Any]) -> None:
         for part in mounts.split():
             if shape.work_volume if part == "work" else shape.volumes:
                 kubernetes.mount_pvc(task, pvc_name=given[f"{part}_pvc"], mount_path=f"/{part}")
+        if mounts:
+            _give_bucket(task, shape)
         return task
 
     valid = make(components.validate, mounts="data")
@@ -114,6 +121,14 @@ def _wire(shape: Shape, given: dict[str, Any]) -> None:
     if shape.tls_secret:
         for task in (valid, released):
             _give_certificates(task, shape)
+
+
+def _give_bucket(task: PipelineTask, shape: Shape) -> None:
+    if shape.bucket_secret:
+        kubernetes.use_secret_as_volume(task, secret_name=shape.bucket_secret, mount_path=BUCKET_MOUNT)
+        task.set_env_variable("AWS_SHARED_CREDENTIALS_FILE", f"{BUCKET_MOUNT}/credentials")
+    if shape.bucket_endpoint:
+        task.set_env_variable("AWS_ENDPOINT_URL_S3", shape.bucket_endpoint)
 
 
 def _give_certificates(task: PipelineTask, shape: Shape) -> None:

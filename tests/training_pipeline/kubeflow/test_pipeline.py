@@ -190,3 +190,21 @@ def test_a_client_certificate_comes_from_the_secret_of_the_ca(tmp_path: Path) ->
         assert "secretAsVolume" not in secrets["exec-train"]
     with pytest.raises(OptionError, match="needs the Secret"):
         Shape(tls_client=True)
+
+
+def test_tasks_reach_the_buckets_of_data_and_store(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    endpoint = "http://s3.example:9000"
+    compile_pipeline(path, Shape(volumes=False, shards=2, bucket_secret="bucket", bucket_endpoint=endpoint))
+    pipeline, platform = load_documents(path)
+    executors = pipeline["deploymentSpec"]["executors"]
+    secrets = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for name in ("exec-validate", "exec-features", "exec-train", "exec-release"):
+        given = {one["name"]: one["value"] for one in executors[name]["container"]["env"]}
+        assert given == {
+            "AWS_SHARED_CREDENTIALS_FILE": "/etc/bucket/credentials",
+            "AWS_ENDPOINT_URL_S3": endpoint,
+        }
+        (secret,) = secrets[name]["secretAsVolume"]
+        assert (secret["secretName"], secret["mountPath"]) == ("bucket", "/etc/bucket")
+    assert "env" not in executors["exec-gather"]["container"]
