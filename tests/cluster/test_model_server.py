@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +36,7 @@ SETS = (
     "modelServer.dnsRefreshSeconds=10",
     "modelServer.metrics.enabled=true",
     "monitoring.serviceMonitor.enabled=true",
-    "monitoring.serviceMonitor.interval=2s",
+    "monitoring.serviceMonitor.interval=5s",
     "monitoring.prometheusRule.enabled=true",
     "monitoring.dashboard.enabled=true",
 )
@@ -109,8 +110,10 @@ def test_every_panel_of_the_dashboard_has_data(release: Release, prometheus: Pro
 
     (gateway,) = release.pods("gateway")
     with Traffic(release, clients=2), Speaker(f"http://{gateway['status']['podIP']}:8080") as speaker:
-        wait_for("data in each panel", lambda: not without_data() or speaker.error, 60)
-    assert without_data() == {}
+        end = time.monotonic() + 180
+        while (missing := without_data()) and not speaker.error and time.monotonic() < end:
+            time.sleep(1)
+    assert missing == {}
     assert speaker.error is None
     (variable,) = (
         v for v in json.loads(config["data"]["speech-emotion.json"])["templating"]["list"] if v["type"] == "query"
@@ -135,10 +138,10 @@ def test_a_broken_version_keeps_no_server_down_and_an_alert_names_it(release: Re
         release.kubectl("exec", "model-store", "--", "sh", "-c", broken)
         ser(release, "models", "publish", "/tmp/broken", "--no-rehearsal")
         number = max(row["version"] for row in json.loads(ser(release, "models", "list", "--json"))["versions"])
-        alerts = wait_for("the alert", prometheus.firing, 90)
+        alerts = wait_for("the alert", prometheus.firing, 180)
         victim = release.ready("model-server")[0]
         release.kubectl("delete", "pod", victim, "--wait=false")
-        wait_for("a new pod", lambda: len({*release.ready("model-server")} - {victim}) == 2, 120)
+        wait_for("a new pod", lambda: len({*release.ready("model-server")} - {victim}) == 2, 240)
     (alert,) = alerts
     assert alert["labels"]["alertname"] == "SpeechEmotionVersionBroken"
     assert alert["annotations"]["summary"] == f"The model servers cannot load version {number} of speech_emotion."
