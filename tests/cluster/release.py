@@ -21,6 +21,14 @@ SMALL = (
     "gateway.settings.queue_s=10",
 )
 
+CHOSEN_ID = 1_000_680_000
+CHOSEN_BY_THE_CLUSTER = tuple(
+    f"{part}.podSecurityContext.{field}={value}"
+    for part in ("gateway", "modelServer", "retraining")
+    for field, value in (("runAsUser", CHOSEN_ID), ("fsGroup", CHOSEN_ID), ("runAsGroup", "null"))
+)
+"""What OpenShift's admission fills in: an id of the namespace's range; the group is then 0, that of an unknown user."""
+
 
 class Release:
     """`helm install` in a namespace of its own that enforces Pod Security `restricted`."""

@@ -1,4 +1,7 @@
-"""Retraining on the cluster: a Job makes a version, which goes from canary to stable and back, under load."""
+"""Retraining on the cluster: a Job makes a version, which goes from canary to stable and back, under load.
+
+All pods have a user id that the cluster chose, with group 0, as on OpenShift.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import pytest
 import yaml
 
 from tests.cluster.kit import ROOT, Cluster, wait_for
-from tests.cluster.release import Release
+from tests.cluster.release import CHOSEN_BY_THE_CLUSTER, CHOSEN_ID, Release
 from tests.cluster.traffic import Traffic
 from tests.support.clips import tone
 
@@ -34,11 +37,13 @@ JOB = (
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
-    with Release(cluster, "retrain", sets=["modelStore.type=pvc", "modelServer.dnsRefreshSeconds=10"]) as release:
+    sets = ("modelStore.type=pvc", "modelServer.dnsRefreshSeconds=10", *CHOSEN_BY_THE_CLUSTER)
+    with Release(cluster, "retrain", sets=sets) as release:
         release.helm("install")
         release.wait_for_answer()
         pod = yaml.safe_load((ROOT / "k8s" / "model-store.yaml").read_text())
         spec = pod["spec"]
+        spec["securityContext"].update(runAsUser=CHOSEN_ID, runAsGroup=0, fsGroup=CHOSEN_ID)
         spec["containers"][0]["env"][1]["value"] = f"{release.full_name}-model-server:8500"
         spec["containers"][0]["volumeMounts"].append({"name": "data", "mountPath": "/data"})
         spec["volumes"][0]["persistentVolumeClaim"]["claimName"] = f"{release.full_name}-model-store"
