@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from speech_emotion.files import whole_file
+
+_log = logging.getLogger(__name__)
 
 
 def fit_epochs(
@@ -29,6 +32,8 @@ def fit_epochs(
     """
     path = checkpoints / "last.npz" if checkpoints else None
     begun = _restore(model, path) if path and path.is_file() else 0
+    if begun:
+        _log.info("resuming after epoch %d of %d, from %s", begun, epochs, path)
     while begun < epochs:
         end = min(begun + every, epochs) if path else epochs
         model.fit(x, y, batch_size=batch_size, epochs=end, initial_epoch=begun, verbose=0)
