@@ -72,16 +72,17 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if body is None:
             return
-        path, _, query = self.path.partition("?")
+        target = self.requestline.split()[1]  # `self.path` is without further slashes at its start
+        path, _, query = target.partition("?")
         if path == self.server.metrics_path:
-            refusal = f"Unexpected path: {self.path}. Should be {path}" if query else ""
+            refusal = f"Unexpected path: {target}. Should be {path}" if query else ""
             self._send(400 if refusal else 200, "text/plain", refusal or monitoring.page())
             return
-        if not self.path.lower().startswith("/v1/"):
+        if not target.lower().startswith("/v1/"):
             self._send(404, "text/html", _NOT_FOUND)
             return
         with self.server.places:
-            status, document = self._call(self.path, body)
+            status, document = self._call(target, body)
         self._send(status, "application/json", "" if document is None else json.dumps(document, indent=4))
 
     def _body(self) -> bytes | None:

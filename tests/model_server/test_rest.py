@@ -121,6 +121,7 @@ def test_a_connection_serves_call_after_call(url: str) -> None:
         ("/v1/models/demo?x=1", 404, "Could not find any versions of model demo?x=1"),
         ("/v1/models/demo/metadata?x", 400, "Malformed request: GET /v1/models/demo/metadata?x"),
         ("/V1/MODELS/demo", 200, "AVAILABLE"),
+        ("//v1/models/demo", 404, "Not Found"),
         ("/v1/models/de%6Do", 200, "AVAILABLE"),
         ("/v1/models/demo%2Fx", 404, "Could not find any versions of model demo/x"),
         ("/v1/models", 400, "Missing model name in request."),
