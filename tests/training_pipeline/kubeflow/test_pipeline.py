@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from training_pipeline.data.readers import read_all
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError, UnknownModelError
 from training_pipeline.kubeflow.diagram import mermaid
+from training_pipeline.kubeflow.parameters import parse, types_of
 from training_pipeline.kubeflow.pipeline import Shape, compile_pipeline, load_documents
 from training_pipeline.kubeflow.work import data as work
 from training_pipeline.retraining.options import OptionError
@@ -57,6 +60,17 @@ def test_every_task_has_our_image_and_a_timeout_and_what_reads_the_store_is_neve
         assert "pipelinechannel--memory" in resources["resourceMemoryLimit"]
 
 
+def test_the_committed_recurring_run_is_the_same_as_the_command_of_the_readme() -> None:
+    [command] = re.findall(r"^ser pipeline schedule (?:.*\\\n)*.*$", (ROOT / "k8s" / "README.md").read_text(), re.M)
+    words = shlex.split(command.replace("\\\n", ""))
+    given = dict(pairwise(words))
+    parameters = [word for option, word in pairwise(words) if option == "-p"]
+    run = yaml.safe_load((ROOT / "k8s" / "recurring-run.yaml").read_text())
+    assert run["trigger"]["cron_schedule"]["cron"] == given["--cron"]
+    types = types_of(load_documents(COMPILED)[0])
+    assert run["runtime_config"]["parameters"] == parse([f"image={given['--image']}", *parameters], types)
+
+
 def test_the_page_has_the_picture_of_the_compiled_pipeline() -> None:
     drawn = mermaid(load_documents(COMPILED)[0])
     assert f"```mermaid\n{drawn}```" in (ROOT / "docs" / "pipeline.md").read_text(), "ser pipeline draw"
@@ -86,6 +100,7 @@ def test_the_components_publish_and_label_on_the_local_runner(tmp_path: Path) ->
     code = f"""
 from kfp import local
 from training_pipeline.kubeflow.diagram import mermaid
+from training_pipeline.kubeflow.parameters import parse, types_of
 from training_pipeline.kubeflow.pipeline import Shape, make_pipeline
 local.init(local.SubprocessRunner(use_venv=False), pipeline_root={str(tmp_path / "root")!r})
 make_pipeline(Shape(volumes=False))(
