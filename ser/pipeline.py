@@ -218,10 +218,19 @@ def submit(
     raise typer.Exit(0 if ended.succeeded else 1)
 
 
+def _cron(text: str) -> str:
+    if not text.startswith("@") and len(text.split()) != 6:  # @weekly and its like
+        raise typer.BadParameter(f"{text!r} has {len(text.split())} fields; six are needed, seconds first")
+    return text
+
+
 @app.command()
 def schedule(
     host: Host,
-    cron: Annotated[str, typer.Option(help="When to start: six fields, seconds first; `0 0 3 * * 0` is Sunday at 3.")],
+    cron: Annotated[
+        str,
+        typer.Option(callback=_cron, help="When to start: six fields, seconds first; `0 0 3 * * 0` is Sunday at 3."),
+    ],
     job_name: Annotated[
         str, typer.Option("--job-name", help="Name of the recurring run; one with that name is replaced.")
     ] = ("speech-emotion-retraining"),

@@ -70,6 +70,13 @@ def test_schedule_compiles_and_replaces_the_job_of_its_name(backend: Backend) ->
     assert job["runtime_config"]["parameters"]["servers"] == "models:8500"
 
 
+def test_a_cron_expression_without_seconds_is_never_sent(backend: Backend) -> None:
+    done = ser("schedule", "--host", backend.url, "--cron", "0 3 * * 0", "-p", "servers=models:8500")
+    assert done.returncode == 2
+    assert "5 fields; six are needed" in done.stderr
+    assert backend.recurring == {}
+
+
 def test_a_parameter_that_the_pipeline_does_not_have_is_never_sent(backend: Backend) -> None:
     done = ser("submit", "--host", backend.url, "-p", "colour=red")
     assert done.returncode == 1
