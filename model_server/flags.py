@@ -38,7 +38,9 @@ class Flags:
     )
     max_num_load_retries: int = _flag(5, "how often a version that fails to load is tried again")
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between these tries")
-    num_load_threads: int = _flag(0, "0: after the start, every load waits while a failed one waits for its retry")
+    num_load_threads: int = _flag(
+        0, "versions that load at once after the start; a failed one that waits counts; 0: one"
+    )
     enable_model_warmup: bool = _flag(True, "run a version's warm-up requests before it is available")
     num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request is run; 0: once")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the meta graph to load")

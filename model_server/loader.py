@@ -1,8 +1,9 @@
 """Brings what is loaded in line with what is wanted, one version at a time, in one thread.
 
-At start, a version that failed waits for its retry while others load. Later the others wait with it, as in the real
-server, unless `--num_load_threads` is set. A wanted version is loaded before an unwanted one is let go, so a model
-never loses its last version to an update. Each version's state is kept for GetModelStatus, also after its end.
+At start, a version that failed waits for its retry while others load. Later it occupies one of the real server's
+`--num_load_threads`: if there are none, everything waits with it. A wanted version is loaded before an unwanted one
+is let go, so a model never loses its last version to an update. Each version's state is kept for GetModelStatus, also
+after its end.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Loader:
         self._max_retries = max_retries
         self._retry_interval_s = retry_interval_s
         self._load_threads = load_threads
-        self._serial = False
+        self._started = False
         self._changed = threading.Condition()
         self._wanted: dict[str, dict[int, Path]] = {}
         self._versions: dict[str, dict[int, _Version]] = {}
@@ -72,8 +73,8 @@ class Loader:
         threading.Thread(target=self._work, name="loader", daemon=True).start()
 
     def end_of_start(self) -> None:
-        """From now on everything waits while a failed version waits for its retry, if there are no load threads."""
-        self._serial = self._load_threads == 0
+        """From now on a version that waits for its retry occupies a load thread."""
+        self._started = True
 
     def want(self, name: str, versions: Mapping[int, Path]) -> None:
         """From now on exactly these versions of the model `name` are to be served."""
@@ -145,13 +146,16 @@ class Loader:
     def _next_step(self) -> Callable[[], None] | None:
         """The next thing to do: load the newest wanted version that is due, else let one go."""
         now = time.monotonic()
-        if self._serial and (failed := self._retried()):
+        failed = self._retried()
+        occupied = self._started and len(failed) >= max(self._load_threads, 1)
+        if occupied and self._load_threads == 0:
             return (lambda: self._try_load(failed[0])) if failed[0].next_try <= now else None
         for name, versions in self._versions.items():
             wanted = self._wanted[name]
             for number in sorted(wanted, reverse=True):
                 version = versions[number]
-                if version.state is State.START or (version.state is State.LOADING and version.next_try <= now):
+                new = version.state is State.START and not occupied
+                if new or (version.state is State.LOADING and version.next_try <= now):
                     version.state = State.LOADING
                     return lambda version=version: self._try_load(version)  # type: ignore[misc]
             replaced = not wanted or any(versions[number].state is State.AVAILABLE for number in wanted)

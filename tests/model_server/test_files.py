@@ -12,8 +12,8 @@ from tests.model_server.calls import LABELS, answering_seed, code_of, config, re
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 
-AVAILABLE, LOADING, END = (
-    getattr(get_model_status_pb2.ModelVersionStatus.State, name) for name in ("AVAILABLE", "LOADING", "END")
+START, LOADING, AVAILABLE, END = (
+    getattr(get_model_status_pb2.ModelVersionStatus.State, name) for name in ("START", "LOADING", "AVAILABLE", "END")
 )
 QUICK_RETRY = "--load_retry_interval_micros=200000"
 
@@ -55,6 +55,19 @@ def test_a_version_that_waits_for_its_retry_holds_up_the_others(binary: Path | N
         (store / ".tmp-3").rename(store / "3")
         server.wait_for_version(3)
         assert server.states()[2] == END
+
+
+def test_with_one_load_thread_it_holds_up_loads_alone(binary: Path | None, store: Path, tmp_path: Path) -> None:
+    write(store, 2)
+    file = tmp_path / "models.config"
+    file.write_text(text_format.MessageToString(config(store)))
+    with ModelServer("--num_load_threads=1", config_file=file, name="m", binary=binary) as server:
+        savedmodels.write_unloadable(store / "3")
+        server.wait_for_version(3, LOADING)
+        write(store, 4)
+        shutil.rmtree(store / "1")
+        server.wait_for_version(1, END)
+        assert server.states() == {4: START, 3: LOADING, 2: AVAILABLE, 1: END}
 
 
 def test_with_load_threads_it_holds_up_none(binary: Path | None, store: Path, tmp_path: Path) -> None:

@@ -101,8 +101,8 @@ def test_a_failed_load_is_tried_again_while_others_load(loads: Loads) -> None:
     assert all(error is None for _, _, error in loader.states("m"))
 
 
-@pytest.mark.parametrize(("load_threads", "then"), [(0, [2, 2, 3]), (1, [2, 3, 2])])
-def test_after_the_start_others_wait_with_a_failed_version_unless_there_are_load_threads(
+@pytest.mark.parametrize(("load_threads", "then"), [(0, [2, 2, 3]), (1, [2, 2, 3]), (2, [2, 3, 2])])
+def test_after_the_start_a_failed_version_occupies_a_load_thread(
     loads: Loads, load_threads: int, then: list[int]
 ) -> None:
     loads.failures[2] = 1
