@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import lzma
 import shutil
@@ -30,7 +31,9 @@ def binary() -> str:
         return found
     if not PACKED.exists():
         pytest.skip("helm is not installed")
-    target = Path(tempfile.mkdtemp(prefix="helm.")) / "helm"
+    folder = tempfile.mkdtemp(prefix="helm.")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    target = Path(folder) / "helm"
     with lzma.open(PACKED) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file)
     target.chmod(0o755)
