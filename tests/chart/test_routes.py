@@ -34,6 +34,12 @@ def test_tls_at_the_ingress() -> None:
     assert tls == [{"hosts": ["speech.localhost"], "secretName": "certificate"}]
 
 
+def test_tls_for_any_host_names_none() -> None:
+    """Kubernetes refuses an empty name."""
+    tls = one(render("gateway.ingress.tls.enabled=true", "gateway.ingress.host="), "Ingress")["spec"]["tls"]
+    assert tls == [{"hosts": []}]
+
+
 def test_an_ingress_of_several_hosts_paths_and_certificates() -> None:
     ingress = one(render(values=CHART / "ci" / "routes-values.yaml"), "Ingress")["spec"]
     assert ingress["tls"] == [

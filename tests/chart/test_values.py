@@ -209,3 +209,21 @@ def test_image_locks_say_what_the_whole_lock_says(name: str) -> None:
             continue
         assert re.search(rf"^{re.escape(version)}[ ;\\]", LOCK, re.MULTILINE), version
         assert all(digest in LOCK for digest in re.findall(r"sha256:\w+", package)), version
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["commonLabels", "imagePullSecrets", "gateway.ingress.moreHosts", "gateway.autoscaling.behavior"]
+    + ["modelStore.moreModels", "modelServer.resources", "gateway.resources", "gateway.topologySpread"],
+)
+def test_a_null_in_place_of_a_list_or_of_fields_is_as_good_as_an_empty_one(name: str) -> None:
+    assert render(f"{name}=null", "gateway.autoscaling.enabled=true")
+
+
+@pytest.mark.parametrize("name", ["global", "service", "gateway.livenessProbe", "gateway.ingress.paths"])
+def test_a_null_in_place_of_what_the_chart_needs_is_refused_by_name(name: str) -> None:
+    assert f"{name} is null: leave it out to get its default" in refusal(f"{name}=null")
+
+
+def test_a_pull_secret_without_a_name_is_refused() -> None:
+    assert "missing property 'name'" in refusal("global.imagePullSecrets[0].nam=x")

@@ -17,12 +17,28 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Treat null as empty where the default is empty, and refuse it where templates need fields or items: (list MAP DEFAULTS "") */}}
+{{- define "speech-emotion.nulls" -}}
+{{- $map := index . 0 }}{{ $path := index . 2 -}}
+{{- range $key, $default := index . 1 -}}
+{{- $name := print $path $key -}}
+{{- if regexMatch "(ecurityContext|topologySpread|resources)$" $key -}}
+{{- else if and (or (kindIs "map" $default) (kindIs "slice" $default)) (kindIs "invalid" (index $map $key)) -}}
+{{- if $default }}{{ fail (printf "%s is null: leave it out to get its default" $name) }}{{ end -}}
+{{- $_ := set $map $key $default -}}
+{{- else if kindIs "map" $default -}}
+{{- include "speech-emotion.nulls" (list (index $map $key) $default (print $name ".")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* `helm upgrade --reuse-values` keeps the values of an older chart, without those that are new: they get their defaults. Every template begins with this. */}}
 {{- define "speech-emotion.defaults" -}}
 {{- $defaults := .Files.Get "files/defaults.yaml" | fromYaml -}}
 {{- if ne .Values.valuesOf $defaults.valuesOf -}}
 {{- include "speech-emotion.fill" (list .Values $defaults) -}}
 {{- end -}}
+{{- include "speech-emotion.nulls" (list .Values $defaults "") -}}
 {{- end -}}
 
 {{/* Labels that select a component's pods: (list $ "gateway") */}}
