@@ -44,6 +44,7 @@ def sixteen_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
          {"cpu/x/cpu.cfs_quota_us": "250000", "cpu/x/cpu.cfs_period_us": "100000"}, 3),
         ("", {}, 16),
         (V2.format(path="/"), {"cpu.max": "nonsense"}, 16),
+        (V2.format(path="/"), {"cpu.max": "100000 0"}, 16),
     ],
 )  # fmt: skip
 def test_a_quota_counts_in_every_form_of_cgroups(cgroup: str, files: dict[str, str], cpus: int, tmp_path: Path) -> None:
