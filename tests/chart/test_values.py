@@ -211,11 +211,13 @@ def test_image_locks_say_what_the_whole_lock_says(name: str) -> None:
         assert all(digest in LOCK for digest in re.findall(r"sha256:\w+", package)), version
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["commonLabels", "imagePullSecrets", "gateway.ingress.moreHosts", "gateway.autoscaling.behavior"]
-    + ["modelStore.moreModels", "modelServer.resources", "gateway.resources", "gateway.topologySpread"],
-)
+MAY_BE_NULL = [
+    *("commonLabels", "imagePullSecrets", "gateway.ingress.moreHosts", "gateway.autoscaling.behavior"),
+    *("modelStore.moreModels", "modelServer.resources", "gateway.resources", "gateway.topologySpread"),
+]
+
+
+@pytest.mark.parametrize("name", MAY_BE_NULL)
 def test_a_null_in_place_of_a_list_or_of_fields_is_as_good_as_an_empty_one(name: str) -> None:
     assert render(f"{name}=null", "gateway.autoscaling.enabled=true")
 
