@@ -20,7 +20,7 @@ FLIPS = 50
 SETTLED = 10  # after as many flips the server holds what it holds
 CARD_BYTES = 1_000_000  # a version holds some 7 MB of it in several forms, 40 flips 280 MB
 PAUSE_S = 0.005
-GROWTH_BYTES = 80_000_000
+GROWTH_BYTES = 140_000_000  # half of that: an allocator on a busy machine keeps up to 100 MB
 
 
 class Load:

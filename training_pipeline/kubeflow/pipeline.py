@@ -5,7 +5,7 @@ Starting a task takes longer than most steps, so a task is what the cache can se
 parameters. A refusal is an output of `release`: no `dsl.If`, which the local runner skips.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 from kfp import compiler, dsl, kubernetes
 from kfp.dsl import PipelineTask
 from kfp.dsl.base_component import BaseComponent
+from kfp.dsl.python_component import PythonComponent
 
 from training_pipeline.kubeflow import components
 from training_pipeline.kubeflow.components import IMAGE
@@ -96,7 +97,7 @@ def _wire(shape: Shape, given: dict[str, Any]) -> None:
 
     valid = make(components.validate, mounts="data")
     checked = {"digest": valid.outputs["digest"], "findings": valid.outputs["findings"]}
-    heard = {}
+    train, heard = _without(components.train, "heard"), {}
     if shape.shards > 1:
         with dsl.ParallelFor(list(range(shape.shards))) as shard:
             part = make(
@@ -110,7 +111,8 @@ def _wire(shape: Shape, given: dict[str, Any]) -> None:
             )
         shards = dsl.Collected(part.outputs["examples"])
         heard["heard"] = make(components.gather, cached=True, shards=shards).outputs["examples"]
-    trained = make(components.train, heavy=True, cached=True, mounts="data work", **checked, **heard)
+        train = components.train
+    trained = make(train, heavy=True, cached=True, mounts="data work", **checked, **heard)
     # The data set too: a stable version of other features must hear the held-out clips anew.
     released = make(
         components.release,
@@ -121,6 +123,12 @@ def _wire(shape: Shape, given: dict[str, Any]) -> None:
     if shape.tls_secret:
         for task in (valid, released):
             _give_certificates(task, shape)
+
+
+def _without(component: PythonComponent, name: str) -> PythonComponent:
+    """The component without an optional input: kfp's local runner wants every artifact that a component declares."""
+    inputs = {each: spec for each, spec in component.component_spec.inputs.items() if each != name}
+    return PythonComponent(replace(component.component_spec, inputs=inputs), component.python_func)
 
 
 def _give_bucket(task: PipelineTask, shape: Shape) -> None:
