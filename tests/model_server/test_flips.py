@@ -20,7 +20,8 @@ FLIPS = 50
 SETTLED = 10  # after as many flips the server holds what it holds
 CARD_BYTES = 1_000_000  # a version holds some 7 MB of it in several forms, 40 flips 280 MB
 PAUSE_S = 0.005
-GROWTH_BYTES = 140_000_000  # half of that: an allocator on a busy machine keeps up to 100 MB
+GROWTH_BYTES = 80_000_000
+REAL_GROWTH_BYTES = 140_000_000  # half of a leak: its allocator was seen to keep 97 MB on a busy machine
 
 
 class Load:
@@ -62,7 +63,7 @@ class Load:
                     self.failures.append(answer.text)
 
 
-def flip(folder: Path, binary: Path | None) -> None:
+def flip(folder: Path, binary: Path | None, growth_bytes: int) -> None:
     for version in (1, 2):
         savedmodels.write_linear(folder / str(version), "{}", LABELS, seed=version, card={"text": "x" * CARD_BYTES})
     with ModelServer(base_path=folder, name="m", rest=True, binary=binary) as server, Load(server) as load:
@@ -77,15 +78,15 @@ def flip(folder: Path, binary: Path | None) -> None:
         grown = resident_bytes(server.process.pid) - before
     assert load.failures == []
     assert load.answered > FLIPS
-    assert grown < GROWTH_BYTES
+    assert grown < growth_bytes
 
 
 def test_versions_exchanged_under_load_lose_no_call_and_no_memory(tmp_path: Path) -> None:
-    flip(tmp_path / "m", None)
+    flip(tmp_path / "m", None, GROWTH_BYTES)
 
 
 @pytest.mark.slow
 def test_the_real_server_loses_none_either(tmp_path: Path) -> None:
     if (binary := real_server()) is None:
         pytest.skip("no TensorFlow Serving: set TENSORFLOW_MODEL_SERVER to its binary")
-    flip(tmp_path / "m", binary)
+    flip(tmp_path / "m", binary, REAL_GROWTH_BYTES)
