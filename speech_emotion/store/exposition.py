@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from speech_emotion.listening import EVERY_ADDRESS, listening_host
+from speech_emotion.probes import Answer, AnswerServer
 from speech_emotion.store.follow import Follower
 from speech_emotion.store.sync import Copy
+
+TEXT = "text/plain; charset=utf-8"
 
 
 class CopyMetrics(Collector):
@@ -54,45 +55,20 @@ def served(host: str, port: int, follower: Follower, copy: Copy) -> Iterator[int
     """
     registry = registry_of(follower, copy)
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 5  # seconds for a client to send its request
+    def answer(path: str) -> Answer:
+        match path:
+            case "/metrics":
+                return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)
+            case "/readyz" if follower.ready:
+                return 200, TEXT, b"ready\n"
+            case "/readyz":
+                return 503, TEXT, f"{follower.problem or 'the first copy is being made'}\n".encode()
+            case _:
+                return 404, TEXT, b"not found\n"
 
-        def do_GET(self) -> None:
-            match self.path.partition("?")[0]:
-                case "/metrics":
-                    self._answer(200, generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4)
-                case "/readyz" if follower.ready:
-                    self._answer(200, b"ready\n")
-                case "/readyz":
-                    self._answer(503, f"{follower.problem or 'the first copy is being made'}\n".encode())
-                case _:
-                    self._answer(404, b"not found\n")
-
-        def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Probes are not logged."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        both = not host and socket.has_dualstack_ipv6()
-        address_family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
-
-        def server_bind(self) -> None:
-            if self.address_family == socket.AF_INET6:
-                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not self.both)
-            super().server_bind()
-
-    with Server((host, port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, name="exposition", daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    server = AnswerServer(listening_host(host or EVERY_ADDRESS), port, answer)
+    server.start()
+    try:
+        yield server.port
+    finally:
+        server.close()
