@@ -27,7 +27,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """The path that clients put before those of this service, as far as settings say; set likewise."""
 
     def handle(self, conn: TConn) -> object:
-        """Handle a connection that has become readable."""
+        """Handle a connection that has become readable, and the requests that were read together with its first."""
+        kept = self._handle_one(conn)
+        while kept and conn.parser is not None and conn.parser.unreader.buf.getbuffer().nbytes:
+            kept = self._handle_one(conn)  # the poller tells of what the socket holds alone
+        return kept
+
+    def _handle_one(self, conn: TConn) -> object:
         self.reading.begin(conn.sock)
         try:
             kept = super().handle(conn)

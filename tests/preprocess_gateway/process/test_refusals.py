@@ -125,13 +125,52 @@ def test_five_clients_who_send_too_much_at_once_read_why(gateway: Gateway) -> No
     assert statuses == [413] * AT_ONCE
 
 
-def test_a_small_body_that_is_refused_unread_keeps_its_connection(gateway: Gateway) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
-    client.connect()
-    first = client.sock
-    for _ in range(2):
-        client.request("POST", "/predict", bytes(1000), {"Content-Type": "text/plain"})
-        with client.getresponse() as answer:
-            assert (answer.status, json.loads(answer.read())["code"]) == (415, "unsupported_media_type")
-        assert client.sock is first
-    client.close()
+REFUSED = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n" + bytes(1000)
+REFUSED_CHUNKS = (
+    b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3e8\r\n" + bytes(1000) + b"\r\n0\r\n\r\n"
+)
+MODELS = b"GET /v1/models HTTP/1.1\r\nHost: g\r\n\r\n"
+LAST = MODELS.replace(b"Host", b"Connection: close\r\nHost")
+
+
+def statuses(client: socket.socket, count: int) -> list[int]:
+    """Of the next answers on a connection, which are of known length."""
+    found = []
+    with client.makefile("rb") as answers:
+        for _ in range(count):
+            found.append(int(answers.readline().split()[1]))
+            head = http.client.parse_headers(answers)
+            answers.read(int(head["Content-Length"]))
+    return found
+
+
+@pytest.mark.parametrize("refused", [REFUSED, REFUSED_CHUNKS], ids=["length", "chunks"])
+def test_a_small_body_that_is_refused_unread_keeps_its_connection(gateway: Gateway, refused: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
+        for _ in range(3):
+            client.sendall(refused)
+            assert statuses(client, 1) == [415]
+
+
+@pytest.mark.parametrize(
+    ("requests_at_once", "expected"),
+    [
+        (MODELS * 5, [200] * 5),
+        ((REFUSED + MODELS) * 3, [415, 200] * 3),
+        ((REFUSED_CHUNKS + MODELS) * 3, [415, 200] * 3),
+        (MODELS + LAST, [200, 200]),
+        (MODELS + MODELS[:20], [200]),
+    ],
+    ids=["whole", "after a body unread", "after chunks unread", "the last one closes", "with the start of another"],
+)
+def test_requests_that_arrive_together_are_answered_in_turn(
+    gateway: Gateway, requests_at_once: bytes, expected: list[int]
+) -> None:
+    """A client sends on before its answer is here, or so soon after it that the last request's rest is still unread."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
+        client.sendall(requests_at_once)
+        assert statuses(client, len(expected)) == expected
+        if requests_at_once.endswith(MODELS[:20]):
+            client.sendall(MODELS[20:])
+            assert statuses(client, 1) == [200]
