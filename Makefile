@@ -9,7 +9,7 @@ TEST_PROCESSES ?= 3
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit slow-test evaluate accuracy pipeline eda chart cluster-test cluster-pictures images load-kind load-minikube push kind lock audit clean node screenshots docs fuzz coverage lowest version
+.PHONY: help run test lint unit slow-test evaluate accuracy bench bench-page pipeline eda chart cluster-test cluster-pictures images load-kind load-minikube push kind lock audit clean node screenshots docs fuzz coverage lowest version
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,12 @@ evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings 
 
 accuracy: $(INSTALLED)  ## update the tables and pictures of docs/accuracy.md and its measurements from models/evaluation
 	$(BIN)/ser evaluate --pictures docs/pictures --page docs/accuracy.md --page docs/measurements/accuracy.md
+
+bench: $(INSTALLED)  ## measure speed side by side with the peers, about 15 minutes (BENCH="features service" PEERS=flask: a part)
+	$(BIN)/python -m benchmarks $(BENCH) $(if $(PEERS),--peers "$(PEERS)")
+
+bench-page: $(INSTALLED)  ## update the tables and plots of docs/performance.md from the newest results
+	$(BIN)/python -m benchmarks.page
 
 pipeline: $(INSTALLED)  ## retrain on the recordings of RAVDESS_DIR into a store of its own, without servers
 	$(BIN)/ser pipeline run --data $(RAVDESS_DIR) \
