@@ -140,7 +140,8 @@ lowest:  ## a part of the suite on the lowest versions that pyproject.toml allow
 	PYTHONWARNINGS=ignore uv pip install -q --python build/lowest --no-deps -e .
 	build/lowest/bin/python -m pytest -x -q $(LOWEST_TESTS)
 
-version:  ## set the version of pyproject.toml in the chart, the Dockerfiles and the examples
+version:  ## set the version of pyproject.toml in the chart, the client's own distribution, the Dockerfiles and the examples
+	sed -i -E 's/^(version = ).*/\1"$(VERSION)"/' client/pyproject.toml
 	sed -i -E 's/^(ARG VERSION=).*/\1$(VERSION)/' Dockerfile.gateway Dockerfile.pipeline Dockerfile.model_server
 	sed -i -E 's/^((version|appVersion|valuesOf): ).*/\1$(VERSION)/' helm/speech-emotion/Chart.yaml helm/speech-emotion/values.yaml
 	sed -i -E 's/^( +(version|targetRevision): ).*/\1$(VERSION)/' k8s/gitops/*.yaml

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union, cast
@@ -61,11 +62,9 @@ def _read(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tuple[
 def encode_wav(samples: npt.NDArray[Any], sample_rate: int) -> bytes:
     """`[samples]` or `[samples, channels]` as WAV, without loss: int16 as 16-bit PCM, floats (-1..1) as float32.
 
-    Raises ValueError for other shapes and types.
+    Raises ValueError for other shapes and types, ImportError where numpy or soundfile is not installed.
     """
-    import numpy as np  # here, so that who sends files does not pay for it
-    import soundfile
-
+    np, soundfile = library("numpy"), library("soundfile")
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2):
         raise ValueError(f"samples must be [samples] or [samples, channels], got {samples.ndim} dimensions")
@@ -78,6 +77,20 @@ def encode_wav(samples: npt.NDArray[Any], sample_rate: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, sample_rate, format="WAV", subtype=subtype)
     return buffer.getvalue()
+
+
+def library(name: str) -> Any:
+    """A library that samples alone need: whoever sends files neither has to have it nor waits for its import.
+
+    Raises ImportError, with what to install, where it is not there.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        said = f"samples need {name}, which is not installed: pip install 'speech-emotion-client[samples]'"
+        raise ImportError(said, name=name) from None
 
 
 def _read_file(source: Any, max_bytes: int) -> tuple[str, bytes]:

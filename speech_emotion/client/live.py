@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from speech_emotion.client.address import Address
 from speech_emotion.client.calls import Attempts
+from speech_emotion.client.clips import library
 from speech_emotion.client.errors import (
     ClientError,
     ProblemError,
@@ -188,12 +189,11 @@ class Course:
 def encode(samples: Samples, encoding: Encoding, channels: int) -> bytes:
     """Bytes as they are; int16 or floats in -1..1, `[samples]` or `[samples, channels]`, in the stream's encoding.
 
-    Raises ValueError for other shapes and types.
+    Raises ValueError for other shapes and types, ImportError where numpy is not installed.
     """
     if isinstance(samples, bytes | bytearray | memoryview):
         return bytes(samples)
-    import numpy as np  # here, so that who sends bytes does not pay for it
-
+    np = library("numpy")
     array = np.asarray(samples)
     if array.ndim > 2 or (array.shape[1:] or (1,)) != (channels,):
         raise ValueError(f"samples must be [samples] or [samples, {channels}], got the shape {array.shape}")

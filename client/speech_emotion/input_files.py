@@ -1,0 +1,1 @@
+../../speech_emotion/input_files.py
