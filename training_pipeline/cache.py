@@ -81,6 +81,7 @@ def caches_below(root: Path) -> list[Cache]:
         Cache(root / "features", "*/*.npy"),
         Cache(root / "training", "*"),
         Cache(root / "pretrained" / "statistics", "*/*.npy"),
+        Cache(root / "pretrained" / "states", "*/*.npy"),
         *work_caches(pipeline),
     ]
 

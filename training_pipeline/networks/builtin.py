@@ -95,18 +95,19 @@ def _whisper(name: str) -> Network:
     return _pretrained(name, _fit_whisper(whisper.RECIPES[name]), trials, takes_shares=True)
 
 
+def _whisper_base(name: str) -> Network:
+    fit = _fit_whisper_base(whisper.RECIPES[name])
+    return Network(name, WHISPER_SPEC, fit, _base_provenance, takes_shares=True)
+
+
 MLP = Network("mlp", SEED_SPEC, _fit_mlp)
 ANN = Network("ann", SEED_SPEC, _fit_ann)
 WHISPER = _whisper("whisper")
 WHISPER_FROZEN = _whisper("whisper-frozen")
 WHISPER_ONE_BLOCK = _whisper("whisper-one-block")
-WHISPER_BASE_FROZEN = Network(
-    "whisper-base-frozen",
-    WHISPER_SPEC,
-    _fit_whisper_base(whisper.RECIPES["whisper-base-frozen"]),
-    _base_provenance,
-    takes_shares=True,
-)
+WHISPER_BASE_FROZEN = _whisper_base("whisper-base-frozen")
+WHISPER_BASE = _whisper_base("whisper-base")
+WHISPER_LARGE = _whisper_base("whisper-large")
 EDGE = _pretrained(
     "edge", _fit_edge(edge.Student()), {trial: _fit_edge(student) for trial, student in edge.TRIALS.items()}
 )

@@ -13,7 +13,8 @@ from training_pipeline.networks.registry import NETWORKS, find, networks
 
 
 def test_every_network_is_registered_under_its_name() -> None:
-    whispers = ("whisper", "whisper-base-frozen", "whisper-frozen", "whisper-one-block")
+    base = ("whisper-base", "whisper-base-frozen")
+    whispers = ("whisper", *base, "whisper-frozen", "whisper-large", "whisper-one-block")
     assert NETWORKS.names() == ("ann", "edge", "mlp", *whispers)
     assert [network.name for network in networks()] == list(NETWORKS.names())
     assert {NETWORKS.provider(name) for name in NETWORKS.names()} == {OURS}

@@ -15,7 +15,15 @@ import numpy.typing as npt
 from speech_emotion.features import WHISPER_SPEC
 from training_pipeline.data.not_speech import windows_without_speech
 from training_pipeline.networks.pretrained.model import build_head, state_behind
-from training_pipeline.networks.pretrained.optimise import Training, batches_of, load, loss_of, save, soft_targets
+from training_pipeline.networks.pretrained.optimise import (
+    Training,
+    batches_of,
+    load,
+    loss_of,
+    rates_of,
+    save,
+    soft_targets,
+)
 from training_pipeline.networks.pretrained.recipe import Recipe, Stage
 from training_pipeline.networks.pretrained.speech import in_noise, with_detector
 from training_pipeline.networks.pretrained.statistics import frozen_statistics, head_inputs, moments
@@ -73,10 +81,18 @@ def train_stage(
     seed: int,
     checkpoint: Path | None = None,
 ) -> None:
-    """Train `groups` of the model's variables for one stage; `inputs` makes those of the chosen rows of `targets`."""
-    steps = len(targets) // min(stage.batch, len(targets))
+    """Train `groups` of the model's variables for one stage; `inputs` makes those of the chosen rows of `targets`.
+
+    Rows sum to the weights of their examples, which a stage that draws examples hears as often as they weigh.
+    """
+    rates = rates_of(targets, stage)
+    examples = len(targets) if rates is None else round(rates.sum())
+    if rates is not None:
+        known = np.maximum(targets, 0).sum(axis=1, keepdims=True)
+        targets = np.where(targets < 0, targets, targets / known).astype(np.float32)
+    steps = examples // min(stage.batch, len(targets))
     training = Training(model, groups, stage, steps, recipe, loss_of(targets))
-    training.run(batches_of(inputs, targets, stage), seed, checkpoint)
+    training.run(batches_of(inputs, targets, stage, rates), seed, checkpoint)
 
 
 def start_head(statistics: Array, lesson: Lesson, recipe: Recipe) -> tuple[keras.Model, Array]:

@@ -13,6 +13,7 @@ from training_pipeline.networks.pretrained.recipe import Recipe
 from training_pipeline.networks.pretrained.weights import Weights
 
 SMALLEST_DEVIATION = 0.02
+LEAST_VARIANCE = 1e-6
 
 
 class Standardise(keras.layers.Layer):  # type: ignore[misc]
@@ -55,7 +56,21 @@ class AttentiveStatistics(keras.layers.Layer):  # type: ignore[misc]
         weights = ops.softmax(self.score(self.hidden(x)), axis=1)
         mean = ops.sum(weights * x, axis=1)
         variance = ops.sum(weights * ops.square(x - mean[:, None]), axis=1)
-        return ops.concatenate([mean, ops.sqrt(variance + 1e-6)], axis=-1)
+        return ops.concatenate([mean, deviation_of(variance)], axis=-1)
+
+
+class Statistics(keras.layers.Layer):  # type: ignore[misc]
+    """What `AttentiveStatistics` starts as: `[n, time, channels]` to mean and deviation over time, side by side."""
+
+    def call(self, x: Any) -> Any:
+        """Mean and deviation, `[n, 2 * channels]`."""
+        mean, variance = ops.moments(x, axes=1)
+        return ops.concatenate([mean, deviation_of(variance)], axis=-1)
+
+
+def deviation_of(variance: Any) -> Any:
+    """The root of a variance, whose slope stays finite."""
+    return ops.sqrt(variance + LEAST_VARIANCE)
 
 
 def build_head(recipe: Recipe, classes: int, width: int = WIDTH) -> keras.Model:
@@ -82,15 +97,22 @@ def build_model(weights: Weights, head: keras.Model, recipe: Recipe, states: np.
     encoder.get_layer("stem").trainable = False
     for number in range(recipe.frozen_blocks):
         encoder.get_layer(f"block{number}").trainable = False
-    return join(encoder, head, recipe.attention_width, states)
+    equal = recipe.frozen_blocks if recipe.kept_copies else 0
+    return join(encoder, head, recipe.attention_width, states, equal)
 
 
-def join(encoder: keras.Model, head: keras.Model, attention_width: int, states: np.ndarray) -> keras.Model:
-    """Encoder, attentive statistics of each of its states, standardised by `states`, and head: inputs to logits."""
+def join(
+    encoder: keras.Model, head: keras.Model, attention_width: int, states: np.ndarray, equal: int = 0
+) -> keras.Model:
+    """Encoder, attentive statistics of each of its states, standardised by `states`, and head: inputs to logits.
+
+    The first `equal` states have plain statistics instead.
+    """
     pooled = []
     for number, (state, (mean, deviation)) in enumerate(zip(encoder.outputs, states, strict=True)):
-        standardise = Standardise(name=f"standardise{number}")
-        pooled.append(AttentiveStatistics(attention_width, name=f"pool{number}")(standardise(state)))
+        standardise, name = Standardise(name=f"standardise{number}"), f"pool{number}"
+        pool = Statistics(name=name) if number < equal else AttentiveStatistics(attention_width, name=name)
+        pooled.append(pool(standardise(state)))
         standardise.adapt(mean, deviation)
     return keras.Model(encoder.inputs[0], head(ops.concatenate(pooled, axis=-1)), name="whisper")
 

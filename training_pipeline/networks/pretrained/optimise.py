@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ Batches = Callable[[np.random.Generator], Iterator[tuple[Array, Array]]]
 """The batches of an epoch, inputs and soft targets, from its random numbers."""
 Loss = Callable[[Any, Any], Any]
 """Targets and logits `[n, classes]` to losses `[n]`."""
+BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 NEVER = -1e9
 """A logit that leaves its class no probability."""
 
@@ -40,14 +42,16 @@ class Training:
         self.optimizers = [_optimizer(rate, variables, stage, steps, recipe) for rate, variables in groups]
         self.counts = [len(variables) for _, variables in groups]
         self._compiled = tf.function(self._step, jit_compile=stage.fused)
+        self._bfloat16 = stage.bfloat16
 
     def run(self, batches: Batches, seed: int, checkpoint: Path | None = None) -> None:
         """Train all epochs, from the checkpoint's on if there is one; the model is left with averaged weights."""
-        for epoch in range(self._restore(checkpoint), self.epochs):
-            for x, y in batches(np.random.default_rng([seed, epoch])):
-                self._compiled(tf.constant(x), tf.constant(y))
-            if checkpoint is not None:
-                save(checkpoint, self._state, epoch + 1)
+        with products_in_bfloat16(self._bfloat16):
+            for epoch in range(self._restore(checkpoint), self.epochs):
+                for x, y in batches(np.random.default_rng([seed, epoch])):
+                    self._compiled(tf.constant(x), tf.constant(y))
+                if checkpoint is not None:
+                    save(checkpoint, self._state, epoch + 1)
         for optimizer, variables in zip(self.optimizers, self._groups(self.variables), strict=True):
             optimizer.finalize_variable_values(variables)
 
@@ -73,6 +77,17 @@ class Training:
         return load(checkpoint, self._state) if checkpoint is not None and checkpoint.is_file() else 0
 
 
+@contextmanager
+def products_in_bfloat16(wanted: bool) -> Iterator[None]:
+    """Let TensorFlow's functions multiply in bfloat16 while the block runs; weights and sums stay in float32."""
+    before = bool(tf.config.optimizer.get_experimental_options().get(BFLOAT16, False))
+    tf.config.optimizer.set_experimental_options({BFLOAT16: wanted or before})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({BFLOAT16: before})
+
+
 def loss_of(targets: Array) -> Loss:
     """Cross-entropy; with classes left open (-1) or weights in `targets`, of each row's known classes alone."""
     plain = bool((targets >= 0).all()) and np.allclose(targets.sum(axis=1), 1)
@@ -84,19 +99,46 @@ def _of_known_classes(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_sum(tf.maximum(targets, 0) * tf.nn.log_softmax(known), axis=-1)
 
 
+def rates_of(targets: Array, stage: Stage) -> npt.NDArray[np.float64] | None:
+    """How often an epoch of the stage draws each example on average, by the weights that `targets` sum to.
+
+    None where it hears every example once: the stage draws none, or the weights are all alike.
+    """
+    weights = np.maximum(targets, 0).sum(axis=1, dtype=np.float64)
+    if not stage.drawn or np.allclose(weights, weights[0]):
+        return None
+    return np.asarray(min(stage.drawn, len(targets)) * weights / weights.sum())
+
+
+def draw(rates: npt.NDArray[np.float64], random: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Examples of an epoch in random order, each as often as its rate, rounded up or down (systematic sampling).
+
+    So are those of one rate together, as examples of a corpus mostly are.
+    """
+    order = random.permutation(len(rates))
+    order = order[np.argsort(rates[order], kind="stable")]
+    ends = np.floor(np.cumsum(rates[order]) + random.random()).astype(np.intp)
+    ends[-1] = round(rates.sum())
+    return random.permutation(np.repeat(order, np.diff(ends, prepend=0)))
+
+
 def batches_of(
-    make: Callable[[npt.NDArray[np.intp], np.random.Generator], Array], targets: Array, stage: Stage
+    make: Callable[[npt.NDArray[np.intp], np.random.Generator], Array],
+    targets: Array,
+    stage: Stage,
+    rates: npt.NDArray[np.float64] | None = None,
 ) -> Batches:
     """Shuffled batches of one size, some of them mixed (Zhang et al. 2018, mixup); `make` gives the inputs.
 
-    Only examples of which the same classes are known are mixed with one another.
+    Only examples of which the same classes are known are mixed with one another. With `rates` examples are drawn; see
+    `draw`.
     """
     size = min(stage.batch, len(targets))
     _, alike = np.unique(targets < 0, axis=0, return_inverse=True)
     alike = alike.reshape(-1)
 
     def epoch(random: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        order = random.permutation(len(targets))
+        order = random.permutation(len(targets)) if rates is None else draw(rates, random)
         for start in range(0, len(order) - size + 1, size):
             chosen = order[start : start + size]
             x, y = make(chosen, random), targets[chosen]

@@ -19,6 +19,14 @@ class Stage:
     """Share of batches that are mixed."""
     fused: bool
     """Compile with XLA: a quarter faster for the encoder, but slower for much dropout on little else."""
+    bfloat16: bool = False
+    """Multiply matrices in bfloat16 where the CPU can, without XLA: a quarter faster for the encoder."""
+    drawn: int = 0
+    """Examples of an epoch where examples have weights, drawn in proportion to them; 0: all, whose losses are weighted.
+
+    As corpora count alike (`training/shares.py`), an epoch then hears as much of each, and costs no more for a large
+    corpus.
+    """
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,12 @@ class Recipe:
     """Factor from a block to the one below."""
     copies: int = 4
     """Augmented copies of each window for the head's start, beside the window itself."""
+    kept_copies: int = 0
+    """Augmented copies of a window at most that tuning hears, and whose states behind the frozen blocks are kept.
+
+    Tuning then computes nothing below the upper blocks, and the poolings of the states below those stay equal. 0: every
+    example is augmented anew and goes through the whole network.
+    """
     crop_frames: int = 352
     """Frames of a training example, cut at random from a window."""
     warmup: float = 0.1

@@ -26,7 +26,7 @@ def frozen_statistics(encoder: keras.Model, x: Array, copies: int, crop_frames: 
     the encoder's weights and by this code.
     """
     augment = Augmentation()
-    compute = tf.function(lambda batch: _pool(tf.nest.flatten(encoder(batch, training=False))))
+    compute = tf.function(lambda batch: pool(tf.nest.flatten(encoder(batch, training=False))))
     suffix = f"{augment!r} {copies} {crop_frames} {len(encoder.outputs)}".encode()
     weights = hashlib.sha256(b"".join(np.asarray(variable).tobytes() for variable in encoder.variables)).hexdigest()
     folder = cache and cache / identity(weights, sources("training_pipeline.networks.pretrained"), software())
@@ -68,7 +68,8 @@ def head_inputs(statistics: Array, states: Array) -> Array:
     return np.asarray(both.reshape(-1, np.prod(both.shape[-3:])), np.float32)
 
 
-def _pool(states: list[tf.Tensor]) -> tf.Tensor:
+def pool(states: list[tf.Tensor]) -> tf.Tensor:
+    """Mean and deviation over time of each state `[n, positions, width]`: `[n, states, 2, width]`."""
     pooled = [tf.stack(tf.nn.moments(state, axes=1), axis=1) for state in states]
     mean, variance = tf.unstack(tf.stack(pooled, axis=1), axis=2)
     return tf.stack([mean, tf.sqrt(variance)], axis=2)

@@ -1,1 +1,1 @@
-"""The encoders of Whisper-tiny, fine-tuned to emotions or frozen, and of Whisper-base, frozen: recipes and the fit."""
+"""The encoders of Whisper-tiny and Whisper-base, fine-tuned to emotions or frozen: recipes and the fit."""

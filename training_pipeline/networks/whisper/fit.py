@@ -11,8 +11,9 @@ import numpy.typing as npt
 from training_pipeline.networks.pretrained.augment import Augmentation, crop
 from training_pipeline.networks.pretrained.encoder import build_encoder, width_of
 from training_pipeline.networks.pretrained.fit import Lesson, add_detector, fit_once, start_head, train_stage
+from training_pipeline.networks.pretrained.kept import KeptStates, copies_of, upper_part
 from training_pipeline.networks.pretrained.model import build_head, build_model, learning_groups
-from training_pipeline.networks.pretrained.optimise import soft_targets
+from training_pipeline.networks.pretrained.optimise import rates_of, soft_targets
 from training_pipeline.networks.pretrained.recipe import Recipe
 from training_pipeline.networks.pretrained.statistics import frozen_statistics, unit_moments
 from training_pipeline.networks.pretrained.weights import Weights, load_weights
@@ -20,6 +21,8 @@ from training_pipeline.networks.pretrained.wheels import pretrained_folder
 
 Array = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.intp]
+STATES = "states"
+"""The folder of kept states beside the downloads."""
 
 
 def fit(
@@ -50,7 +53,10 @@ def fit(
 
     def trained(checkpoint: Path | None) -> keras.Model:
         model = start(statistics, lesson, recipe, weights)
-        if recipe.tuning.epochs:
+        if recipe.tuning.epochs and recipe.kept_copies:
+            states = KeptStates(weights, x, recipe, checkpoint and pretrained_folder() / STATES)
+            _tune_upper(model, states, lesson, recipe, checkpoint)
+        elif recipe.tuning.epochs:
             _tune(model, lesson, recipe, checkpoint)
         return model
 
@@ -75,3 +81,17 @@ def _tune(model: keras.Model, lesson: Lesson, recipe: Recipe, checkpoint: Path |
     targets = soft_targets(lesson.y, lesson.classes, recipe.smoothing)
     groups = learning_groups(model, recipe)
     train_stage(model, groups, recipe.tuning, recipe, crops, targets, lesson.seed, checkpoint)
+
+
+def _tune_upper(
+    model: keras.Model, states: KeptStates, lesson: Lesson, recipe: Recipe, checkpoint: Path | None
+) -> None:
+    """Train head and upper blocks on kept states, each time of one of a window's copies."""
+    targets = soft_targets(lesson.y, lesson.classes, recipe.smoothing)
+    copies = copies_of(rates_of(targets, recipe.tuning), len(targets), recipe)
+
+    def kept(chosen: Targets, random: np.random.Generator) -> Array:
+        return states(chosen, random.integers(copies[chosen]))
+
+    upper, groups = upper_part(model, recipe), learning_groups(model, recipe)
+    train_stage(upper, groups, recipe.tuning, recipe, kept, targets, lesson.seed, checkpoint)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from training_pipeline.networks.pretrained.optimise import batches_of, loss_of, soft_targets
+from training_pipeline.networks.pretrained.optimise import (
+    BFLOAT16,
+    batches_of,
+    draw,
+    loss_of,
+    products_in_bfloat16,
+    rates_of,
+    soft_targets,
+)
 from training_pipeline.networks.pretrained.recipe import Stage
 
 ROWS = np.array([[1, 0, -1], [0.5, 1.5, 0], [0, -1, 2]], np.float32)
@@ -50,3 +58,44 @@ def test_only_examples_of_the_same_known_classes_are_mixed() -> None:
         np.testing.assert_array_equal(x, y)
         np.testing.assert_allclose(np.maximum(y, 0).sum(axis=1), 1, rtol=1e-6)
         assert set(map(tuple, (y < 0).tolist())) == {(False, False, True), (False, True, False)}
+
+
+def drawing(examples: int) -> Stage:
+    return Stage(1, 4, 1e-3, 0, mixup_alpha=0.4, mixup_share=0.0, fused=False, drawn=examples)
+
+
+def test_examples_are_drawn_as_often_as_they_weigh() -> None:
+    weights = np.repeat([4.0, 1.0, 0.5], [10, 40, 80])
+    rates = rates_of(np.stack([weights, np.full(130, -1)], axis=1).astype(np.float32), drawing(60))
+    assert rates is not None
+    counts = [np.bincount(draw(rates, np.random.default_rng(seed)), minlength=130) for seed in range(20)]
+    for count in counts:
+        assert count.sum() == 60
+        assert (np.abs(count - rates) < 1).all()
+        assert [abs(part.sum() - 20) <= 1 for part in np.split(count, [10, 50])] == [True] * 3
+    assert np.std([count[-1] for count in counts]) > 0
+
+
+def test_examples_that_weigh_alike_are_each_heard_once() -> None:
+    assert rates_of(np.eye(3, dtype=np.float32), drawing(2)) is None
+    assert rates_of(ROWS, drawing(0)) is None
+
+
+def test_a_small_set_is_drawn_no_longer_than_it_is() -> None:
+    rates = rates_of(np.array([[1, 0], [0, 3]], np.float32), drawing(100))
+    np.testing.assert_allclose(rates, [0.5, 1.5])
+
+
+def test_batches_are_of_drawn_examples() -> None:
+    targets = np.eye(8, dtype=np.float32)
+    rates = np.array([4.0, 4.0, 0, 0, 0, 0, 0, 0])
+    batches = list(batches_of(lambda chosen, _: targets[chosen], targets, drawing(8), rates)(np.random.default_rng(0)))
+    np.testing.assert_array_equal(np.concatenate([y for _, y in batches]).sum(axis=0), rates)
+
+
+def test_products_in_bfloat16_end_with_their_block() -> None:
+    with products_in_bfloat16(True):
+        assert tf.config.optimizer.get_experimental_options()[BFLOAT16]
+        with products_in_bfloat16(False):
+            assert tf.config.optimizer.get_experimental_options()[BFLOAT16]
+    assert not tf.config.optimizer.get_experimental_options()[BFLOAT16]
