@@ -55,7 +55,8 @@ class KeptStates:
         def make() -> npt.NDArray[Any]:
             random = np.random.default_rng(int(digest[:16], 16))
             cropped = crop(self._augment(window, random), self._recipe.crop_frames, random)
-            return np.asarray(self._compute(tf.constant(cropped[np.newaxis])))[0].astype(KEPT_AS)
+            states: npt.NDArray[Any] = np.asarray(self._compute(tf.constant(cropped[np.newaxis])))[0]
+            return states.astype(KEPT_AS)
 
         return kept_array(self._folder and self._folder / f"{digest}.npy", make)
 
