@@ -114,6 +114,10 @@ def evaluate(
     checkpoints: Checkpoints = None,
     cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
     predictions: Annotated[Path, typer.Option(help="Folder of the kept predictions.")] = Path("models/evaluation"),
+    before: Annotated[
+        str | None,
+        typer.Option(help="Show what the models bring over this one on corpora that neither of them was trained on."),
+    ] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(callback=output_folder, help="Draw pictures of the kept predictions into this folder."),
@@ -144,8 +148,10 @@ def evaluate(
         for name, given in (("--robustness", robustness), ("--leave-one-corpus-out", leave_one_corpus_out)):
             if given:
                 raise fail(f"{name} needs --retrain, which trains the models that it measures")
-        _show(predictions, model, pictures, page or [], as_json=as_json)
+        _show(predictions, model, before, pictures, page or [], as_json=as_json)
         return
+    if before is not None:
+        raise fail("--before is for kept predictions: leave out --retrain")
     if not data:
         raise fail("--retrain needs --data or RAVDESS_DIR")
     output_folder(CACHE)
@@ -167,15 +173,24 @@ def evaluate(
     typer.echo(done.to_json() if as_json else done.table())
 
 
-def _show(folder: Path, models: list[str] | None, pictures: Path | None, pages: list[Path], *, as_json: bool) -> None:
+def _show(
+    folder: Path,
+    models: list[str] | None,
+    before: str | None,
+    pictures: Path | None,
+    pages: list[Path],
+    *,
+    as_json: bool,
+) -> None:
     from training_pipeline.reports.kept import Kept
 
-    kept = Kept.read(folder, models)
+    wanted = [*models, before] if models and before is not None and before not in models else models
+    kept = Kept.read(folder, wanted)
     if pictures is not None:
         kept.draw(pictures)
     for page in pages:
         kept.renew(page)
-    typer.echo(kept.to_json() if as_json else kept.table())
+    typer.echo(kept.to_json() if as_json else kept.table(before))
 
 
 @app.command()

@@ -13,15 +13,16 @@ import numpy.typing as npt
 
 from training_pipeline.data.clips import Clip
 from training_pipeline.errors import DataError
-from training_pipeline.training.calibrate import debiased_calibration_error
+from training_pipeline.evaluation.over_speakers import OverSpeakers
+from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
 
 FIXED = ("corpus", "clip", "speaker", "sex", "age", "seed", "label", "predicted", "left_out")
 REQUIRED = ("corpus", "clip", "speaker", "label", "left_out")
 YES_NO = {"yes": True, "no": False}
 DIGITS = 6
-MIN_CONFIDENCE = 0.5
-"""The gateway's default: an answer below it is uncertain."""
-DRAWS, LEVEL = 2_000, 0.95
+AGE_STEPS, AGES = (30, 45, 60), ("under 30", "30 to 44", "45 to 59", "60 and over")
+CALIBRATION_DRAWS = 200
+"""Of the interval of ECE: thousands of clips are sorted in each."""
 Array = npt.NDArray[Any]
 
 
@@ -57,24 +58,34 @@ def measure_corpus(heard: Heard) -> dict[str, Any]:
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     right = predicted == targets
     among = labels[probabilities[:, labels].argmax(axis=1)] == targets
-    sure = confidence >= MIN_CONFIDENCE
-    names = np.array([heard.clips[i].speaker for i in known])
-    speakers, speaker = np.unique(names, return_inverse=True)
-    drawn = np.random.default_rng(0).integers(0, len(speakers), (DRAWS, len(speakers)))
-    weights = np.stack([np.bincount(draw, minlength=len(speakers)) for draw in drawn]).astype(np.float64)
-    per_label = [(np.bincount(speaker, (targets == n) & right), np.bincount(speaker, targets == n)) for n in labels]
-    everyone = np.ones((1, len(speakers)))
-    sexes = np.array([heard.clips[i].sex for i in known])
+    clips = [heard.clips[i] for i in known]
+    names = np.array([clip.speaker for clip in clips])
+    over = OverSpeakers(names)
     return figures | {
-        "speakers": len(speakers),
-        **_with_interval("accuracy", lambda w: _ratio(w, speaker, right, np.ones_like(right)), everyone, weights),
-        **_with_interval("uar", lambda w: _mean_recall(w, per_label), everyone, weights),
+        "speakers": over.count,
+        **over.measured("accuracy", over.share(right)),
+        **over.measured("uar", over.mean_share(right, targets)),
         "uar_among": float(np.mean([among[targets == n].mean() for n in labels])),
         "ece_debiased": debiased_calibration_error(confidence, right),
-        "sure": float(sure.mean()),
-        **_with_interval("sure_right", lambda w: _ratio(w, speaker, right & sure, sure), everyone, weights),
-        "per_sex": {sex: float(right[sexes == sex].mean()) for sex in sorted(set(sexes.tolist())) if sex},
+        "ece_interval": list(calibration_interval(confidence, right, names, CALIBRATION_DRAWS)),
+        **over.certainty(confidence, right),
+        "per_sex": _by([clip.sex for clip in clips], right),
+        "per_age": _by([age_group(clip.age) for clip in clips], right),
     }
+
+
+def age_group(age: int | None) -> str:
+    """`under 30`, `30 to 44`, `45 to 59` or `60 and over`; empty for an age that is not known."""
+    if age is None:
+        return ""
+    return AGES[int(np.searchsorted(AGE_STEPS, age, side="right"))]
+
+
+def _by(groups: Sequence[str], right: Array) -> dict[str, float]:
+    """The accuracy of each group that has a name."""
+    of = np.array(groups)
+    order = sorted(set(groups), key=lambda group: (AGES.index(group) if group in AGES else 0, group))
+    return {group: float(right[of == group].mean()) for group in order if group}
 
 
 def write_across(path: Path, parts: Sequence[Heard]) -> None:
@@ -146,25 +157,3 @@ def measure_across(parts: Iterable[Heard]) -> list[dict[str, Any]]:
     """Figures of each corpus, trained on and left out, for each seed; corpora by name."""
     ordered = sorted(parts, key=lambda part: (part.corpus, part.left_out, part.seed))
     return [{"corpus": p.corpus, "left_out": p.left_out, "seed": p.seed, **measure_corpus(p)} for p in ordered]
-
-
-def _with_interval(name: str, statistic: Any, everyone: Array, weights: Array) -> dict[str, Any]:
-    value = statistic(everyone)[0]
-    drawn = statistic(weights)
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if not np.isnan(value) else (None, None)
-    if low is None or high is None:
-        return {name: None, f"{name}_interval": None}
-    return {name: float(value), f"{name}_interval": [float(low), float(high)]}
-
-
-def _ratio(weights: Array, speaker: Array, counted: Array, among: Array) -> Array:
-    """For each row of speakers' `weights` the share of `among` that is `counted`; NaN of none."""
-    top, whole = weights @ np.bincount(speaker, counted), weights @ np.bincount(speaker, among)
-    return np.asarray(np.divide(top, whole, out=np.full(len(whole), np.nan), where=whole > 0))
-
-
-def _mean_recall(weights: Array, per_label: Sequence[tuple[Array, Array]]) -> Array:
-    """For each row of speakers' `weights` the mean over labels that occur of the share that is right."""
-    tops, wholes = (np.stack([weights @ pair[part] for pair in per_label]) for part in (0, 1))
-    recalls = np.divide(tops, wholes, out=np.full(tops.shape, np.nan), where=wholes > 0)
-    return np.asarray(np.nanmean(recalls, axis=0))

@@ -16,10 +16,13 @@ from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.ravdess import clip_of
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.figures import Predictions, measure
+from training_pipeline.evaluation.over_speakers import OverSpeakers
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
 from training_pipeline.training.examples import Examples
 
 FIXED = ("clip", "fold", "seed", "label", "predicted")
+WHO = ("corpus", "speaker", "sex", "age")
+"""Columns of clips whose names do not say these, as those of RAVDESS do; an unknown age is empty."""
 DIGITS = 6
 
 
@@ -35,14 +38,15 @@ class Run:
 def write_predictions(path: Path, runs: Sequence[Run]) -> None:
     """Write `clip, fold, seed, label, predicted` and `p_<emotion>` for each emotion; folds count from 1.
 
-    The column `label` holds the true emotion.
+    The column `label` holds the true emotion. Where a name is none of RAVDESS, the columns `WHO` stand behind it.
     A clip goes by its file's name without ending, or by its path where two have the same name.
     """
     emotions = runs[0].examples.emotions
+    who = WHO if any(clip_of(clip.path) is None for run in runs for clip in run.examples.clips) else ()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*FIXED, *(f"p_{emotion}" for emotion in emotions)])
+        writer.writerow([*FIXED, *who, *(f"p_{emotion}" for emotion in emotions)])
         for run in sorted(runs, key=lambda run: run.seed):
             names = _names(run.examples.clips)
             for name, clip, row, fold in zip(
@@ -50,7 +54,8 @@ def write_predictions(path: Path, runs: Sequence[Run]) -> None:
             ):
                 predicted = emotions[int(row.argmax())]
                 shown = [f"{value:.{DIGITS}f}" for value in row]
-                writer.writerow([name, fold + 1, run.seed, clip.emotion, predicted, *shown])
+                told = [getattr(clip, column) for column in who]
+                writer.writerow([name, fold + 1, run.seed, clip.emotion, predicted, *told, *shown])
 
 
 def add_run(path: Path, run: Run) -> None:
@@ -85,8 +90,22 @@ def read_predictions(path: Path) -> list[Run]:
         raise DataError(f"{path}: {error}") from error
 
 
+def of_first_corpus(runs: Sequence[Run]) -> list[Run]:
+    """The clips of the corpus that stands first in each run: of several, the one that was named first."""
+    return [_of_corpus(run, run.examples.clips[0].corpus) for run in runs]
+
+
+def _of_corpus(run: Run, corpus: str) -> Run:
+    own = np.array([i for i, clip in enumerate(run.examples.clips) if clip.corpus == corpus])
+    examples = Examples.of(run.examples.data.part(own), [])
+    return Run(run.seed, examples, Predictions(run.predictions.probabilities[own], run.predictions.fold[own]))
+
+
 def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
-    """Means over seeds of what `measure` says, and the calibration of each run, as JSON."""
+    """Means over seeds of what `measure` says, and the calibration of each run, as JSON.
+
+    The calibration has `certainty`, too; see `OverSpeakers`.
+    """
     measured = [measure(run.predictions, run.examples) for run in runs]
     names = ("accuracy", "accuracy_std", "uar")
     return {
@@ -117,7 +136,8 @@ def _calibration(run: Run) -> dict[str, Any]:
     confidence, correct = confidence_of(run)
     speakers = np.array([clip.speaker for clip in run.examples.clips])
     low, high = calibration_interval(confidence, correct, speakers)
-    return {"ece_debiased": debiased_calibration_error(confidence, correct), "interval": [low, high]}
+    certain = OverSpeakers(speakers).certainty(confidence, correct)
+    return {"ece_debiased": debiased_calibration_error(confidence, correct), "interval": [low, high], **certain}
 
 
 def confidence_of(run: Run) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
@@ -137,7 +157,11 @@ def _run(path: Path, seed: int, rows: Sequence[dict[str, str]], emotions: tuple[
 
 
 def _clip(row: dict[str, str]) -> Clip:
-    """A clip from its name alone: its speaker is known where the name is one of RAVDESS."""
+    """A clip from its row; without the columns `WHO` its speaker is known where its name is one of RAVDESS."""
+    if row.get("speaker"):
+        age = int(row["age"]) if row.get("age") else None
+        named = row["speaker"], row.get("sex") or "", "", row.get("corpus") or ""
+        return Clip(Path(row["clip"]), row["label"], *named, age)
     known = clip_of(Path(row["clip"]))
     if known is not None and known.emotion != row["label"]:
         raise DataError(f"clip {row['clip']} is {known.emotion} by its name and {row['label']} by its column `label`")

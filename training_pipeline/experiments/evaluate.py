@@ -19,6 +19,7 @@ from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.evaluation.predictions import Run, add_run
 from training_pipeline.networks.registry import NETWORKS
 from training_pipeline.progress import Bar, no_bar
+from training_pipeline.reports import across as across_report
 from training_pipeline.reports import markdown, pictures
 from training_pipeline.reports.file_names import file_name
 from training_pipeline.reports.kept import ACROSS, PREDICTIONS
@@ -65,7 +66,7 @@ class Evaluated:
 
     def table(self) -> str:
         """As Markdown."""
-        tables = markdown.across_tables(self.across) + markdown.robustness_tables(self.robustness)
+        tables = across_report.across_tables(self.across) + markdown.robustness_tables(self.robustness)
         return markdown.summary_table(self.results) + tables
 
     def to_json(self) -> str:
@@ -152,5 +153,5 @@ def _write_summary(asked: Evaluation, data: DataSet, done: Evaluated) -> None:
     summary = {"seed": asked.seed, "labels": data.emotions, "models": done.results, "across": done.across}
     (asked.output / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
     page = markdown.page(done.results, f"{len(data.clips)} clips", asked.seed)
-    tables = markdown.across_tables(done.across) + markdown.robustness_tables(done.robustness)
+    tables = across_report.across_tables(done.across) + markdown.robustness_tables(done.robustness)
     (asked.output / "README.md").write_text(page + tables)

@@ -9,9 +9,10 @@ from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.labels import STABLE
 from training_pipeline.errors import DataError
 from training_pipeline.reports import markdown
-from training_pipeline.robustness.measure import MIN_CONFIDENCE, Figures
+from training_pipeline.robustness.measure import Figures
 from training_pipeline.robustness.recordings import measure_recordings
 from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.training.calibrate import MIN_CONFIDENCE
 
 
 def measure_sounds(folders: Sequence[Path], version: Path, most: int) -> dict[str, Figures]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,25 @@ from typing import Any
 from speech_emotion.errors import FileTooLargeError
 from speech_emotion.input_files import read_at_most
 from training_pipeline.errors import DataError
-from training_pipeline.evaluation.across import measure_across, read_across
+from training_pipeline.evaluation.across import Heard, measure_across, read_across
+from training_pipeline.evaluation.across_gains import across_gains
 from training_pipeline.evaluation.cost import Costs, read_costs
 from training_pipeline.evaluation.gains import gain
-from training_pipeline.evaluation.predictions import Run, confidence_of, ensemble, measure_runs, read_predictions
+from training_pipeline.evaluation.predictions import (
+    Run,
+    confidence_of,
+    ensemble,
+    measure_runs,
+    of_first_corpus,
+    read_predictions,
+)
+from training_pipeline.reports import across as across_report
 from training_pipeline.reports import markdown, pictures
 from training_pipeline.reports.file_names import file_name
 
 PREDICTIONS, ACROSS, COSTS = "predictions.csv", "across.csv", "cost.json"
 MEAN = ":mean"
-PARTS = "table, short, across MODEL, labels MODEL, steps MODEL MODEL ..., trials MODEL"
+PARTS = "table, short, across MODEL, across MODEL BEFORE, labels MODEL, steps MODEL MODEL ..., trials MODEL"
 MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -28,40 +38,59 @@ MAX_PAGE_BYTES = 16 * 1024 * 1024
 class Kept:
     """Runs of each model and their figures, the most accurate model first; costs where they were measured.
 
-    `across` has the figures of each corpus, of models that were measured on several. Runs of trials, `MODEL/CHANGE`,
-    are only for comparison with those of a model.
+    `heard` has the answers to each corpus, of models that were measured on several, and `across` their figures. Runs
+    of trials, `MODEL/CHANGE`, are only for comparison with those of a model.
     """
 
     runs: dict[str, list[Run]]
     results: dict[str, dict[str, Any]]
     costs: Costs | None
     trials: dict[str, list[Run]] = field(default_factory=dict)
-    across: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    heard: dict[str, list[Heard]] = field(default_factory=dict)
+
+    @cached_property
+    def across(self) -> dict[str, list[dict[str, Any]]]:
+        """See `measure_across`."""
+        return {name: measure_across(parts) for name, parts in self.heard.items()}
 
     @classmethod
     def read(cls, folder: Path, models: list[str] | None = None) -> Kept:
         """Read `folder/<model>/predictions.csv`, `folder/<model>/<change>/predictions.csv` and `folder/cost.json`.
 
-        Beside a model's predictions there may be its `across.csv`.
+        Beside a model's predictions there may be its `across.csv`; of several corpora in its predictions the first
+        counts, on which other models were measured, and `across.csv` has all of them.
         Raises DataError if predictions are not there.
         """
         names = models or sorted(path.parent.name for path in folder.glob(f"*/{PREDICTIONS}"))
         missing = [name for name in names if not (folder / name / PREDICTIONS).is_file()]
         if missing or not names:
             raise DataError(f"{folder}: no predictions of {', '.join(missing) or 'any model'}; --retrain makes them")
-        runs = {name: read_predictions(folder / name / PREDICTIONS) for name in names}
+        runs = {name: of_first_corpus(read_predictions(folder / name / PREDICTIONS)) for name in names}
         results = {name: measure_runs(own) for name, own in runs.items()}
         best_first = sorted(names, key=lambda name: -results[name]["accuracy"])
         costs = read_costs(folder / COSTS) if (folder / COSTS).is_file() else None
         trials = sorted(folder.glob(f"*/*/{PREDICTIONS}"))
-        tried = {path.parent.relative_to(folder).as_posix(): read_predictions(path) for path in trials}
+        tried = {path.parent.relative_to(folder).as_posix(): of_first_corpus(read_predictions(path)) for path in trials}
         corpora = {name: folder / name / ACROSS for name in best_first}
-        across = {name: measure_across(read_across(path)) for name, path in corpora.items() if path.is_file()}
-        return cls(runs, {name: results[name] for name in best_first}, costs, tried, across)
+        heard = {name: read_across(path) for name, path in corpora.items() if path.is_file()}
+        return cls(runs, {name: results[name] for name in best_first}, costs, tried, heard)
 
-    def table(self) -> str:
-        """Accuracy and cost, a row for each model; below it corpora, where several were measured."""
-        return markdown.predictions_table(self.results, self.costs) + markdown.across_tables(self.across)
+    def table(self, before: str | None = None) -> str:
+        """Accuracy and cost, a row for each model; below it corpora, where several were measured.
+
+        With `before`, a model, also what every other one brings over it on corpora that neither was trained on.
+        Raises DataError if that was not measured.
+        """
+        tables = markdown.predictions_table(self.results, self.costs) + across_report.across_tables(self.across)
+        if before is None:
+            return tables
+        if before not in self.heard:
+            raise DataError(f"there is no {ACROSS} of {before}, only of {', '.join(self.heard) or 'no model'}")
+        return tables + "".join(
+            f"\n## `{name}` after `{before}`\n\n{self.part(f'across {name} {before}')}"
+            for name in self.heard
+            if name != before
+        )
 
     def to_json(self) -> str:
         """The same and more, an object for each model."""
@@ -82,7 +111,7 @@ class Kept:
         page.write_text(markdown.renew(text, self.part), encoding="utf-8")
 
     def part(self, name: str) -> str:
-        """`table`, `short`, `across MODEL`, `labels MODEL`, `steps MODEL MODEL ...` or `trials MODEL`.
+        """One of `PARTS`.
 
         Steps are what each model brings over the one before, where `MODEL:mean` is the mean of what its seeds answer;
         trials what each change to a model brought over it, with the same seeds.
@@ -93,7 +122,9 @@ class Kept:
             case ["table"]:
                 return markdown.predictions_table(self.results, self.costs)
             case ["across", model] if model in self.across:
-                return markdown.across_table(self.across[model])
+                return across_report.across_table(self.across[model])
+            case ["across", model, before] if model != before and {model, before} <= self.heard.keys():
+                return across_report.across_gains_table(across_gains(self.heard[before], self.heard[model]))
             case ["short"]:
                 return markdown.short_table(self.results, self.costs)
             case ["labels", model] if model in self.results:
@@ -104,9 +135,7 @@ class Kept:
                 return markdown.steps_table({name: self._accuracy(name) for name in runs}, gains)
             case ["trials", model] if own := self._trials(model):
                 return self._trials_table(model, own)
-        raise DataError(
-            f"no part {name!r}: there are table, short, across MODEL, labels MODEL, steps MODEL ..., trials MODEL"
-        )
+        raise DataError(f"no part {name!r}: there are {PARTS}")
 
     def _known(self, models: list[str]) -> bool:
         return self.runs.keys() >= {model.removesuffix(MEAN) for model in models}

@@ -14,10 +14,12 @@ import numpy as np
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.cost import Cost, Costs
 from training_pipeline.evaluation.gains import Gain
+from training_pipeline.reports.cells import mean_share, or_none, shares
 from training_pipeline.reports.file_names import file_name
 
 ACCURACY_COLUMNS = (
     "model", "accuracy", "of each seed", "spread over folds", "UAR", "by sex", "ECE, debiased (95 % over speakers)",
+    "not uncertain", "of them right",
 )  # fmt: skip
 COST_COLUMNS = ("MB (loaded)", "parameters", "features, ms", "model, ms", "real-time factor")
 BEGIN = re.compile(r"^<!-- ser evaluate: [^>]+ -->$", re.MULTILINE)
@@ -49,13 +51,14 @@ def predictions_table(results: dict[str, dict[str, Any]], costs: Costs | None = 
     columns = [*ACCURACY_COLUMNS, *(COST_COLUMNS if costs else ())]
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for model, m in results.items():
-        sexes = ", ".join(f"{sex} {v:.1%}" for sex, v in m["per_sex"].items()) or "not known"
+        sexes = shares(m["per_sex"])
         accuracy, spread = m["accuracy"], m["accuracy_std"]
         ece = "; ".join(
             f"{c['ece_debiased']:.1%} ({c['interval'][0]:.1%} to {c['interval'][1]:.1%})" for c in m["calibration"]
         )
         seeds = ", ".join(f"{seed}: {r['accuracy']:.1%}" for seed, r in zip(m["seeds"], m["runs"], strict=True))
-        cells = [f"`{model}`", f"{accuracy:.1%}", seeds, f"{spread:.1%}", f"{m['uar']:.1%}", sexes, ece]
+        certain = [mean_share(m["calibration"], name) for name in ("sure", "sure_right")]
+        cells = [f"`{model}`", f"{accuracy:.1%}", seeds, f"{spread:.1%}", f"{m['uar']:.1%}", sexes, ece, *certain]
         cells += _cost_cells(costs.models.get(model)) if costs else []
         lines.append(f"| {' | '.join(cells)} |")
     if costs:
@@ -117,43 +120,6 @@ def steps_table(accuracies: Mapping[str, float], gains: Sequence[Gain]) -> str:
     return "\n".join(lines) + "\n"
 
 
-ACROSS_COLUMNS = (
-    "corpus", "trained on", "clips, speakers", "accuracy", "UAR", "UAR among its labels", "ECE, debiased",
-    "not uncertain", "of them right", "by sex",
-)  # fmt: skip
-
-
-def across_tables(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """For each model a table of corpora, trained on and left out; nothing for no model."""
-    return "".join(f"\n## `{model}` across corpora\n\n{across_table(rows)}" for model, rows in measured.items() if rows)
-
-
-def across_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One row for each corpus, whether it was left out, and seed: what `measure_across` says."""
-    lines = [f"| {' | '.join(ACROSS_COLUMNS)} |", "|" + "---|" * len(ACROSS_COLUMNS)]
-    several = len({row["seed"] for row in rows}) > 1
-    for row in rows:
-        heard = ("never heard" if row["left_out"] else "others of its speakers") + (
-            f", seed {row['seed']}" if several else ""
-        )
-        clips = f"{row['clips']:,}, {row.get('speakers', 0)}"
-        if "accuracy" not in row:
-            lines.append(f"| {row['corpus']} | {heard} | {clips} |" + " none |" * (len(ACROSS_COLUMNS) - 3))
-            continue
-        sexes = ", ".join(f"{sex} {share:.1%}" for sex, share in row["per_sex"].items()) or "not known"
-        cells = [_with_interval(row, "accuracy"), _with_interval(row, "uar"), f"{row['uar_among']:.1%}"]
-        cells += [f"{row['ece_debiased']:.1%}", f"{row['sure']:.1%}", _with_interval(row, "sure_right"), sexes]
-        lines.append(f"| {' | '.join([row['corpus'], heard, clips, *cells])} |")
-    return "\n".join(lines) + "\n"
-
-
-def _with_interval(row: Mapping[str, Any], name: str) -> str:
-    if row[name] is None:
-        return "none"
-    low, high = row[f"{name}_interval"]
-    return f"{row[name]:.1%} ({low:.1%} to {high:.1%})"
-
-
 def renew(page: str, part: Callable[[str], str]) -> str:
     """The page with `part(PART)`, as it is now, after each `<!-- ser evaluate: PART -->`, up to `<!-- end -->`.
 
@@ -172,7 +138,7 @@ def robustness_tables(results: dict[str, dict[str, Any]]) -> str:
 def _robustness(result: dict[str, Any]) -> str:
     """Means over folds. A share is one of all clips; a confidence only of those with an answer."""
     clips = [
-        f"| {name} | {m['accuracy']:.1%} | {_or_none(m['confidence'])} | {_or_none(m['confidence_wrong'])} "
+        f"| {name} | {m['accuracy']:.1%} | {or_none(m['confidence'])} | {or_none(m['confidence_wrong'])} "
         f"| {m['uncertain']:.1%} | {m['no_speech']:.1%} |"
         for name, m in result["conditions"].items()
     ]
@@ -192,15 +158,11 @@ def sounds_table(title: str, measured: Mapping[str, Mapping[str, float | None]],
         "|---|---|---|---|---|---|---|",
         *(
             f"| {name} | {m['files']} | {m['no_speech']:.1%} | {m['uncertain']:.1%} | {m['confident']:.1%} "
-            f"| {_or_none(m['confidence'])} | {_or_none(m['confidence_max'])} |"
+            f"| {or_none(m['confidence'])} | {or_none(m['confidence_max'])} |"
             for name, m in measured.items()
         ),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _or_none(share: float | None) -> str:
-    return "none" if share is None else f"{share:.1%}"
 
 
 def page(results: dict[str, dict[str, Any]], data: str, seed: int) -> str:

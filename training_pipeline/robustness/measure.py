@@ -15,10 +15,9 @@ from speech_emotion.features import FeatureSpec
 from speech_emotion.hearing import hear, spoken_features
 from training_pipeline.robustness.conditions import CONDITIONS, wav
 from training_pipeline.robustness.sounds import SOUNDS
+from training_pipeline.training.calibrate import MIN_CONFIDENCE
 from training_pipeline.training.examples import Examples
 
-MIN_CONFIDENCE = 0.5
-"""Below it an answer is `uncertain`: the gateway's default, which this package cannot import; a test compares them."""
 TAKES, TAKE_S = 20, 3.5
 """Of each sound, and the seconds of one: as long as a clip of RAVDESS."""
 Array = npt.NDArray[np.float32]

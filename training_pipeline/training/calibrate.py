@@ -10,6 +10,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 Array = npt.NDArray[Any]
+MIN_CONFIDENCE = 0.5
+"""Below it an answer is `uncertain`: the gateway's default, which this package cannot import; a test compares them."""
 
 _RATIOS = np.linspace(0, 6, 601)
 _MEANS = np.sqrt(2 / np.pi) * np.exp(-(_RATIOS**2) / 2) + _RATIOS * (1 - 2 * norm.cdf(-_RATIOS))

@@ -9,7 +9,14 @@ import pytest
 
 from training_pipeline.data.clips import Clip
 from training_pipeline.errors import DataError
-from training_pipeline.evaluation.across import Heard, add_across, measure_across, measure_corpus, read_across
+from training_pipeline.evaluation.across import (
+    Heard,
+    add_across,
+    age_group,
+    measure_across,
+    measure_corpus,
+    read_across,
+)
 
 EMOTIONS = ("glad", "sad", "calm")
 
@@ -36,6 +43,7 @@ def test_accuracy_uar_and_certainty_are_of_the_labels_that_the_model_knows() -> 
     assert found["uar_among"] == 1.0
     assert (found["sure"], found["sure_right"]) == (0.75, 1.0)
     assert found["per_sex"] == {"female": 1.0, "male": 0.5}
+    assert found["per_age"] == {"under 30": 0.75}
 
 
 def test_intervals_are_over_speakers() -> None:
@@ -43,6 +51,18 @@ def test_intervals_are_over_speakers() -> None:
     # Of four speakers two are right always and two in half: every draw lies between.
     assert found["accuracy_interval"] == [0.5, 1.0]
     assert found["sure_right_interval"] == [1.0, 1.0]
+
+
+def test_ages_are_grouped() -> None:
+    assert [age_group(age) for age in (None, 0, 29, 30, 44, 45, 60, 99)] == [
+        "", "under 30", "under 30", "30 to 44", "30 to 44", "45 to 59", "60 and over", "60 and over",
+    ]  # fmt: skip
+
+
+def test_the_calibration_error_has_an_interval() -> None:
+    found = measure_corpus(heard())
+    low, high = found["ece_interval"]
+    assert low <= found["ece_debiased"] <= high
 
 
 def test_a_corpus_of_unknown_labels_has_no_figures() -> None:

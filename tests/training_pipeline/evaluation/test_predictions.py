@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.ravdess import ACTORS, EMOTIONS, clip_of
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.figures import Predictions
-from training_pipeline.evaluation.predictions import Run, ensemble, measure_runs, read_predictions, write_predictions
+from training_pipeline.evaluation.predictions import (
+    Run,
+    ensemble,
+    measure_runs,
+    of_first_corpus,
+    read_predictions,
+    write_predictions,
+)
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
 from training_pipeline.training.examples import Examples
 
@@ -86,6 +94,31 @@ def test_clips_of_one_name_go_by_their_paths(run: Run, tmp_path: Path) -> None:
     write_predictions(tmp_path / "predictions.csv", [written])
     (read,) = read_predictions(tmp_path / "predictions.csv")
     assert [str(clip.path) for clip in read.examples.clips] == ["a/take.wav", "b/take.wav"]
+
+
+def test_speakers_that_no_name_tells_are_kept(run: Run, tmp_path: Path) -> None:
+    clips = [Clip(Path(f"{n}.wav"), "calm", f"calls/{n}", "female", "", "calls", 40 + n) for n in range(2)]
+    clips.append(replace(run.examples.clips[0], corpus="studio", speaker="studio/01"))
+    examples = Examples.of(DataSet(clips, EMOTIONS), [])
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, [Run(0, examples, Predictions(run.predictions.probabilities[:3], np.array([0, 1, 0])))])
+    assert path.read_text().startswith("clip,fold,seed,label,predicted,corpus,speaker,sex,age,p_neutral")
+    (read,) = read_predictions(path)
+    assert [(c.corpus, c.speaker, c.sex, c.age) for c in read.examples.clips] == [
+        ("calls", "calls/0", "female", 40), ("calls", "calls/1", "female", 41), ("studio", "studio/01", "male", None),
+    ]  # fmt: skip
+    (first,) = of_first_corpus([read])
+    assert [clip.path.name for clip in first.examples.clips] == ["0", "1"]
+    np.testing.assert_array_equal(first.predictions.probabilities, read.predictions.probabilities[:2])
+    np.testing.assert_array_equal(first.predictions.fold, [0, 1])
+
+
+def test_runs_say_how_many_answers_are_certain_and_right(run: Run) -> None:
+    right = Predictions(np.eye(8)[run.examples.targets], run.predictions.fold)
+    unsure = Predictions(np.full_like(right.probabilities, 1 / 8), run.predictions.fold)
+    certain, uncertain = measure_runs([Run(0, run.examples, right), Run(1, run.examples, unsure)])["calibration"]
+    assert (certain["sure"], certain["sure_right"], certain["sure_right_interval"]) == (1.0, 1.0, [1.0, 1.0])
+    assert (uncertain["sure"], uncertain["sure_right"], uncertain["sure_right_interval"]) == (0.0, None, None)
 
 
 def test_a_clip_twice_in_a_run_is_refused(run: Run, tmp_path: Path) -> None:

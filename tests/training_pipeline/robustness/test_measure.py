@@ -14,6 +14,7 @@ from training_pipeline.robustness import measure
 from training_pipeline.robustness.conditions import CONDITIONS
 from training_pipeline.robustness.measure import Robustness, answers, figures, heard_features
 from training_pipeline.robustness.sounds import SOUNDS
+from training_pipeline.training.calibrate import MIN_CONFIDENCE
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.train import Trained, train
 
@@ -25,7 +26,7 @@ def trained(examples: Examples) -> Trained:
 
 def test_thresholds_are_the_gateways_defaults() -> None:
     settings = Settings()
-    assert settings.min_confidence == measure.MIN_CONFIDENCE
+    assert settings.min_confidence == MIN_CONFIDENCE
     assert (settings.audio_limits, settings.quality_limits) == (Limits(), QualityLimits())
 
 
