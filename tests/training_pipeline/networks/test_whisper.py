@@ -9,7 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from speech_emotion.features import WHISPER_SPEC
 from tests.training_pipeline.networks.made_up import RECIPE, made_up
 from training_pipeline.networks.pretrained import optimise
 from training_pipeline.networks.pretrained.encoder import WIDTH, build_encoder
@@ -21,6 +23,8 @@ from training_pipeline.networks.pretrained.weights import Weights
 from training_pipeline.networks.whisper import fit as fitting
 from training_pipeline.networks.whisper.fit import fit
 from training_pipeline.networks.whisper.recipe import RECIPES, TRIALS
+from training_pipeline.savedmodel.export import export
+from training_pipeline.training.train import Trained
 
 
 def by_hand(x: np.ndarray, weights: Weights) -> np.ndarray:
@@ -103,26 +107,31 @@ def test_lower_blocks_learn_slower_and_frozen_ones_not_at_all() -> None:
     assert not learning & {id(variable) for variable in frozen}
 
 
+KEPT = replace(RECIPE, kept_copies=2, eight_bits=True, tuning=replace(RECIPE.tuning, drawn=12))
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("recipe", [RECIPE, KEPT], ids=["whole", "kept"])
 def test_a_fit_is_decided_by_its_seed_and_read_back_when_done(
-    windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    windows, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, y = windows
-    one = np.asarray(fit(x, y, 3, 0, None, RECIPE, made_up())(x))
+    one = np.asarray(fit(x, y, 3, 0, None, recipe, made_up())(x))
     monkeypatch.setenv("SER_PRETRAINED_DIR", str(tmp_path / "pretrained"))
-    two = np.asarray(fit(x, y, 3, 0, tmp_path, RECIPE, made_up())(x))
+    two = np.asarray(fit(x, y, 3, 0, tmp_path, recipe, made_up())(x))
     np.testing.assert_array_equal(one, two)
     assert [path.name for path in tmp_path.rglob("*.npz")] == ["model.npz"]
-    np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, RECIPE, made_up())(x)), one)
-    assert np.abs(np.asarray(fit(x, y, 3, 1, None, RECIPE, made_up())(x)) - one).max() > 1e-3
+    np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, recipe, made_up())(x)), one)
+    assert np.abs(np.asarray(fit(x, y, 3, 1, None, recipe, made_up())(x)) - one).max() > 1e-3
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("recipe", [RECIPE, KEPT], ids=["whole", "kept"])
 def test_an_interrupted_fit_ends_at_the_numbers_of_an_unbroken_one(
-    windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    windows, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, y = windows
-    unbroken = np.asarray(fit(x, y, 3, 0, None, RECIPE, made_up())(x))
+    unbroken = np.asarray(fit(x, y, 3, 0, None, recipe, made_up())(x))
     save = optimise.save
 
     def save_and_stop(path: Path, variables: list[object], epoch: int) -> None:
@@ -132,10 +141,10 @@ def test_an_interrupted_fit_ends_at_the_numbers_of_an_unbroken_one(
     monkeypatch.setattr(optimise, "save", save_and_stop)
     monkeypatch.setenv("SER_PRETRAINED_DIR", str(tmp_path / "pretrained"))
     with pytest.raises(KeyboardInterrupt):
-        fit(x, y, 3, 0, tmp_path, RECIPE, made_up())
+        fit(x, y, 3, 0, tmp_path, recipe, made_up())
     monkeypatch.setattr(optimise, "save", save)
     assert [path.name for path in tmp_path.rglob("*.npz")] == ["checkpoint.npz"]
-    np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, RECIPE, made_up())(x)), unbroken)
+    np.testing.assert_array_equal(np.asarray(fit(x, y, 3, 0, tmp_path, recipe, made_up())(x)), unbroken)
 
 
 def test_a_started_head_is_as_sure_of_crops_as_of_whole_windows(windows) -> None:
@@ -191,3 +200,17 @@ def test_a_trial_changes_the_recipe_it_is_named_after() -> None:
 def test_where_all_blocks_learn_the_detector_hears_the_convolutions(windows) -> None:
     tuned = fit(*windows, 3, 0, None, replace(RECIPE, frozen_blocks=0), made_up())
     assert tuned(windows[0]).shape == (len(windows[0]), 3)
+
+
+def test_a_fit_on_kept_states_takes_weighted_shares_and_is_exported_in_a_byte_a_weight(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    x = random.normal(0, 0.5, (12, WHISPER_SPEC.frames, WHISPER_SPEC.bins)).astype(np.float32)
+    rows = np.eye(3, dtype=np.float32)[np.arange(12) % 3] * np.repeat([[1.5], [0.5]], 6, axis=0)
+    rows[6:, 1] = np.where(rows[6:, 1] > 0, rows[6:, 1], -1)
+    recipe = replace(KEPT, tuning=replace(KEPT.tuning, epochs=1, drawn=8))
+    trained = Trained(fit(x, rows, 3, 0, None, recipe, made_up(width=64)), 1.0)
+    export(trained, WHISPER_SPEC, ("a", "b", "c"), {}, tmp_path / "1")
+    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
+    answers = np.asarray(served(features=tf.constant(x))["probabilities"])
+    np.testing.assert_allclose(answers, trained.predict(np.split(x, 12)), atol=1e-5)
+    assert (tmp_path / "1" / "saved_model.pb").stat().st_size < 2 * trained.model.count_params()

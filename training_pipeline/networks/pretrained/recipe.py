@@ -63,5 +63,7 @@ class Recipe:
     attention_width: int = 64
     hidden: int = 256
     dropout: float = 0.5
+    eight_bits: bool = False
+    """Round matrices to eight bits once they are trained, so that a version is stored in a quarter of the bytes."""
     sounds: int = 600
     """Sounds without speech that the detector of speech learns from."""

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from training_pipeline.networks.eight_bits import round_weights
 from training_pipeline.networks.pretrained.augment import Augmentation, crop
 from training_pipeline.networks.pretrained.encoder import build_encoder, width_of
 from training_pipeline.networks.pretrained.fit import Lesson, add_detector, fit_once, start_head, train_stage
@@ -61,6 +62,8 @@ def fit(
         return model
 
     model = fit_once(checkpoints, recipe.tuning.epochs, untrained, trained)
+    if recipe.eight_bits:
+        round_weights(model)
     lower, state = build_encoder(weights, recipe.frozen_blocks), recipe.frozen_blocks
     return add_detector(model, lower, state, x, recipe, cache, statistics[:, :, state])
 

@@ -14,6 +14,7 @@ _BASE = Recipe(
     frozen_blocks=2,
     copies=2,
     kept_copies=6,
+    eight_bits=True,
     tuning=replace(Recipe().tuning, epochs=7, drawn=2_304, fused=False, bfloat16=True),
 )
 RECIPES = {
