@@ -49,6 +49,16 @@ def _fit_edge(student: edge.Student) -> Fit:
     return fit
 
 
+def _fit_edge_by_base(student: edge.Student) -> Fit:
+    def fit(x: Array, y: Targets, classes: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
+        from training_pipeline.networks.edge.fit import fit as fit_edge
+        from training_pipeline.networks.pretrained.base_weights import load_base_weights
+
+        return fit_edge(x, y, classes, seed, checkpoints, student, teacher_weights=load_base_weights())
+
+    return fit
+
+
 def _fit_whisper(recipe: Recipe) -> Fit:
     def fit(x: Array, y: Targets, classes: int, seed: int, checkpoints: Path | None = None) -> keras.Model:
         from training_pipeline.networks.whisper.fit import fit as fit_whisper
@@ -80,6 +90,11 @@ def _base_provenance() -> dict[str, str]:
     return PROVENANCE
 
 
+def _provenance_of_both() -> dict[str, str]:
+    """The student's own, and the teacher's."""
+    return {**_provenance(), **{f"teacher's {name}": value for name, value in _base_provenance().items()}}
+
+
 def _pretrained(name: str, fit: Fit, trials: dict[str, Fit], *, takes_shares: bool = False) -> Network:
     network = Network(name, WHISPER_SPEC, fit, _provenance, takes_shares=takes_shares)
     tried = [replace(network, name=own, fit=f, calibrated=False) for own, f in trials.items() if _model(own) == name]
@@ -108,6 +123,7 @@ WHISPER_ONE_BLOCK = _whisper("whisper-one-block")
 WHISPER_BASE_FROZEN = _whisper_base("whisper-base-frozen")
 WHISPER_BASE = _whisper_base("whisper-base")
 WHISPER_LARGE = _whisper_base("whisper-large")
+EDGE_BASE = Network("edge-base", WHISPER_SPEC, _fit_edge_by_base(edge.BY_BASE), _provenance_of_both, takes_shares=True)
 EDGE = _pretrained(
     "edge", _fit_edge(edge.Student()), {trial: _fit_edge(student) for trial, student in edge.TRIALS.items()}
 )

@@ -13,11 +13,12 @@ import tensorflow as tf
 from speech_emotion.features import WHISPER_SPEC
 from tests.training_pipeline.networks.made_up import RECIPE, made_up
 from training_pipeline.networks.edge.factors import CONVOLUTION, build_factored, factor, load_factors
-from training_pipeline.networks.edge.fit import ask, fit, groups_of
+from training_pipeline.networks.edge.fit import ask, fit, groups_of, views_of
 from training_pipeline.networks.edge.recipe import Student
 from training_pipeline.networks.eight_bits import LEAST, rounded
 from training_pipeline.networks.pretrained import optimise
 from training_pipeline.networks.pretrained.encoder import MATRICES, WIDTH, build_encoder
+from training_pipeline.networks.pretrained.fit import Lesson
 from training_pipeline.networks.whisper.fit import fit as fit_teacher
 from training_pipeline.savedmodel.export import export
 from training_pipeline.savedmodel.servable import ServableModel
@@ -69,11 +70,31 @@ def test_factors_keep_what_inputs_use_and_outputs_need() -> None:
 
 def test_the_teacher_is_asked_about_every_view(windows) -> None:
     teacher = fit_teacher(*windows, 3, 0, None, RECIPE, made_up())
-    views, answers = ask(teacher, windows[0][:3], STUDENT, 0)
+    views, answers = ask(teacher, windows[0][:3], np.array([2, 1, 3]), STUDENT, 0)
     assert views.shape == (6, RECIPE.crop_frames, 80)
     expected = np.exp(np.asarray(teacher(views)))
     np.testing.assert_allclose(answers, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
     assert np.abs(views[0] - views[1]).max() > 0.01
+
+
+def test_a_window_that_weighs_less_has_fewer_views() -> None:
+    rows = np.array([[2, 0, -1], [0, 1, -1], [0.1, 0.1, 0.1]], np.float32)
+    lesson = Lesson(np.zeros((3, 50, 80), np.float32), rows, 3, 0)
+    np.testing.assert_array_equal(views_of(lesson, replace(STUDENT, views=4)), [4, 2, 1])
+    np.testing.assert_array_equal(views_of(replace(lesson, y=np.array([0, 1, 2])), STUDENT), [2, 2, 2])
+
+
+def test_a_student_learns_shares_from_a_teacher_of_another_encoder(windows) -> None:
+    rows = np.eye(3, dtype=np.float32)[windows[1]] * np.repeat([[1.5], [0.5]], 6, axis=0)
+    rows[6:, 1] = np.where(rows[6:, 1] > 0, rows[6:, 1], -1)
+    tuning = replace(STUDENT.tuning, epochs=1, drawn=8)
+    teacher = replace(RECIPE, kept_copies=1, tuning=replace(RECIPE.tuning, epochs=1, drawn=8))
+    student = replace(STUDENT, teacher=teacher, tuning=tuning)
+    model = fit(windows[0], rows, 3, 0, None, student, made_up(), made_up(width=64))
+    start = fit(windows[0], rows, 3, 0, None, replace(student, tuning=replace(tuning, epochs=0)), made_up())
+    answers = np.asarray(model(windows[0]))
+    assert np.isfinite(answers).all()
+    assert np.abs(answers - np.asarray(start(windows[0]))).max() > 1e-4
 
 
 def test_everything_learns_and_the_encoder_slower(windows) -> None:
@@ -90,7 +111,7 @@ def test_a_student_comes_to_answer_views_as_its_teacher_does(windows) -> None:
     x, y = windows
     tuning = replace(STUDENT.tuning, epochs=8, rate=5e-3, mixup_share=0.0)
     student = replace(STUDENT, trust=1.0, averaging=0.0, head=replace(STUDENT.head, dropout=0.0), tuning=tuning)
-    views, answers = ask(fit_teacher(x, y, 3, 0, None, RECIPE, made_up()), x, student, 0)
+    views, answers = ask(fit_teacher(x, y, 3, 0, None, RECIPE, made_up()), x, np.full(len(x), 2), student, 0)
 
     def distance(epochs: int) -> float:
         taught = fit(x, y, 3, 0, None, replace(student, tuning=replace(tuning, epochs=epochs)), made_up())

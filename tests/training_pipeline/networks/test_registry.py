@@ -15,7 +15,7 @@ from training_pipeline.networks.registry import NETWORKS, find, networks
 def test_every_network_is_registered_under_its_name() -> None:
     base = ("whisper-base", "whisper-base-frozen")
     whispers = ("whisper", *base, "whisper-frozen", "whisper-large", "whisper-one-block")
-    assert NETWORKS.names() == ("ann", "edge", "mlp", *whispers)
+    assert NETWORKS.names() == ("ann", "edge", "edge-base", "mlp", *whispers)
     assert [network.name for network in networks()] == list(NETWORKS.names())
     assert {NETWORKS.provider(name) for name in NETWORKS.names()} == {OURS}
 
@@ -29,13 +29,13 @@ def test_a_trial_is_found_by_its_model_and_where_trials_are_asked_for() -> None:
     for name in (name for names in trials.values() for name in names):
         assert find(name, trials=True).name == name
         assert not find(name, trials=True).calibrated
-        with pytest.raises(UnknownModelError, match=f"no model '{name}': there are ann, edge, mlp"):
+        with pytest.raises(UnknownModelError, match=f"no model '{name}': there are ann, edge, edge-base, mlp"):
             find(name)
 
 
 @pytest.mark.parametrize("name", ["transformer", "mlp/", "mlp/wider", "/mlp", "", "edge/not-taught/at-all"])
 def test_an_unknown_name_is_answered_with_those_there_are(name: str) -> None:
-    with pytest.raises(UnknownModelError, match="there are ann, edge, edge/not-taught, mlp, whisper"):
+    with pytest.raises(UnknownModelError, match="there are ann, edge, edge-base, edge/not-taught, mlp, whisper"):
         find(name, trials=True)
 
 

@@ -32,14 +32,18 @@ Targets = npt.NDArray[np.intp]
 
 def fit(
     x: Array,
-    y: Targets,
+    y: Targets | Array,
     classes: int,
     seed: int,
     checkpoints: Path | None = None,
     student: Student | None = None,
     weights: Weights | None = None,
+    teacher_weights: Weights | None = None,
 ) -> keras.Model:
     """Fit a teacher on log-mel windows `[n, frames, 80]`, then a student on its answers.
+
+    `y` are class indices `[n]` or rows of shares `[n, classes]`; see `network.Fit`. The teacher is tuned from `weights`
+    as the student is, unless it has `teacher_weights` of its own.
 
     Returns windows to logits; matrices are rounded to eight bits. In its folder `checkpoints` an interrupted fit goes
     on after its last whole epoch, and a done one is read.
@@ -51,10 +55,12 @@ def fit(
 
     def trained(checkpoint: Path | None) -> keras.Model:
         taught, folder = student.tuning.epochs > 0, checkpoints and checkpoints / "teacher"
-        teacher = fit_teacher(x, y, classes, seed, folder, student.teacher, weights) if taught else None
+        own = teacher_weights or weights
+        teacher = fit_teacher(x, y, classes, seed, folder, student.teacher, own) if taught else None
         model = _start(lesson, student, weights)
         if teacher is not None:
-            _distil(model, *ask(teacher, x, student, seed), lesson, student, checkpoint)
+            views = views_of(lesson, student)
+            _distil(model, *ask(teacher, x, views, student, seed), views, lesson, student, checkpoint)
         return model
 
     model = fit_once(checkpoints, student.tuning.epochs, untrained, trained)
@@ -63,16 +69,23 @@ def fit(
     return add_detector(model, encoder, 1, x, student.head)
 
 
-def ask(teacher: keras.Model, x: Array, student: Student, seed: int) -> tuple[Array, Array]:
-    """Changed crops of the windows `[n * views, frames, 80]`; the teacher's probabilities `[n * views, classes]`."""
+def views_of(lesson: Lesson, student: Student) -> Targets:
+    """How many changed crops of each window the teacher is asked about, `[n]`: `views` of those that weigh most."""
+    weights = _known(soft_targets(lesson.y, lesson.classes, 0)).sum(axis=1)
+    views: Targets = np.clip(np.rint(student.views * weights / weights.max()), 1, student.views).astype(np.intp)
+    return views
+
+
+def ask(teacher: keras.Model, x: Array, views: Targets, student: Student, seed: int) -> tuple[Array, Array]:
+    """So many changed crops of each window `[views, frames, 80]`; the teacher's probabilities `[views, classes]`."""
     random, augment = np.random.default_rng(seed), Augmentation()
     answer = tf.function(lambda batch: tf.nn.softmax(teacher(batch, training=False)))
     frames = min(student.head.crop_frames, x.shape[1])
-    views, answers = np.empty((len(x), student.views, frames, x.shape[2]), np.float32), []
-    for window, own in zip(x, views, strict=True):
-        own[:] = [crop(augment(window, random), frames, random) for _ in range(student.views)]
+    crops, answers = np.empty((views.sum(), frames, x.shape[2]), np.float32), []
+    for window, own in zip(x, np.split(crops, np.cumsum(views)[:-1]), strict=True):
+        own[:] = [crop(augment(window, random), frames, random) for _ in range(len(own))]
         answers.append(np.asarray(answer(tf.constant(own))))
-    return views.reshape(-1, *views.shape[2:]), np.concatenate(answers)
+    return crops, np.concatenate(answers)
 
 
 def groups_of(model: keras.Model, student: Student) -> list[tuple[float, list[keras.Variable]]]:
@@ -102,12 +115,28 @@ def _start(lesson: Lesson, student: Student, weights: Weights) -> keras.Model:
 
 
 def _distil(
-    model: keras.Model, views: Array, answers: Array, lesson: Lesson, student: Student, checkpoint: Path | None
+    model: keras.Model,
+    crops: Array,
+    answers: Array,
+    views: Targets,
+    lesson: Lesson,
+    student: Student,
+    checkpoint: Path | None,
 ) -> None:
-    """Train encoder and head on the same crops in each epoch, towards the teacher's answers and the acted emotions."""
-    acted = np.repeat(soft_targets(lesson.y, lesson.classes, 0), student.views, axis=0)
+    """Train encoder and head on the same crops in each epoch, towards the teacher's answers and the acted emotions.
+
+    The teacher also answers for an emotion that an example leaves open. Crops of a window share its weight.
+    """
+    acted = _known(soft_targets(lesson.y, lesson.classes, 0))
+    acted = np.repeat(acted * (views.mean() / views)[:, np.newaxis], views, axis=0)
+    answers = answers * acted.sum(axis=1, keepdims=True)
     targets = np.asarray(student.trust * answers + (1 - student.trust) * acted, np.float32)
     recipe, groups = replace(student.head, averaging=student.averaging), groups_of(model, student)
     train_stage(
-        model, groups, student.tuning, recipe, lambda chosen, _: views[chosen], targets, lesson.seed, checkpoint
+        model, groups, student.tuning, recipe, lambda chosen, _: crops[chosen], targets, lesson.seed, checkpoint
     )
+
+
+def _known(rows: Array) -> Array:
+    """Shares with 0 for what is left open."""
+    return np.maximum(rows, 0)

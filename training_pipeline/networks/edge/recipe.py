@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from training_pipeline.networks.pretrained.recipe import Recipe, Stage
+from training_pipeline.networks.whisper import recipe as whisper
 
 _RANKS = {"conv2": 96, "query": 48, "key": 48, "value": 64, "out": 64, "fc1": 96, "fc2": 96}
 
@@ -36,7 +37,7 @@ class Student:
     )
     """The head's start, on the factored encoder as it is."""
     views: int = 4
-    """Changed crops of each window that the teacher is asked about."""
+    """Changed crops of each window that the teacher is asked about; of one that weighs less, accordingly fewer."""
     trust: float = 0.8
     """Share of the teacher's answer in a target; the rest is the class that was acted."""
     tuning: Stage = field(default=Stage(10, 32, 5e-4, 0.02, mixup_alpha=0.4, mixup_share=0.25, fused=False))
@@ -46,5 +47,7 @@ class Student:
     averaging: float = 0.995
 
 
+BY_BASE = Student(teacher=whisper.RECIPES["whisper-base"], tuning=replace(Student().tuning, drawn=4_608))
+"""Taught by the tuned Whisper-base, on one corpus or several."""
 TRIALS = {"edge/not-taught": Student(tuning=replace(Student().tuning, epochs=0))}
 """The start alone: factored as it is, its head trained on the acted emotions."""
