@@ -9,7 +9,7 @@ TEST_PROCESSES ?= 3
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit slow-test evaluate accuracy bench bench-page pipeline eda chart cluster-test cluster-pictures images load-kind load-minikube push kind lock audit clean node screenshots docs fuzz coverage lowest version
+.PHONY: help run test lint unit slow-test evaluate accuracy bench bench-page bench-lock pipeline eda chart cluster-test cluster-pictures images load-kind load-minikube push kind lock audit clean node screenshots docs fuzz coverage lowest version
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -132,6 +132,9 @@ lock:  ## resolve requirements/ again (needs uv); the images' parts follow dev.t
 		| $(LOCK) --universal --no-annotate -c requirements/dev.txt --override requirements/overrides-model_server.txt - -o requirements/model_server.txt
 	echo tensorflow | $(PART) - --no-deps -o requirements/protos.txt
 	echo setuptools | $(PART) - --no-deps -o requirements/build.txt
+
+bench-lock:  ## resolve the environments of benchmarks/peers again (needs uv)
+	for peer in benchmarks/peers/*/; do $(LOCK) --universal --no-annotate $${peer}requirements.in -o $${peer}requirements.txt || exit 1; done
 
 lowest:  ## a part of the suite on the lowest versions that pyproject.toml allows (needs uv)
 	uv pip compile -q --resolution lowest-direct --python-version 3.11 pyproject.toml --extra dev -o build/lowest.txt
