@@ -30,9 +30,12 @@ SLOW = 4.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What the clients do. `tags` are of the processes whose CPU time is counted (benchmarks.processes)."""
+    """What the clients do, in equal numbers on each of `ports`.
 
-    port: int
+    `tags` are of the processes whose CPU time is counted (benchmarks.processes).
+    """
+
+    ports: list[int]
     path: str
     body: str
     clips: list[str]
@@ -126,11 +129,11 @@ class _Clients:
         return {tag: cpu_s(tag) for tag in self._plan.tags}
 
     async def _client(self, number: int) -> None:
-        began = time.perf_counter()
+        began, port = time.perf_counter(), self._plan.ports[number % len(self._plan.ports)]
         while not self._ended:
             writer = None
             try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._plan.port, limit=2**20)
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
                 kept = True
                 while kept and not self._ended:
                     writer.write(self._requests[number % len(self._requests)])

@@ -45,14 +45,16 @@ def members(tag: str) -> list[int]:
 
 def cpu_s(tag: str) -> float:
     """User and system time of the processes with this tag and of their children that have ended, in seconds."""
-    total = 0
-    for pid in members(tag):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += sum(map(int, fields[11:15]))
-    return total / TICKS_PER_S
+    return sum(cpu_s_of(pid) for pid in members(tag))
+
+
+def cpu_s_of(pid: int) -> float:
+    """Of one process and its children that have ended; 0 if it has ended itself."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICKS_PER_S
 
 
 @dataclass(frozen=True)

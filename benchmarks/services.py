@@ -102,11 +102,19 @@ def peers(way: str) -> list[Service]:
 
 @dataclass(frozen=True)
 class Running:
-    """A service that answers."""
+    """A service that answers; `probe_port` has the metrics of this project's gateway."""
 
     service: Service
     port: int
+    probe_port: int
     first_answer_s: float
+
+
+@dataclass(frozen=True)
+class _Started:
+    processes: Sequence[subprocess.Popen[bytes]]
+    port: int
+    probe_port: int = 0
 
 
 @contextmanager
@@ -118,19 +126,18 @@ def running(service: Service, model: str, clip: bytes) -> Iterator[Running]:
         programs = None if service.way == "ours" else binaries(service.folder)
         begun = time.monotonic()
         try:
-            port, processes = start(service, MODELS[model], folder, programs)
-            _wait(port, service.form, clip, processes, folder / "log")
-            yield Running(service, port, time.monotonic() - begun)
+            started = start(service, MODELS[model], folder, programs)
+            _wait(started, service.form, clip, folder / "log")
+            yield Running(service, started.port, started.probe_port, time.monotonic() - begun)
         finally:
             for tag in service.tags:
                 end(tag)
 
 
-def _start_ours(
-    service: Service, model: Path, folder: Path, _: Path | None
-) -> tuple[int, list[subprocess.Popen[bytes]]]:
+def _start_ours(service: Service, model: Path, folder: Path, _: Path | None) -> _Started:
     """Both processes at once, as a cluster starts them."""
-    config, port, model_port = folder / "models.config", free_port(), free_port()
+    config, model_port = folder / "models.config", free_port()
+    port, probe_port = free_port(), free_port()
     store = folder / "speech_emotion"
     store.mkdir()
     (store / "1").symlink_to(model)
@@ -141,7 +148,7 @@ def _start_ours(
     flags = [f"--port={model_port}", "--rest_api_port=0", f"--model_config_file={config}"]
     flags += ["--allow_version_labels_for_unavailable_models=true"]
     command = [*model_server_command(real_server() if service.real_model_server else None), *flags]
-    settings = {"model_server": f"127.0.0.1:{model_port}", "port": port, "probe_port": free_port(), **service.settings}
+    settings = {"model_server": f"127.0.0.1:{model_port}", "port": port, "probe_port": probe_port, **service.settings}
     variables = {f"GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
     with (folder / "log").open("wb") as log:
         with tagged("model-server"):
@@ -152,12 +159,10 @@ def _start_ours(
             gateway = subprocess.Popen(
                 [sys.executable, *GATEWAY], cwd=ROOT, env=environment(**variables), stdout=log, stderr=log
             )
-    return port, [server, gateway]
+    return _Started([server, gateway], port, probe_port)
 
 
-def _start_peer(
-    service: Service, model: Path, folder: Path, programs: Path | None
-) -> tuple[int, list[subprocess.Popen[bytes]]]:
+def _start_peer(service: Service, model: Path, folder: Path, programs: Path | None) -> _Started:
     assert programs
     port = free_port()
     named = {"port": str(port), "port2": str(free_port()), "port3": str(free_port())}
@@ -172,17 +177,17 @@ def _start_peer(
         process = subprocess.Popen(
             [programs / program, *arguments], cwd=code, env=environment(**variables), stdout=log, stderr=log
         )
-    return port, [process]
+    return _Started([process], port)
 
 
-def _wait(port: int, upload: Upload, clip: bytes, processes: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
+def _wait(started: _Started, upload: Upload, clip: bytes, log: Path) -> None:
     """Ask until the clip is answered. Raises RuntimeError with the log if a process ends, or after START_S."""
     request = request_of(upload.path, upload.body, clip)
     head, _, payload = request.partition(b"\r\n\r\n")
     kind = next(line.split(b": ", 1)[1] for line in head.split(b"\r\n") if line.startswith(b"Content-Type"))
     until = time.monotonic() + START_S
-    while time.monotonic() < until and all(process.poll() is None for process in processes):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    while time.monotonic() < until and all(process.poll() is None for process in started.processes):
+        connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=60)
         try:
             connection.request("POST", upload.path, payload, {"Content-Type": kind.decode()})
             if connection.getresponse().status == 200:

@@ -116,7 +116,7 @@ def _report(
 ) -> Report:
     upload = started.service.form if body == "form" else started.service.raw
     tags = list(started.service.tags)
-    return load.run(Plan(started.port, upload.path, upload.body, clips, clients, seconds, patient=patient, tags=tags))
+    return load.run(Plan([started.port], upload.path, upload.body, clips, clients, seconds, patient=patient, tags=tags))
 
 
 def _usual(model: str, found: Sequence[Measured]) -> Section:

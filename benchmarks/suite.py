@@ -37,5 +37,8 @@ class Entry:
 
 
 BENCHMARKS: Final[dict[str, Entry]] = {
+    "gateway": Entry("benchmarks.own_cost", 300),
+    "profile": Entry("benchmarks.profile", 300),
+    "scale": Entry("benchmarks.scale", 600),
     "service": Entry("benchmarks.side_by_side", 1_800),
 }
