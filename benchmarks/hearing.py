@@ -43,7 +43,7 @@ LIMITS = QualityLimits()
 STAGES = {
     "mixing, resampling": [(Preparer, "add"), (Preparer, "end")],
     "is there speech": [(Activity, "speech_level"), (Activity, "forget")],
-    "transform": [(Columns, "magnitude")],
+    "transform": [(Columns, "power")],
     "features": [(Windows, "features")],
 }
 CASES = [

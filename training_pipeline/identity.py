@@ -20,7 +20,7 @@ IMAGE_VERSION = Path("/opt/version")
 UNKNOWN = "unknown"
 PACKAGE = Path(__file__).parent
 _OWN = {"speech_emotion", "training_pipeline"}
-_LIBRARIES = ("keras", "librosa", "numpy", "scikit-learn", "soxr", "tensorflow")
+_LIBRARIES = ("keras", "numpy", "scikit-learn", "scipy", "soxr", "tensorflow")
 
 
 def identity(*parts: object) -> str:

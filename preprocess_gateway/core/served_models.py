@@ -125,4 +125,4 @@ class ServedModels:
 
 def _warm(description: Description) -> None:
     spec = description.spec
-    extract(np.zeros(spec.sample_rate, np.float32), spec)  # librosa compiles on its first call
+    extract(np.zeros(spec.sample_rate, np.float32), spec)  # filter banks are built on the first call

@@ -32,14 +32,19 @@ class Tape(Generic[Scalar]):
 
     def append(self, rows: npt.NDArray[Scalar]) -> None:
         """Add `rows` at the end."""
-        end = self.end + len(rows)
+        self.extend(len(rows))[:] = rows
+
+    def extend(self, rows: int) -> npt.NDArray[Scalar]:
+        """Add so many rows at the end, which are the caller's to fill."""
+        end = self.end + rows
         if end - self._origin > len(self._rows):
             kept = self[self.start : self.end]
             self._rows = np.empty((2 * (end - self.start), *self._rows.shape[1:]), self._rows.dtype)
             self._rows[: len(kept)] = kept
             self._origin = self.start
-        self._rows[self.end - self._origin : end - self._origin] = rows
+        added = self._rows[self.end - self._origin : end - self._origin]
         self.end = end
+        return added
 
     def forget(self, before: int) -> None:
         """Keep no row before the one of this number; what lies beyond the end is never kept at all."""

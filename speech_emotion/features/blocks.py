@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
-import librosa
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from speech_emotion.features.banks import chroma_bank
+from speech_emotion.features.banks import chroma_bank, cosine_transform
 from speech_emotion.features.block import Block
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float32]
 
-_WHISPER_FLOOR = 1e-10
+_FLOOR = np.float32(1e-10)
+_RANGE_DB = np.float32(80)
+_LOG10_E = np.float32(np.log10(np.e))
 
 
 class _MelBank(Block):
@@ -60,8 +62,7 @@ class Mfcc(_MelBank):
 
     def compute(self, spectrum: Spectrum) -> Array:
         """Coefficients, float32 `[n_mfcc, frames]`."""
-        power = librosa.power_to_db(self._power(spectrum))
-        return np.asarray(librosa.feature.mfcc(S=power, n_mfcc=self.n_mfcc), np.float32)
+        return cosine_transform(self.n_mfcc, self.n_mels) @ _decibels(self._power(spectrum))
 
 
 class Chroma(Block):
@@ -80,8 +81,13 @@ class Chroma(Block):
 
     def compute(self, spectrum: Spectrum) -> Array:
         """Pitch classes, float32 `[n_chroma, frames]`, in 0..1."""
-        bank = chroma_bank(spectrum.spec.sample_rate, spectrum.spec.n_fft, self.n_chroma, self.tuning)
-        return np.asarray(librosa.util.normalize(bank @ spectrum.magnitude, norm=np.inf, axis=0), np.float32)
+        return spectrum.per_column(self, partial(self._shares, spectrum.spec))
+
+    def _shares(self, spec: FeatureSpec, power: Array) -> Array:
+        bank = chroma_bank(spec.sample_rate, spec.n_fft, self.n_chroma, self.tuning)
+        energy = np.sqrt(power) @ bank.T
+        strongest = energy.max(axis=1, keepdims=True)
+        return np.asarray(energy / np.where(strongest < np.finfo(np.float32).tiny, 1, strongest))
 
 
 class Mel(_MelBank):
@@ -99,7 +105,7 @@ class Mel(_MelBank):
     def compute(self, spectrum: Spectrum) -> Array:
         """Power or dB, float32 `[n_mels, frames]`."""
         power = self._power(spectrum)
-        return np.asarray(librosa.power_to_db(power), np.float32) if self.scale == "db" else power
+        return _decibels(power) if self.scale == "db" else power
 
 
 class WhisperLogMel(_MelBank):
@@ -126,8 +132,11 @@ class WhisperLogMel(_MelBank):
 
     def compute(self, spectrum: Spectrum) -> Array:
         """Log-mel on Whisper's scale, float32 `[n_mels, frames]`: one unit is four powers of ten."""
-        log = np.log10(np.maximum(self._power(spectrum) / self._level(spectrum), _WHISPER_FLOOR))
-        return np.asarray((np.maximum(log, log.max() - self.range_decades) + 4) / 4, np.float32)
+        log = _log10(np.maximum(self._power(spectrum) / self._level(spectrum), _FLOOR))
+        np.maximum(log, log.max() - self.range_decades, out=log)
+        log += 4
+        log /= 4
+        return log
 
     def _level(self, spectrum: Spectrum) -> float:
         """Mean power of the frames that count; 1 where the level stays, or is that of nothing at all."""
@@ -135,3 +144,16 @@ class WhisperLogMel(_MelBank):
         if self.level == "none" or not power.any():
             return 1.0
         return float(power[power >= power.max() * 10 ** (-self.level_range_db / 10)].mean())
+
+
+def _decibels(power: Array) -> Array:
+    """Power in dB, not below -100 dB, nor further than `_RANGE_DB` below the maximum; as `librosa.power_to_db`."""
+    decibels = 10 * _log10(np.maximum(power, _FLOOR))
+    return np.asarray(np.maximum(decibels, decibels.max() - _RANGE_DB))
+
+
+def _log10(values: Array) -> Array:
+    """By the natural logarithm, for which numpy has vectors on every processor: up to 5 times faster."""
+    log: Array = np.log(values)
+    log *= _LOG10_E
+    return log

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import librosa
+from collections.abc import Callable, Hashable
+
 import numpy as np
 import numpy.typing as npt
-from librosa import filters  # type: ignore[attr-defined]
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft
 
 from speech_emotion.audio.tape import Tape
+from speech_emotion.features.banks import analysis_window
 from speech_emotion.features.spec import FeatureSpec
 
 Array = npt.NDArray[np.float32]
@@ -17,28 +20,29 @@ _AT_ONCE = 2**17
 
 
 class Columns:
-    """Magnitudes of a signal's transform, as `librosa.stft` gives them for all of it; each column is made once.
+    """The power spectrum of a signal column by column, as its samples come; each column is made once.
 
     Column t is centred on sample `t * hop_length`. Both ends are padded by half a transform, as `spec.pad_mode` says.
     A signal that is shorter than a transform, or than the window where `spec.padding` is `zeros`, ends with zeros.
-    Columns are made when they are asked for, many at once.
+    Columns are made when they are asked for, many at once: each is a row in memory, the square of what
+    `librosa.stft` gives as a column.
     """
 
     def __init__(self, spec: FeatureSpec) -> None:
-        self._spec = spec
+        self.spec = spec
         self._half = spec.n_fft // 2
         self._count = 0
-        # Up to here librosa pads both ends at once; of longer signals it pads each for itself, by what lies beside it.
+        # Up to here both ends are padded at once; of longer signals each for itself, by what lies beside it.
         self._short = -(-self._half // spec.hop_length) * spec.hop_length + spec.n_fft - self._half
-        self._window = filters.get_window(spec.window, spec.win_length)
         self._first = Tape((), np.float32)
         self._padded = Tape((), np.float32)
-        self._magnitude = Tape((1 + spec.n_fft // 2,), np.float32)
+        self._power = Tape((1 + self._half,), np.float32)
+        self._made: dict[Hashable, Tape[np.float32]] = {}
 
     @property
     def complete(self) -> int:
         """How many columns there are that no later sample changes."""
-        return max(0, 1 + (self._padded.end - self._spec.n_fft) // self._spec.hop_length)
+        return max(0, 1 + (self._padded.end - self.spec.n_fft) // self.spec.hop_length)
 
     def add(self, samples: Array) -> None:
         """Hear the next samples, float32 `[n]` at the specification's rate."""
@@ -52,7 +56,7 @@ class Columns:
 
     def end(self) -> None:
         """No samples follow."""
-        spec = self._spec
+        spec = self.spec
         whole = max(spec.n_fft, spec.window_samples if spec.padding == "zeros" else 0)
         self.add(np.zeros(max(0, whole - self._count), np.float32))
         if not self._padded.end:
@@ -61,31 +65,45 @@ class Columns:
             rest = self._padded[self.complete * spec.hop_length : self._padded.end]
             self._padded.append(np.pad(rest, (0, self._half), spec.pad_mode)[rest.size :])
 
-    def magnitude(self, first: int, last: int) -> Array:
-        """Columns `first` to before `last`, all of them complete: float32 `[1 + n_fft // 2, last - first]`."""
-        spec = self._spec
-        self._magnitude.forget(first)
-        made = self._magnitude.end
-        if made < last:
-            ahead = max(last, min(self.complete, made + _AT_ONCE // (1 + self._half)))
-            part = self._padded[made * spec.hop_length : (ahead - 1) * spec.hop_length + spec.n_fft]
-            transform = librosa.stft(
-                part,
-                n_fft=spec.n_fft,
-                hop_length=spec.hop_length,
-                win_length=spec.win_length,
-                window=self._window,
-                center=False,
-            )
-            self._magnitude.append(np.abs(transform.T))
-        return self._magnitude[first:last].T
+    def power(self, first: int, last: int) -> Array:
+        """Columns `first` to before `last`, all of them complete: float32 `[last - first, 1 + n_fft // 2]`."""
+        self._power.forget(first)
+        while self._power.end < last:
+            self._transform(min(self.complete, self._power.end + max(1, _AT_ONCE // self.spec.n_fft)))
+        return self._power[first:last]
+
+    def made(self, key: Hashable, make: Callable[[Array], Array], first: int, last: int) -> Array:
+        """What `make` gives for the columns `first` to before `last`: float32 `[last - first, ...]`.
+
+        `make` gets the power of several columns, and gives a row for each that depends on nothing else. It is asked
+        once for each column, whichever windows ask for the `key`.
+        """
+        power = self.power(first, last)
+        if key not in self._made:
+            self._made[key] = Tape(make(power[:0]).shape[1:], np.float32)
+        rows = self._made[key]
+        rows.forget(first)
+        if rows.end < last:
+            rows.append(make(self._power[rows.end : self._power.end]))
+        return rows[first:last]
 
     def forget(self, before: int) -> None:
         """Keep nothing that only columns before this one need."""
-        self._magnitude.forget(before)
+        for rows in (self._power, *self._made.values()):
+            rows.forget(before)
         # With columns far apart the next one may start after the last sample.
-        self._padded.forget(min(self._magnitude.end * self._spec.hop_length, self._padded.end))
+        self._padded.forget(min(self._power.end * self.spec.hop_length, self._padded.end))
+
+    def _transform(self, last: int) -> None:
+        """Make the columns up to before `last`."""
+        spec, first = self.spec, self._power.end
+        samples = self._padded[first * spec.hop_length : (last - 1) * spec.hop_length + spec.n_fft]
+        left = (spec.n_fft - spec.win_length) // 2  # a shorter window lies in the middle; where in it changes no power
+        frames = sliding_window_view(samples, spec.n_fft)[:: spec.hop_length, left : left + spec.win_length]
+        transform = rfft(frames * analysis_window(spec.window, spec.win_length), spec.n_fft, overwrite_x=True)
+        power = np.square(transform.real, out=self._power.extend(last - first))
+        power += np.square(transform.imag)
 
     def _pad_start(self, after: int) -> None:
-        self._padded.append(np.pad(self._first[0 : self._count], (self._half, after), self._spec.pad_mode))
+        self._padded.append(np.pad(self._first[0 : self._count], (self._half, after), self.spec.pad_mode))
         self._first.forget(self._count)

@@ -59,7 +59,7 @@ class Windows:
     def features(self, window: Window) -> Array:
         """A window's features, float32 `[spec.frames, spec.bins]`; of windows in their order."""
         last = min(window.first + self._spec.window_frames, self._columns.complete)
-        return _features(Spectrum(self._columns.magnitude(window.first, last), self._spec))
+        return _features(Spectrum(self._columns, window.first, last))
 
     def _regular(self, before: int) -> Iterator[Window]:
         """The next windows that start in columns before this one."""
@@ -82,11 +82,12 @@ def window_spans(samples: int, spec: FeatureSpec) -> list[tuple[float, float]]:
 
 
 def _features(spectrum: Spectrum) -> Array:
-    features = np.concatenate([block.compute(spectrum) for block in spectrum.spec.blocks])
+    blocks = [block.compute(spectrum) for block in spectrum.spec.blocks]
     match spectrum.spec.aggregate:
         case "mean":
-            return np.asarray(features.mean(axis=1)[np.newaxis], np.float32)
+            return np.concatenate([block.mean(axis=1) for block in blocks])[np.newaxis]
         case "mean_std":
-            return np.concatenate([features.mean(axis=1), features.std(axis=1)])[np.newaxis]
+            means, deviations = ([block.mean(axis=1) for block in blocks], [block.std(axis=1) for block in blocks])
+            return np.concatenate(means + deviations)[np.newaxis]
         case _:
-            return np.ascontiguousarray(features.T)
+            return np.concatenate([block.T for block in blocks], axis=1)

@@ -124,14 +124,6 @@ def test_a_decoder_in_the_image_is_confined(release: Release) -> None:
     assert decoders == [own + 1] * 2
 
 
-def test_what_was_answered_so_far_compiled_nothing(release: Release) -> None:
-    """numba writes whatever it compiles into its cache: it is still the image's."""
-    for pod in release.ready("gateway"):
-        compare = ("diff", "-rq", "/opt/numba-cache", "/tmp/numba")
-        assert release.kubectl("exec", pod, "-c", "gateway", "--", *compare) == ""
-        assert ".nbc" in release.kubectl("exec", pod, "-c", "gateway", "--", "find", "/tmp/numba", "-name", "*.nbc")
-
-
 def test_pods_hold_less_memory_than_their_limits(release: Release, report: Callable[[str, object], None]) -> None:
     """After all that was answered above; a fifth stays free for larger clips."""
     found = wait_for("figures of four pods", lambda: memory_mib(release), 90)

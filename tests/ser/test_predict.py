@@ -166,7 +166,7 @@ try:
     app(["predict", {__file__!r}, "--url", "http://127.0.0.1:{free_port()}", "--deadline-s", "0.3"])
 except SystemExit as done:
     assert done.code == 3, done.code
-print({{"numpy", "tensorflow", "librosa", "soundfile", "flask", "grpc"}} & sys.modules.keys())
+print({{"numpy", "tensorflow", "scipy", "soundfile", "flask", "grpc"}} & sys.modules.keys())
 """
     done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr

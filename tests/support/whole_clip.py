@@ -14,6 +14,7 @@ from speech_emotion.audio import QualityLimits
 from speech_emotion.audio.activity import PAST_S, speech_level
 from speech_emotion.audio.levels import FRAME_S, HOP_S, frame_levels
 from speech_emotion.features import FeatureSpec, Spectrum
+from speech_emotion.features.columns import Columns
 
 Array = npt.NDArray[np.float32]
 
@@ -54,6 +55,17 @@ def cut(samples: Array, cuts: list[int]) -> list[Array]:
     return [samples[:, first:last] for first, last in pairwise(places)]
 
 
+def spectrum_of(magnitude: Array, spec: FeatureSpec) -> Spectrum:
+    """The spectrum whose magnitude `[1 + n_fft // 2, frames]` is known, whatever the signal is."""
+    return Spectrum(_Known(magnitude, spec), 0, magnitude.shape[1])
+
+
+class _Known(Columns):
+    def __init__(self, magnitude: Array, spec: FeatureSpec) -> None:
+        super().__init__(spec)
+        self._power.append(np.square(magnitude.T))
+
+
 def _magnitude(mono: Array, spec: FeatureSpec) -> Array:
     least = max(spec.n_fft, spec.window_samples if spec.padding == "zeros" else 0)
     transform = librosa.stft(
@@ -68,7 +80,8 @@ def _magnitude(mono: Array, spec: FeatureSpec) -> Array:
 
 
 def _features(magnitude: Array, spec: FeatureSpec) -> Array:
-    values = np.concatenate([block.compute(Spectrum(magnitude, spec)) for block in spec.blocks])
+    spectrum = spectrum_of(magnitude, spec)
+    values = np.concatenate([block.compute(spectrum) for block in spec.blocks])
     if spec.aggregate == "none":
         return values.T
     mean, deviation = values.mean(axis=1), values.std(axis=1)

@@ -32,7 +32,7 @@ class Cost(_Frozen):
     windows: int = Field(gt=0)
     """Model inputs that the clip makes, answered in one batch."""
     features: Times
-    """librosa: samples to features."""
+    """Samples to features."""
     model: Times
     """`serving_default`: features to probabilities."""
     real_time_factor: float = Field(gt=0)

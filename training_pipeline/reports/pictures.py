@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import librosa
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from librosa import display  # type: ignore[attr-defined]
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from speech_emotion.audio import load
+from speech_emotion.features import SEED_SPEC, Chroma, Mel, Spectrum
+from speech_emotion.features.banks import mel_frequencies
+from speech_emotion.features.columns import Columns
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.evaluation.cost import Costs
 
 mpl.use("Agg")
 mpl.rcParams["text.parse_math"] = False  # a dollar in the name of an emotion is one
-RATE = 16_000
 DPI = 80
 Array = npt.NDArray[Any]
 
@@ -128,13 +128,28 @@ def durations(seconds: Sequence[float], path: Path) -> None:
 
 def clip_views(clip: Clip, path: Path) -> None:
     """Waveform, mel spectrogram and chromagram of one clip."""
-    samples = load(clip.path, RATE)
+    samples = load(clip.path, SEED_SPEC.sample_rate)
+    spectrum = _whole(samples)
+    mel, chroma = Mel(scale="db"), Chroma()
+    seconds = samples.size / SEED_SPEC.sample_rate
     figure = Figure((8, 7), layout="constrained")
-    wave, mel_axes, chroma_axes = figure.subplots(3)
-    display.waveshow(samples, sr=RATE, ax=wave)
-    wave.set(title=f"{clip.emotion}: {clip.path.stem}", xlabel="", ylabel="amplitude")
-    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=RATE), ref=np.max)
-    display.specshow(mel, sr=RATE, x_axis="time", y_axis="mel", ax=mel_axes)
-    chroma = librosa.feature.chroma_stft(y=samples, sr=RATE, tuning=0.0)
-    display.specshow(chroma, sr=RATE, x_axis="time", y_axis="chroma", ax=chroma_axes)
+    wave, mel_axes, chroma_axes = figure.subplots(3, sharex=True)
+    wave.plot(np.arange(samples.size) / SEED_SPEC.sample_rate, samples, linewidth=0.5)
+    wave.set(title=f"{clip.emotion}: {clip.path.stem}", ylabel="amplitude", xlim=(0, seconds))
+    for axes, block in ((mel_axes, mel), (chroma_axes, chroma)):
+        bands = (0, seconds, -0.5, block.bins - 0.5)
+        axes.imshow(block.compute(spectrum), origin="lower", aspect="auto", extent=bands, cmap="magma")
+    centres = mel_frequencies(mel.n_mels, 0, SEED_SPEC.sample_rate / 2)[1:-1]
+    marks = [256, 512, 1_024, 2_048, 4_096]
+    mel_axes.set_yticks(np.interp(marks, centres, np.arange(centres.size)), marks)
+    mel_axes.set(ylabel="mel bands, Hz")
+    chroma_axes.set_yticks([0, 2, 4, 5, 7, 9, 11], list("CDEFGAB"))
+    chroma_axes.set(ylabel="pitch class", xlabel="seconds")
     figure.savefig(path, dpi=DPI)
+
+
+def _whole(samples: npt.NDArray[np.float32]) -> Spectrum:
+    columns = Columns(SEED_SPEC)
+    columns.add(samples)
+    columns.end()
+    return Spectrum(columns, 0, columns.complete)

@@ -91,5 +91,5 @@ def _model_servers(options: Options) -> ModelServers:
 
 
 def _workers(clips: int) -> int:
-    # A process takes seconds to start librosa: too long for a few clips.
+    # A process takes a second to start: too long for a few clips.
     return min(cpu_count(), clips // 100) or 1

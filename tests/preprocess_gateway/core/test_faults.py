@@ -64,7 +64,7 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelSer
 
 @pytest.fixture(scope="module", autouse=True)
 def warm() -> None:
-    """librosa compiles on its first call, which the gateway pays for before it is ready: no deadline counts it."""
+    """Filter banks are built on the first call, before the gateway is ready: no deadline counts it."""
     extract(np.zeros(SEED_SPEC.sample_rate, np.float32), SEED_SPEC)
 
 

@@ -4,7 +4,8 @@ import librosa
 import numpy as np
 import pytest
 
-from speech_emotion.features import WHISPER_SPEC, FeatureSpec, Spectrum, WhisperLogMel, extract
+from speech_emotion.features import WHISPER_SPEC, FeatureSpec, WhisperLogMel, extract
+from tests.support.whole_clip import spectrum_of
 
 RATE = 16_000
 
@@ -58,7 +59,7 @@ def test_a_frames_power_is_that_of_its_samples_whether_the_transform_is_even_or_
     frames = np.stack([window * samples[start : start + 400] for start in range(0, samples.size - 400, 160)])
     magnitude = np.abs(np.fft.rfft(frames, n_fft)).T
     without_mean = np.square(frames).sum(axis=1) - np.square(magnitude[0]) / n_fft
-    power = Spectrum(magnitude, spec_of().model_copy(update={"n_fft": n_fft})).frame_power()
+    power = spectrum_of(magnitude, spec_of().model_copy(update={"n_fft": n_fft})).frame_power()
     np.testing.assert_allclose(power, without_mean / np.square(window).sum(), rtol=1e-5)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 import numpy.typing as npt
+
+from speech_emotion.features.banks import mel_frequencies
 
 Array = npt.NDArray[np.float32]
 DB = 1 / 40
@@ -73,7 +74,7 @@ class Augmentation:
         return np.asarray(faster, np.float32)
 
     def _warp(self, window: Array, random: np.random.Generator) -> Array:
-        centres = librosa.mel_frequencies(n_mels=window.shape[1] + 2, fmin=0, fmax=8_000)[1:-1]
+        centres = mel_frequencies(window.shape[1], 0, 8_000)[1:-1]
         source = np.interp(centres * random.uniform(1 - self.warp, 1 + self.warp), centres, np.arange(len(centres)))
         low = np.minimum(source.astype(int), len(centres) - 2)
         return np.asarray((1 - (source - low)) * window[:, low] + (source - low) * window[:, low + 1], np.float32)
