@@ -1,7 +1,8 @@
 """The tables and plots of docs/performance.md, from the newest results: `python -m benchmarks.page`, `make bench-page`.
 
-A page has its results between `<!-- bench: NAME -->` and `<!-- end -->`, for a benchmark's name, or `run` for what it
-was measured on, or `goals` for all goals. What a page says around them is written by hand.
+A page has its results between `<!-- bench: PART -->` and `<!-- end -->`. A part is a benchmark's name, or a name and
+the number of a section, which then comes without its title; `run` is what it was measured on, `goals` are all goals.
+What a page says around them is written by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import matplotlib as mpl
 
 from benchmarks.results import ROOT, Benchmark, Cell, Goal, Plot, Row, Run, Section, Spread, newest
 
-PAGES = (ROOT / "docs" / "performance.md",)
+PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "kubernetes.md")
 PICTURES = ROOT / "docs" / "pictures"
 MARKED = re.compile(r"(?P<begin><!-- bench: (?P<part>[\w ]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
@@ -83,16 +84,21 @@ def part(name: str, run: Run) -> str:
             return circumstances(run)
         case "goals":
             return goals(run)
+    name, _, wanted = name.partition(" ")
     benchmark = run.benchmarks.get(name)
     if benchmark is None:
         return f"The run of {run.measured} had no benchmark `{name}`.\n"
-    return "\n".join(_section(name, number, section) for number, section in enumerate(benchmark.sections, 1))
+    if wanted:
+        return _section(name, int(wanted), benchmark.sections[int(wanted) - 1])
+    return "\n".join(
+        f"### {section.title}\n{_section(name, number, section)}"
+        for number, section in enumerate(benchmark.sections, 1)
+    )
 
 
 def _section(name: str, number: int, section: Section) -> str:
-    picture = _picture(name, number)
-    plot = f"\n![{section.title}](pictures/{picture})\n" if section.plot else ""
-    return f"### {section.title}\n{section.about}\n\n{table(section.rows)}{plot}"
+    plot = f"\n![{section.title}](pictures/{_picture(name, number)})\n" if section.plot else ""
+    return f"{section.about}\n\n{table(section.rows)}{plot}"
 
 
 def _picture(name: str, number: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -62,6 +62,7 @@ def measure(options: Options) -> list[Section]:
     begun = [each for each in found if each.reports]
     return [
         *(_usual(model, [each for each in found if each.model == model]) for model in MODELS),
+        better_peers(begun),
         _all_loads(begun),
         _impatience(begun),
     ]
@@ -232,6 +233,43 @@ def _goals(model: str, found: Sequence[Measured]) -> list[Goal]:
             value = each.rate() / seed[0].rate()
             goals.append(Goal(name=f"{name}: answers/s to the seed's shape", value=value, bound="at least", limit=20))
     return goals
+
+
+FIGURES: dict[str, tuple[Callable[[Measured], float], bool]] = {
+    "answers/s": (Measured.rate, True),
+    "CPU ms an answer": (Measured.cpu_ms, False),
+    "p99 ms": (lambda each: median(report.percentile_ms(99) for report in each.reports[USUAL]), False),
+    "first answer, s": (lambda each: each.first_answer_s or float("inf"), False),
+    "private MB loaded": (lambda each: each.loaded.private / 2**20, False),
+}
+"""What services are compared by: how it is found, and whether more is better."""
+
+
+def better_peers(found: Sequence[Measured]) -> Section:
+    """For each model and figure the best peer, where it is better than one of this project's services."""
+    rows: list[Row] = []
+    for model in MODELS:
+        here = [each for each in found if each.model == model]
+        peers_here = [each for each in here if each.service.way != "ours"]
+        for name, (figure, more) in FIGURES.items():
+            best = (max if more else min)(peers_here, key=figure, default=None)
+            rows += [
+                {
+                    "model": model,
+                    "figure": name,
+                    "this project": each.service.name,
+                    "its figure": figure(each),
+                    "peer": f"{best.service.name} ({best.service.way})",
+                    "the peer's": figure(best),
+                }
+                for each in here
+                if each.service.way == "ours" and best and (figure(best) > figure(each)) is more
+            ]
+    about = (
+        "Every figure of the tables above in which at least one peer is better than this project; the best peer is "
+        "named. Peers lack limits, speech detection, warnings, metrics and changes of the version without a pause."
+    )
+    return Section(title="Where a peer is better", about=about, rows=rows)
 
 
 def _errors(reports: Sequence[Report]) -> Cell:

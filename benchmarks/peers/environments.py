@@ -1,4 +1,7 @@
-"""Each peer's own environment, made by uv from its pinned requirements, under .cache/peers (not in the repository)."""
+"""Each peer's own environment, made by uv from its pinned requirements, under .cache/peers (not in the repository).
+
+`python -m benchmarks.peers.environments` makes all of them.
+"""
 
 from __future__ import annotations
 
@@ -54,3 +57,13 @@ def _metadata() -> Path:
         link.unlink(missing_ok=True)
         link.symlink_to(found)
     return link.parent
+
+
+def main() -> None:
+    """Make every environment, so that a run does not have to."""
+    for requirements in sorted(PEERS.glob("*/requirements.txt")):
+        binaries(requirements.parent.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ SECTIONS = {
     "Train it": ["docs/pipeline", "docs/plugins", "k8s/README", "models/README", "samples/README"],
     "How it works": ["docs/architecture", "docs/performance", "docs/model_server", "docs/hostile_input"],
     "Change it": ["CONTRIBUTING", "CHANGELOG", "SECURITY", "CODE_OF_CONDUCT"],
-    "How it was measured": ["docs/measurements/*", "benchmarks/README"],
+    "How it was measured": ["docs/measurements/*", "benchmarks/README", "benchmarks/peers/README"],
 }
 """The menu. A page of docs/ that stands in no section comes last, under "More"."""
 
@@ -38,6 +38,7 @@ root_doc = "README"
 include_patterns = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md"),
     *("docs/*.md", "docs/*/*.md", "helm/speech-emotion/README.md", "k8s/README.md", "benchmarks/README.md"),
+    "benchmarks/peers/README.md",
     *("models/README.md", "samples/README.md"),
 ]
 exclude_patterns = ["docs/examples/plugin/**", ".*", "node_modules", "build", "reports"]

@@ -79,6 +79,10 @@ def test_a_page_shows_the_marked_parts_and_keeps_what_is_written_around_them() -
     assert page.renew(renewed, run(service=SECTION)) == renewed
 
 
+def test_a_section_by_its_number_comes_without_its_title() -> None:
+    assert page.part("service 1", run(service=SECTION)).startswith("Two services.\n\n| service |")
+
+
 def test_a_goal_that_is_missed_is_shown_as_missed() -> None:
     assert "| service | how much faster | at least 3 | 2 | no |" in page.goals(run(service=SECTION))
 
@@ -90,7 +94,7 @@ def test_a_section_with_a_plot_is_drawn(tmp_path: Path) -> None:
 
 def test_the_page_has_a_place_for_every_benchmark() -> None:
     text = "".join(path.read_text() for path in page.PAGES)
-    assert set(BENCHMARKS) <= {found["part"] for found in page.MARKED.finditer(text)}
+    assert set(BENCHMARKS) <= {found["part"].split()[0] for found in page.MARKED.finditer(text)}
 
 
 def test_an_unknown_benchmark_is_refused_by_name() -> None:
