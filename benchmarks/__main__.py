@@ -68,9 +68,9 @@ def _child(name: str, options: str, output: str) -> int:
     sections = BENCHMARKS[name].load()(Options(given["effort"], tuple(given["peers"])))
     seconds = time.monotonic() - begun
     benchmark = Benchmark(seconds=seconds, load_average=(load, os.getloadavg()[0]), sections=sections)
+    Path(output).write_text(benchmark.model_dump_json())
     for section in sections:
         print(f"\n{section.title}\n{table(section.rows)}", flush=True)
-    Path(output).write_text(benchmark.model_dump_json())
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -10,9 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmarks.report import processor
 
@@ -39,6 +40,12 @@ class Spread(_Strict):
         return cls(median=statistics.median(values), low=min(values), high=max(values))
 
 
+def _known(value: object) -> object:
+    """None in place of a number that is none, as a percentile of no answers is."""
+    numbers = (value.median, value.low, value.high) if isinstance(value, Spread) else (value,)
+    return None if any(isinstance(each, float) and not math.isfinite(each) for each in numbers) else value
+
+
 Cell = str | bool | int | float | Spread | None
 Row = dict[str, Cell]
 
@@ -47,13 +54,15 @@ class Goal(_Strict):
     """A figure and the bound that it should keep."""
 
     name: str
-    value: float
+    value: Annotated[float | None, BeforeValidator(_known)]
     bound: Literal["at least", "at most", "below", "above"]
     limit: float
 
     @property
     def met(self) -> bool:
-        """Whether the figure keeps its bound."""
+        """Whether there is a figure, and it keeps its bound."""
+        if self.value is None:
+            return False
         match self.bound:
             case "at least":
                 return self.value >= self.limit
@@ -78,7 +87,7 @@ class Section(_Strict):
 
     title: str
     about: str
-    rows: list[Row]
+    rows: list[dict[str, Annotated[Cell, BeforeValidator(_known)]]]
     goals: list[Goal] = Field(default_factory=list)
     plot: Plot | None = None
 

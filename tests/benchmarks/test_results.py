@@ -42,6 +42,16 @@ def test_a_goal_is_met_within_its_bound(bound: str, limit: float, met: bool) -> 
     assert Goal.model_validate({"name": "x", "value": 2.0, "bound": bound, "limit": limit}).met is met
 
 
+def test_a_figure_of_nothing_is_an_empty_cell_and_meets_no_goal(tmp_path: Path) -> None:
+    nothing = float("nan")
+    goal = Goal(name="x", value=nothing, bound="above", limit=0)
+    rows = [{"ms": nothing, "spread": Spread.of([nothing]), "rate": 0.0}]
+    run(service=Section(title="x", about="x.", rows=rows, goals=[goal])).write(tmp_path / "x.json")
+    kept = Run.read(tmp_path / "x.json").benchmarks["service"].sections[0]
+    assert page.table(kept.rows).endswith("|  |  | 0 |\n")
+    assert not kept.goals[0].met
+
+
 def test_a_later_part_of_a_run_leaves_the_other_benchmarks_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "results.json"
     run(features=SECTION).write(path)
