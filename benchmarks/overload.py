@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import requests
 
 from benchmarks.report import measure_loads
-from benchmarks.service import CONCURRENCY, QUEUE, Row, model_server, row
+from benchmarks.shipped import CONCURRENCY, QUEUE, Row, model_server, row
 from tests.support import clips
 from tests.support.gateway import Gateway
 from tests.support.swarm import Plan, run_swarm

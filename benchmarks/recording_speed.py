@@ -20,7 +20,7 @@ import requests
 import soundfile
 
 from benchmarks.report import circumstances, processor
-from benchmarks.service import model_server
+from benchmarks.shipped import model_server
 from preprocess_gateway.settings import Settings
 from speech_emotion.audio import open_blocks
 from speech_emotion.features import WHISPER_SPEC

@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import load, uploads
+from benchmarks.comparison import PRICE
 from benchmarks.load import Plan, Report
 from benchmarks.results import Row, Section, Spread
 from benchmarks.services import ours, running
-from benchmarks.side_by_side import PRICE
 from benchmarks.suite import Options
 
 CLIENTS, SECONDS, SLICES = 8, 1.2, 3

@@ -19,7 +19,7 @@ import soundfile
 
 from benchmarks.overload import CORES, GATEWAY_CORE, OTHER_CORES, kept_to
 from benchmarks.report import circumstances
-from benchmarks.service import model_server
+from benchmarks.shipped import model_server
 from tests.conftest import recordings_dir
 from tests.support.gateway import Gateway
 from tests.support.live_swarm import LivePlan, run_live
