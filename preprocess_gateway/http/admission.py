@@ -1,4 +1,4 @@
-"""How many predictions are computed at once, how many may wait, and for how long."""
+"""How many predictions are computed at once, how many requests may wait, and for how long."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ class Admission:
 
     Computing more at once than there are cores makes every answer late; a long queue does the same. So
     load beyond capacity turns into quick 503s, and what is accepted is answered in good time.
+
+    A request takes its place at the door, before its body is read: who is refused costs next to nothing. A slot is for
+    computing, and is taken when the body is here.
     """
 
     def __init__(self, slots: int, queue: int, wait_s: float) -> None:
@@ -23,19 +26,48 @@ class Admission:
         self._wait_s = wait_s
 
     @contextmanager
-    def enter(self, deadline: float) -> Iterator[None]:
+    def enter(self) -> Iterator[Place]:
+        """Hold a place while the block runs. Raises OverloadedError (`queue_full`) at once if there is none."""
+        place = Place(self._places, self._slots, self._wait_s)
+        try:
+            yield place
+        finally:
+            place.leave()
+
+
+class Place:
+    """The place of one request."""
+
+    def __init__(self, places: threading.Semaphore, slots: threading.Semaphore, wait_s: float) -> None:
+        """Take one. Raises OverloadedError."""
+        self._places = places
+        self._slots = slots
+        self._wait_s = wait_s
+        self._held = False
+        self._take()
+
+    def leave(self) -> None:
+        """Let another request have it, as the body of this one arrives slowly."""
+        if self._held:
+            self._held = False
+            self._places.release()
+
+    @contextmanager
+    def slot(self, deadline: float) -> Iterator[None]:
         """Hold a slot while the block runs; wait for it no longer than `wait_s` and `deadline` allow.
 
-        Raises OverloadedError: `queue_full` at once, `queue_timeout` after the wait.
+        Raises OverloadedError: `queue_full` at once if the place was left and there is no other, `queue_timeout` after
+        the wait.
         """
-        if not self._places.acquire(blocking=False):
-            raise OverloadedError("too many requests are being answered", reason="queue_full")
+        self._take()
+        if not self._slots.acquire(timeout=max(0.0, min(self._wait_s, deadline - time.monotonic()))):
+            raise OverloadedError("too many requests are being answered", reason="queue_timeout")
         try:
-            if not self._slots.acquire(timeout=max(0.0, min(self._wait_s, deadline - time.monotonic()))):
-                raise OverloadedError("too many requests are being answered", reason="queue_timeout")
-            try:
-                yield
-            finally:
-                self._slots.release()
+            yield
         finally:
-            self._places.release()
+            self._slots.release()
+
+    def _take(self) -> None:
+        if not self._held and not self._places.acquire(blocking=False):
+            raise OverloadedError("too many requests are being answered", reason="queue_full")
+        self._held = True

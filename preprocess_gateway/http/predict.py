@@ -13,7 +13,7 @@ from preprocess_gateway.core.served_models import ServedModel
 from preprocess_gateway.http.admission import Admission
 from preprocess_gateway.http.query import read_options
 from preprocess_gateway.http.results import answer_each
-from preprocess_gateway.http.uploads import Uploads
+from preprocess_gateway.http.uploads import Uploads, check_headers
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.audio import raw_of
@@ -39,12 +39,14 @@ def blueprint(
     def answer_with(model: ServedModel) -> Response:
         options = read_options(request.args, raw_of(request.mimetype, request.mimetype_params))
         with ExitStack() as held:
+            check_headers(request)
+            place = held.enter_context(admission.enter())
             with metrics.stage("read"):
-                clips = held.enter_context(uploads.read(request))
+                clips = held.enter_context(uploads.read(request, on_slow=place.leave))
             deadline = time.monotonic() + settings.deadline_s
             context = RequestContext(deadline, affinity_key_of(request), g.trace.metadata)
             with metrics.stage("admission"):
-                held.enter_context(admission.enter(context.deadline))
+                held.enter_context(place.slot(context.deadline))
             if len(clips) == 1:
                 return jsonify(predictor.predict(model, clips[0], options, context).to_json(g.request_id))
             results = answer_each(

@@ -11,7 +11,6 @@ from io import BytesIO
 from typing import BinaryIO
 
 from flask import Request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from preprocess_gateway.errors import (
     BodyTooLargeError,
@@ -21,12 +20,13 @@ from preprocess_gateway.errors import (
     RequestTimeoutError,
     UnsupportedMediaTypeError,
 )
+from preprocess_gateway.http.body_streams import DeclaredBody
 from preprocess_gateway.http.forms import FormReader
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.spool import Spool, SpooledBody
 from preprocess_gateway.settings import Settings
 
-PIECE_BYTES, LEAST_PIECE_BYTES = 65_536, 4_096
+PIECE_BYTES, LEAST_PIECE_BYTES = 32_768, 4_096  # larger ones are new memory each, which costs more than the copy
 MULTIPART = "multipart/form-data"
 RAW_TYPES = ("application/octet-stream", "application/ogg", "application/mp4", "application/x-matroska")
 RAW_FAMILIES = ("audio/", "video/")  # browsers and phones call a recording of sound alone a video too
@@ -53,7 +53,7 @@ class Uploads:
 
         Raises what `read` does, and OverloadedError if all places are taken or the folder has no room.
         """
-        form = _check_headers(request)
+        form = check_headers(request)
         if not self._recordings.acquire(blocking=False):
             raise OverloadedError("As many recordings as are allowed are being answered", reason="recordings")
         with ExitStack() as stack:
@@ -85,17 +85,22 @@ class Uploads:
         return [body]
 
     @contextmanager
-    def read(self, request: Request) -> Iterator[tuple[bytes, ...]]:
+    def read(self, request: Request, on_slow: Callable[[], None] = lambda: None) -> Iterator[tuple[bytes, ...]]:
         """The clips of a request, while the block runs: one or more, each once in memory.
 
         A multipart form has them in fields named `file`; with any audio or video type, or one of `RAW_TYPES`, the
-        body itself is the clip.
+        body itself is the clip. `on_slow` is called if the body does not arrive at once.
 
         Raises LengthRequiredError, UnsupportedMediaTypeError, BodyTooLargeError, FormTooLargeError, BadFormError,
         MissingFileError, IncompleteBodyError, RequestTimeoutError, or OverloadedError if too many bytes are held.
         """
-        form = _check_headers(request)
+        form = check_headers(request)
         held = _Held(self)
+        body = request.environ["wsgi.input"]
+        if isinstance(body, DeclaredBody):
+            body.on_slow = on_slow
+        else:  # whether chunks arrive at once is not known
+            on_slow()
         try:
             files = self._read_form(request, held) if form else self._read_raw(request, held)
             clips = tuple(file.getvalue() for file in files)  # the buffer itself, which is not copied
@@ -120,29 +125,27 @@ class Uploads:
 
     def _pieces(self, request: Request, max_bytes: int, *, keep_rate: bool = False) -> Iterator[bytes]:
         """The body, to its end and within its time: with `keep_rate` the time grows with what is received."""
+        declared, stream = request.content_length, request.environ["wsgi.input"]
+        if declared is not None and declared > max_bytes:
+            raise BodyTooLargeError(f"The body has more than {max_bytes} bytes")
         received, begun = 0, time.monotonic()
-        # Werkzeug bounds the stream, declared or not, and takes a body that ends at its bound for a longer one.
-        request.max_content_length = max_bytes + 1
         piece_bytes = self._piece_bytes if keep_rate else PIECE_BYTES
         try:
-            while piece := request.stream.read(piece_bytes):
+            while piece := stream.read(piece_bytes if declared is None else min(piece_bytes, declared - received)):
                 received += len(piece)
+                if received > max_bytes:
+                    raise BodyTooLargeError(f"The body has more than {max_bytes} bytes")
                 if keep_rate:
                     self._extend(request, begun, received)
                 yield piece
-        except RequestEntityTooLarge as error:
-            raise BodyTooLargeError(f"The body has more than {max_bytes} bytes") from error
-        except (ClientDisconnected, OSError) as error:  # gunicorn's errors of a broken body are OSErrors
+        except OSError as error:  # gunicorn's errors of a broken body are OSErrors
             self._check_time(request, begun, received if keep_rate else None)
             raise IncompleteBodyError(
                 f"The request body ended early, or its chunks are malformed: {received:,} bytes received"
             ) from error
         self._check_time(request, begun, received if keep_rate else None)
-        # gunicorn hands over what a client sent that went away as if it were all.
-        if request.content_length is not None and received < request.content_length:
-            raise IncompleteBodyError(
-                f"The request body ended early: {received:,} of {request.content_length:,} bytes received"
-            )
+        if declared is not None and received < declared:
+            raise IncompleteBodyError(f"The request body ended early: {received:,} of {declared:,} bytes received")
 
     @property
     def _piece_bytes(self) -> int:
@@ -189,8 +192,8 @@ class _Held:
         self._bytes = size
 
 
-def _check_headers(request: Request) -> bool:
-    """Whether the body is a form. Raises LengthRequiredError, UnsupportedMediaTypeError."""
+def check_headers(request: Request) -> bool:
+    """Whether the body is a form, by the request's headers. Raises LengthRequiredError, UnsupportedMediaTypeError."""
     transfer = _codings(request, "Transfer-Encoding")
     if request.content_length is None and CHUNKED not in transfer:
         raise LengthRequiredError("The request has no body: a Content-Length or chunks are needed")

@@ -5,15 +5,21 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
 
+from gunicorn.http.body import LengthReader
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from preprocess_gateway.http.body_streams import ChunkedBody, DeclaredBody
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.process.refusals import refusal
 
-MAX_UNREAD_BYTES = 65_536  # what is skipped of a body that was answered unread, so that its connection can be kept
+MAX_UNREAD_BYTES = 16 * 1024 * 1024  # of a body that was answered unread: as many are skipped to keep its connection
+MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same of a body in chunks, which must have arrived
+REST_S = 0.05  # who was answered unread and asks again at once is heard only then, and takes no time from others
 CLOSE_S = 1.25  # how long a client gets to close after its last answer
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
@@ -26,8 +32,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     root: str
     """The path that clients put before those of this service, as far as settings say; set likewise."""
 
+    _resting: deque[tuple[float, TConn, Future[bool]]]
+    """Until when, the connection, and how its last request ended; each rests as long."""
+    _refused: set[TConn]
+    """Connections whose last request was answered unread."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self._resting, self._refused = deque(), set()
+
     def handle(self, conn: TConn) -> object:
         """Handle a connection that has become readable, and the requests that were read together with its first."""
+        if body := _unread(conn):
+            if not (kept := self._skip(body) and self.alive):
+                close_in_time(conn.sock)
+            return kept
         kept = self._handle_one(conn)
         while kept and conn.parser is not None and conn.parser.unreader.buf.getbuffer().nbytes:
             kept = self._handle_one(conn)  # the poller tells of what the socket holds alone
@@ -43,20 +62,54 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             close_in_time(conn.sock)
         return kept
 
+    def _skip(self, body: DeclaredBody) -> bool:
+        """Skip what has arrived of a body that was answered unread; no thread waits for the rest."""
+        with suppress(OSError, EOFError):
+            return body.skip() or time.monotonic() < body.skipped_until
+        return False
+
     def handle_request(self, req: Request, conn: TConn) -> bool:
-        """Answer a request; whether its connection can take another, which needs the body's end to be here already.
+        """Answer a request; whether its connection can take another, of which the rest of this one's body may be left.
 
         gunicorn would read an unread body for 5 s, and a client that sends a byte at a time for as long as it likes.
         """
+        body = _stream(req, conn.sock)
         if not super().handle_request(req, conn) or _asks_for_websocket(req):  # nothing follows a stream
             return False
+        if isinstance(body, DeclaredBody):
+            if body.left:
+                body.skipped_until = time.monotonic() + self.reading.timeout_s
+                self._refused.add(conn)
+            return self._skip(body)
         try:
             conn.sock.setblocking(False)
-            return bool(conn.parser.finish_body(max_bytes=MAX_UNREAD_BYTES))
+            return bool(conn.parser.finish_body(max_bytes=MAX_UNREAD_CHUNKS_BYTES))
         except OSError:  # the rest has not arrived yet, or the body is malformed
             return False
         finally:
             conn.sock.setblocking(True)
+
+    def _keepalive_after(self, _conn: TConn, keepalive: bool) -> bool:
+        """Whether a connection is kept: `handle_request` has said so, and gunicorn need not read the body's rest."""
+        return keepalive
+
+    def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
+        """Wait for the connection's next request, or close it; one that was refused rests before."""
+        refused = conn in self._refused
+        self._refused.discard(conn)
+        if refused and self.alive:
+            self._resting.append((time.monotonic() + REST_S, conn, fs))
+        else:
+            super().finish_request(conn, fs)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for connections to become readable; those that have rested are waited for again."""
+        while self._resting and (not self.alive or self._resting[0][0] <= time.monotonic()):
+            _, conn, fs = self._resting.popleft()
+            super().finish_request(conn, fs)
+        if self._resting:
+            timeout = max(0.0, min(timeout, self._resting[0][0] - time.monotonic()))
+        super().wait_for_and_dispatch_events(timeout)
 
     def handle_error(self, req: Request | None, client: socket.socket, addr: object, exc: Exception) -> None:  # noqa: ARG002
         """Answer a request that never reaches the application, in the form in which the application answers."""
@@ -82,6 +135,28 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Each turn takes one new connection and every kept one that has sent something."""
         while self.nr_conns < self.worker_connections and self.poller.select(0):
             self.wait_for_and_dispatch_events(timeout=0)
+
+
+def _stream(req: Request, sock: socket.socket) -> DeclaredBody | ChunkedBody:
+    """The request's body as a stream of ours, in place of gunicorn's."""
+    expects = req._expected_100_continue
+    req._expected_100_continue = False
+    reader = req.body.reader
+    body: DeclaredBody | ChunkedBody
+    if isinstance(reader, LengthReader):
+        body = DeclaredBody(sock, req.unreader, reader.length, expects_continue=expects)
+    else:
+        body = ChunkedBody(sock, reader.read, expects_continue=expects)
+    req.body = body
+    closes = req.should_close
+    req.should_close = lambda: closes() or body.withheld or getattr(body, "left", 0) > MAX_UNREAD_BYTES
+    return body
+
+
+def _unread(conn: TConn) -> DeclaredBody | None:
+    """The body of a connection's last request, if bytes of it are left."""
+    body = conn.parser.mesg.body if conn.parser is not None and conn.parser.mesg is not None else None
+    return body if isinstance(body, DeclaredBody) and body.left else None
 
 
 def _asks_for_websocket(req: Request) -> bool:

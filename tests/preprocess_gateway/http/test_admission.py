@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,17 +24,24 @@ from tests.support.load import post_raw, run_load
 from tests.support.model_server import ModelServer
 
 
+@contextmanager
+def slot(admission: Admission, within_s: float) -> Iterator[None]:
+    """What a request holds whose body arrived at once."""
+    with admission.enter() as place, place.slot(time.monotonic() + within_s):
+        yield
+
+
 def test_a_full_queue_is_refused_at_once_and_a_wait_ends() -> None:
     admission = Admission(slots=1, queue=1, wait_s=1.0)
     reasons, together = [], threading.Barrier(2)
 
     def ask() -> None:
         together.wait()
-        with pytest.raises(OverloadedError) as refused, admission.enter(time.monotonic() + 60):
+        with pytest.raises(OverloadedError) as refused, slot(admission, 60):
             pass
         reasons.append(refused.value.reason)
 
-    with admission.enter(time.monotonic() + 60):
+    with slot(admission, 60):
         askers = [threading.Thread(target=ask) for _ in range(2)]
         for asker in askers:
             asker.start()
@@ -44,7 +55,7 @@ def test_a_slot_is_free_again_after_an_error() -> None:
     admission = Admission(slots=1, queue=0, wait_s=0)
 
     def fail() -> None:
-        with admission.enter(time.monotonic() + 1):
+        with slot(admission, 1):
             raise ZeroDivisionError
 
     for _ in range(3):
@@ -54,11 +65,7 @@ def test_a_slot_is_free_again_after_an_error() -> None:
 
 def test_nobody_waits_longer_than_the_deadline_leaves() -> None:
     admission = Admission(slots=1, queue=5, wait_s=60)
-    with (
-        admission.enter(time.monotonic() + 60),
-        pytest.raises(OverloadedError),
-        admission.enter(time.monotonic() + 0.05),
-    ):
+    with slot(admission, 60), pytest.raises(OverloadedError), slot(admission, 0.05):
         pass
 
 
@@ -80,3 +87,86 @@ def test_ten_times_too_many_are_answered_or_refused_and_counted(tmp_path: Path) 
         assert f'speech_emotion_shed_requests_total{{reason="queue_full"}} {report.counts[503]}.0' in scrape
         with requests.Session() as session:
             assert send(session).status_code == 200  # and then it is as before
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nContent-Length: %d\r\n"
+AWAITS = HEAD + b"Expect: 100-continue\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose only place is taken for as long as tests run."""
+    root = tmp_path_factory.mktemp("slow")
+    savedmodels.write_slow(root / "speech_emotion" / "1", SEED_SPEC.to_json(), LABELS, seconds=20)
+    (root / "models.config").write_text(CONFIG.format(base=root / "speech_emotion", stable=1))
+    with (
+        ModelServer(*FLAGS, config_file=root / "models.config") as server,
+        Gateway(server.address, concurrency=1, queue=0, workers=1, deadline_s=60) as gateway,
+    ):
+        asker = threading.Thread(target=gateway.predict, args=(clips.tone(),))
+        asker.start()
+        deadline = time.monotonic() + 15
+        while gateway.predict(clips.tone()).status_code != 503:
+            assert time.monotonic() < deadline
+        yield gateway
+        asker.join()
+
+
+def answered(client: socket.socket) -> tuple[int, http.client.HTTPMessage]:
+    with client.makefile("rb") as answers:
+        status = int(answers.readline().split()[1])
+        head = http.client.parse_headers(answers)
+        answers.read(int(head.get("Content-Length", 0)))
+    return status, head
+
+
+def test_who_finds_no_place_is_told_before_sending_a_body(full: Gateway) -> None:
+    body = bytes(500_000)
+    with socket.create_connection(("127.0.0.1", full.port), timeout=15) as client:
+        for _ in range(3):  # the body is skipped when it comes, and the connection kept
+            client.sendall(HEAD % len(body) + b"\r\n")
+            status, head = answered(client)
+            assert (status, head["Retry-After"], head["Connection"]) == (503, "2", "keep-alive")
+            client.sendall(body)
+        client.sendall(b"GET /v1/models HTTP/1.1\r\nHost: g\r\n\r\n")
+        assert answered(client)[0] == 200
+
+
+def test_who_asks_before_sending_a_body_is_not_told_to_send_one_that_is_refused(full: Gateway) -> None:
+    with socket.create_connection(("127.0.0.1", full.port), timeout=15) as client:
+        client.sendall(AWAITS % 500_000)
+        status, head = answered(client)
+        assert (status, head["Connection"]) == (503, "close")  # nobody knows whether the body still comes
+        assert client.recv(1) == b""
+
+
+def test_who_asks_before_sending_a_body_is_told_to_send_one_that_is_wanted(gateway: Gateway) -> None:
+    clip = clips.tone()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=15) as client:
+        client.sendall(AWAITS % len(clip))
+        assert answered(client)[0] == 100
+        client.sendall(clip)
+        assert answered(client)[0] == 200
+
+
+def test_bodies_that_arrive_slowly_take_no_place_from_others(model_server: ModelServer) -> None:
+    with Gateway(model_server.address, concurrency=1, queue=0, workers=1) as gateway, ExitStack() as stack:
+        for _ in range(3):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=15))
+            client.sendall(HEAD % 100_000 + b"\r\nx")
+        until(lambda: in_progress(gateway) > 0)
+        until(lambda: gateway.predict(clips.tone()).status_code == 200)  # before the slow ones' 20 s are over
+        assert in_progress(gateway) > 0
+
+
+def in_progress(gateway: Gateway) -> float:
+    scrape = requests.get(f"{gateway.probes}/metrics", timeout=10).text
+    [line] = [line for line in scrape.splitlines() if line.startswith("speech_emotion_requests_in_progress")]
+    return float(line.split()[-1])
+
+
+def until(happens: Callable[[], bool], within_s: float = 15.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -166,7 +166,7 @@ def test_headers_that_trickle_end_the_connection(hasty: Gateway) -> None:
 
 
 def test_two_hundred_slow_clients_hold_up_neither_requests_nor_probes(model_server: ModelServer) -> None:
-    with Gateway(model_server.address) as gateway, SlowClients(gateway.port, 200):
+    with Gateway(model_server.address, queue=200) as gateway, SlowClients(gateway.port, 200):
         time.sleep(2)  # every one has sent something
         report = run_load(post_raw(f"{gateway.url}/predict", clips.tone()), clients=2, requests_total=60, seconds=60)
         assert len(report.records) == 60
