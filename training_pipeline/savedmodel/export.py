@@ -15,6 +15,7 @@ from speech_emotion.features import FeatureSpec
 from speech_emotion.protos import model_pb2, predict_pb2, prediction_log_pb2
 from training_pipeline.networks.eight_bits import store_rounded
 from training_pipeline.savedmodel.golden import golden_windows, write_golden
+from training_pipeline.savedmodel.served_graph import ServedGraph
 from training_pipeline.training.train import Trained
 
 WARMUP_BATCHES = (1, 8)
@@ -23,10 +24,15 @@ WARMUP_BATCHES = (1, 8)
 class _Servable(tf.Module):  # type: ignore[misc]
     def __init__(self, trained: Trained, spec: FeatureSpec, emotions: tuple[str, ...], card: dict[str, Any]) -> None:
         super().__init__()
-        self.predict = _frozen(trained, spec)
+        shape = tf.TensorSpec([None, spec.frames, spec.bins], tf.float32, name=contract.INPUT_FEATURES)
+        self.network = _frozen(trained, shape)
+        self.predict = tf.function(self.probabilities, autograph=False).get_concrete_function(shape)
         texts = (spec.to_json(), json.dumps(emotions), json.dumps(card, sort_keys=True))
         names = (contract.OUTPUT_SPEC, contract.OUTPUT_LABELS, contract.OUTPUT_CARD)
         self.texts = dict(zip(names, texts, strict=True))
+
+    def probabilities(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {contract.OUTPUT_PROBABILITIES: self.network(features)}
 
     def describe(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.fill(tf.shape(rows), text) for name, text in self.texts.items()}
@@ -52,22 +58,16 @@ def export(trained: Trained, spec: FeatureSpec, emotions: tuple[str, ...], card:
     write_golden(folder, windows, lambda features: trained.predict([window[np.newaxis] for window in features]))
 
 
-def _frozen(trained: Trained, spec: FeatureSpec) -> Any:
-    """The model as a function without variables: nothing of its training, such as an optimizer, is exported."""
-    shape = tf.TensorSpec([None, spec.frames, spec.bins], tf.float32, name=contract.INPUT_FEATURES)
+def _frozen(trained: Trained, shape: tf.TensorSpec) -> ServedGraph:
+    """The model without what only its training needed, such as an optimizer."""
 
     def probabilities(features: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(trained.model(features, training=False) / trained.temperature)
 
-    frozen = convert_variables_to_constants_v2(tf.function(probabilities).get_concrete_function(shape))
+    function = tf.function(probabilities).get_concrete_function(shape)
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
     stored = store_rounded(frozen.graph.as_graph_def())
-
-    def predict(features: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs = {frozen.inputs[0].op.name: features}
-        (answer,) = tf.graph_util.import_graph_def(stored, inputs, [frozen.outputs[0].name], name="")
-        return {contract.OUTPUT_PROBABILITIES: answer}
-
-    return tf.function(predict).get_concrete_function(shape)
+    return ServedGraph(stored, frozen.inputs[0].op.name, frozen.outputs[0].name)
 
 
 def _write_warmup(path: Path, spec: FeatureSpec) -> None:

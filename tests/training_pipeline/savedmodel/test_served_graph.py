@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from training_pipeline.networks.eight_bits import round_weights, store_rounded
+from training_pipeline.savedmodel.rows import in_rows
+from training_pipeline.savedmodel.served_graph import ServedGraph
+
+TIME, CHANNELS = 12, 80
+
+
+def dense_layers(x: Any) -> Any:
+    """A block as a transformer's: dense layers with GELU, shortcut and normalisation, on `[n, time, channels]`."""
+    hidden = keras.layers.Dense(96, activation="tanh")(keras.layers.LayerNormalization()(x))
+    x = x + keras.layers.Dense(CHANNELS)(ops.gelu(hidden, approximate=False))
+    return ops.mean(x * keras.layers.Dense(CHANNELS, use_bias=False)(x), axis=1)
+
+
+def positions(x: Any) -> Any:
+    """What all windows have in common is added to each."""
+    common = np.arange(TIME * 8, dtype=np.float32).reshape(1, TIME, 8)
+    return ops.max(keras.layers.Dense(8)(x) + common, axis=1)
+
+
+def other_shapes(x: Any) -> Any:
+    """Rows that become something else than they were."""
+    x = ops.reshape(keras.layers.Dense(60)(x), (-1, TIME // 2, 120))
+    x = ops.transpose(keras.layers.Dense(96, activation="relu")(x), (0, 2, 1))
+    return ops.mean(keras.layers.Dense(5)(x), axis=(1, 2))[:, None]
+
+
+def four_axes(x: Any) -> Any:
+    x = keras.layers.Dense(70)(ops.reshape(x, (-1, 3, TIME // 3, CHANNELS)))
+    return ops.sum(keras.layers.Dense(4)(x), axis=(1, 2))
+
+
+def convolutions(x: Any) -> Any:
+    x = keras.layers.Conv1D(64, 3, strides=2, activation="relu")(x)
+    return ops.mean(keras.layers.Dense(64, activation="sigmoid")(x), axis=1)
+
+
+def flat(x: Any) -> Any:
+    return keras.layers.Dense(3)(keras.layers.Dense(64, activation="elu")(keras.layers.Flatten()(x)))
+
+
+def recurrent(x: Any) -> Any:
+    return keras.layers.Dense(3)(keras.layers.GRU(16)(x))
+
+
+NETWORKS = [dense_layers, positions, other_shapes, four_axes, convolutions, flat, recurrent]
+
+
+def network(of: Callable[[Any], Any]) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((TIME, CHANNELS))
+    return keras.Model(inputs, of(inputs))
+
+
+def frozen(model: Any) -> tuple[GraphDef, str, str]:
+    shape = tf.TensorSpec([None, TIME, CHANNELS], tf.float32)
+    function = tf.function(lambda x: tf.nn.softmax(model(x, training=False))).get_concrete_function(shape)
+    made = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    return made.graph.as_graph_def(), made.inputs[0].op.name, made.outputs[0].name
+
+
+def kinds(graph: GraphDef) -> Counter[str]:
+    return Counter(node.op for node in graph.node)
+
+
+@pytest.mark.parametrize("of", NETWORKS)
+def test_a_served_graph_answers_what_its_network_does(of: Callable[[Any], Any]) -> None:
+    model, random = network(of), np.random.default_rng(0)
+    served = tf.function(ServedGraph(*frozen(model)), autograph=False)
+    for windows in (1, 5):
+        x = tf.constant(random.normal(size=(windows, TIME, CHANNELS)), tf.float32)
+        np.testing.assert_allclose(served(x), tf.nn.softmax(model(x)), atol=1e-6)
+
+
+@pytest.mark.parametrize("of", [dense_layers, positions, four_axes, convolutions])
+def test_nothing_stands_between_a_product_and_its_bias(of: Callable[[Any], Any]) -> None:
+    graph, _, wanted = frozen(network(of))
+    rewritten, _ = in_rows(graph, wanted)
+    made = {node.name: node.op for node in rewritten.node}
+    before_bias = {made[node.input[0].partition(":")[0]] for node in rewritten.node if node.op == "BiasAdd"}
+    assert before_bias <= {"MatMul", "Conv2D", "Squeeze"}
+    assert kinds(rewritten)["MatMul"] == kinds(graph)["MatMul"]
+    assert not kinds(rewritten)["Prod"], "shapes are computed"
+
+
+def test_a_graph_with_loops_stays_as_it_is() -> None:
+    graph, _, wanted = frozen(network(recurrent))
+    assert in_rows(graph, wanted) == (graph, wanted)
+
+
+def test_large_matrices_are_variables_and_no_constants() -> None:
+    served = ServedGraph(*frozen(network(dense_layers)))
+    assert sorted(tuple(matrix.shape) for matrix in served.matrices.values()) == [(80, 80), (80, 96), (96, 80)]
+    shape = tf.TensorSpec([None, TIME, CHANNELS], tf.float32)
+    graph = tf.function(served, autograph=False).get_concrete_function(shape).graph.as_graph_def()
+    assert graph.ByteSize() < 4 * 80 * 80
+
+
+def test_a_matrix_that_two_products_share_is_one_variable() -> None:
+    layer = keras.layers.Dense(CHANNELS)
+    served = ServedGraph(*frozen(network(lambda x: ops.mean(layer(ops.tanh(layer(x))), axis=1))))
+    assert len(served.matrices) == 1
+
+
+def test_a_matrix_of_eight_bits_stays_a_constant_of_a_byte_for_each_value() -> None:
+    model = network(dense_layers)
+    round_weights(model)
+    graph, given, wanted = frozen(model)
+    stored = store_rounded(graph)
+    assert not ServedGraph(stored, given, wanted).matrices
+    assert in_rows(stored, wanted)[0].ByteSize() < graph.ByteSize() / 2
