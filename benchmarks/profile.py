@@ -1,4 +1,4 @@
-"""Where a loaded worker's time goes, sampled by py-spy: `python -m benchmarks profile`.
+"""Where the time of a loaded worker and of a model goes: `python -m benchmarks profile`.
 
 py-spy reads another process's memory, which needs root, or `kernel.yama.ptrace_scope` of 0. It is in an environment of
 its own (benchmarks/peers/py_spy), and samples only threads that run.
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import load, uploads
+from benchmarks import load, operations, uploads
 from benchmarks.load import Plan
 from benchmarks.peers.environments import binaries
 from benchmarks.processes import cpu_s_of, members
@@ -31,8 +31,9 @@ PARTS = ("speech_emotion/", "preprocess_gateway/")
 
 
 def measure(options: Options) -> list[Section]:
-    """A table for each of two models: this project's code that ran, and the library within it."""
-    return [_profiled(model, SECONDS * options.effort) for model in ("ann", "large")]
+    """Of a gateway's worker, this project's code that ran and the library within it; of models, their operations."""
+    workers = [_profiled(model, SECONDS * options.effort) for model in ("ann", "large")]
+    return [*workers, *(operations.measure(model, options.effort) for model in ("edge", "large"))]
 
 
 def _profiled(model: str, seconds: float) -> Section:
