@@ -20,6 +20,9 @@ import numpy.typing as npt
 
 from speech_emotion.files import LEFTOVER_S, whole_file
 
+PRETRAINED_VARIABLE = "SER_PRETRAINED_DIR"
+STATISTICS, STATES = "statistics", "states"
+"""Folders beside pretrained weights: what a frozen encoder makes of windows."""
 _HELD = ".in-use"
 """The file in an entry's folder that those who work in it have locked."""
 
@@ -80,15 +83,27 @@ def caches_below(root: Path) -> list[Cache]:
     return [
         Cache(root / "features", "*/*.npy"),
         Cache(root / "training", "*"),
-        Cache(root / "pretrained" / "statistics", "*/*.npy"),
-        Cache(root / "pretrained" / "states", "*/*.npy"),
-        *work_caches(pipeline),
+        *_pretrained_caches(pretrained_folder(root)),
+        *_work_caches(pipeline),
     ]
 
 
 def work_caches(work: Path) -> list[Cache]:
-    """The caches in the work folder of a retraining: features, and a folder for each job."""
+    """The caches of a retraining: in its work folder features, and a folder for each job; beside it pretrained ones."""
+    return [*_work_caches(work), *_pretrained_caches(pretrained_folder())]
+
+
+def pretrained_folder(root: Path = Path(".cache")) -> Path:
+    """Where packages with pretrained weights lie, and what was computed from these weights."""
+    return Path(os.environ.get(PRETRAINED_VARIABLE, root / "pretrained"))
+
+
+def _work_caches(work: Path) -> list[Cache]:
     return [Cache(work / "cache", "*/*.npy"), Cache(work, "*-[0-9a-f]*")]
+
+
+def _pretrained_caches(folder: Path) -> list[Cache]:
+    return [Cache(folder / name, "*/*.npy") for name in (STATISTICS, STATES)]
 
 
 def entries_of(caches: Sequence[Cache]) -> list[Entry]:

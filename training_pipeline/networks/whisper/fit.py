@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from training_pipeline.cache import STATES, STATISTICS, pretrained_folder
 from training_pipeline.networks.eight_bits import round_weights
 from training_pipeline.networks.pretrained.augment import Augmentation, crop
 from training_pipeline.networks.pretrained.encoder import build_encoder, width_of
@@ -18,12 +19,9 @@ from training_pipeline.networks.pretrained.optimise import rates_of, soft_target
 from training_pipeline.networks.pretrained.recipe import Recipe
 from training_pipeline.networks.pretrained.statistics import frozen_statistics, unit_moments
 from training_pipeline.networks.pretrained.weights import Weights, load_weights
-from training_pipeline.networks.pretrained.wheels import pretrained_folder
 
 Array = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.intp]
-STATES = "states"
-"""The folder of kept states beside the downloads."""
 
 
 def fit(
@@ -43,7 +41,7 @@ def fit(
     """
     recipe, weights, lesson = recipe or Recipe(), weights or load_weights(), Lesson(x, y, classes, seed)
     keras.utils.set_random_seed(seed)
-    cache = pretrained_folder() / "statistics" if checkpoints is not None else None
+    cache = pretrained_folder() / STATISTICS if checkpoints is not None else None
     encoder = build_encoder(weights, recipe.blocks)
     statistics = frozen_statistics(encoder, x, recipe.copies, recipe.crop_frames, cache)
 
