@@ -145,9 +145,9 @@ def test_a_run_that_fails_keeps_the_limit_too(filled: list[Path], tmp_path: Path
 @pytest.mark.usefixtures("filled")
 def test_the_command_shows_and_prunes(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["cache", "show", "--folder", str(tmp_path)])
-    assert shown.stdout.count("1 entries, 100 bytes") == 5
+    assert shown.stdout.count("1 entries, 100 bytes") == 6
     done = CliRunner().invoke(app, ["cache", "prune", "--folder", str(tmp_path), "--cache-max-bytes", "250"])
-    assert done.stdout == "3 entries deleted, 300 bytes; 200 bytes are left\n"
+    assert done.stdout == "4 entries deleted, 400 bytes; 200 bytes are left\n"
     everything = CliRunner().invoke(
         app, ["cache", "prune", "--folder", str(tmp_path), "--json"], env={"PIPELINE_CACHE_MAX_BYTES": "0"}
     )
