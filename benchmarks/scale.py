@@ -91,10 +91,10 @@ def on_paper(gateway_ms: float, server_ms: float) -> Section:
         rows.append(
             {
                 "requests a second": f"{rate:,}",
-                "gateways": f"{gateways} of {gateway_cores:g} cores",
-                "model servers": f"{servers} of {server_cores:g} cores",
+                "gateways": _of(gateways, gateway_cores),
+                "model servers": _of(servers, server_cores),
                 "cores in use": rate * (gateway_ms + server_ms) / 1000,
-                "nodes": f"{nodes} of {node_cores} cores",
+                "nodes": _of(nodes, node_cores),
                 "USD a month": f"{month:,.0f}",
                 "USD for a million answers": month / (rate * HOURS_A_MONTH * 3600) * 1e6,
             }
@@ -105,6 +105,10 @@ def on_paper(gateway_ms: float, server_ms: float) -> Section:
         f"{HOURS_A_MONTH} hours, and one pod of each kind (a tenth, if there are many) is spare."
     )
     return Section(title="On paper", about=about, rows=rows)
+
+
+def _of(count: int, cores: float) -> str:
+    return f"{count} of {cores:g} {'core' if cores == 1 else 'cores'}"
 
 
 def _pods(busy_cores: float, cores: float) -> int:

@@ -79,10 +79,10 @@ def test_pods_and_money_follow_from_the_time_of_a_clip() -> None:
     one, hundred, many = on_paper(9.2, 23.1).rows
     assert (one["gateways"], one["nodes"], one["USD a month"]) == ("2 of 0.25 cores", "2 of 2 cores", "117")
     assert (hundred["gateways"], hundred["model servers"], hundred["nodes"]) == (
-        "3 of 1 cores",
+        "3 of 1 core",
         "3 of 2 cores",
         "3 of 4 cores",
     )
-    assert (many["gateways"], many["model servers"]) == ("170 of 1 cores", "54 of 8 cores")
+    assert (many["gateways"], many["model servers"]) == ("170 of 1 core", "54 of 8 cores")
     assert (many["nodes"], many["USD a month"]) == ("21 of 32 cores", "19,622")
     assert many["USD for a million answers"] == pytest.approx(0.747, abs=0.001)
