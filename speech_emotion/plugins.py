@@ -66,20 +66,24 @@ def found(group: str, what: str) -> dict[str, EntryPoint]:
 
 
 def _load(group: Group[T], point: EntryPoint) -> T:
-    where = f"the {group.what} {point.name!r} of {_provider(point)} ({point.value})"
     try:
         loaded = point.load()
     except Exception as error:
-        raise PluginError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{_where(group, point)} cannot be imported: {type(error).__name__}: {error}") from error
     if not group.accepts(loaded):
-        raise PluginError(f"{where} is not a valid {group.what}: {loaded!r}")
+        raise PluginError(f"{_where(group, point)} is not a valid {group.what}: {loaded!r}")
     try:
         named = group.named(loaded)
     except AttributeError as error:
-        raise PluginError(f"{where} is not a valid {group.what}: {error}") from error
+        raise PluginError(f"{_where(group, point)} is not a valid {group.what}: {error}") from error
     if named != point.name:
-        raise PluginError(f"{where} calls itself {named!r}: both names must be the same")
+        raise PluginError(f"{_where(group, point)} calls itself {named!r}: both names must be the same")
     return loaded  # type: ignore[no-any-return]
+
+
+def _where(group: Group[T], point: EntryPoint) -> str:
+    """Of an entry point, for errors alone: the distribution's files are read for it."""
+    return f"the {group.what} {point.name!r} of {_provider(point)} ({point.value})"
 
 
 def _provider(point: EntryPoint) -> str:
