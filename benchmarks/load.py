@@ -41,7 +41,7 @@ class Plan:
     clips: list[str]
     clients: int
     seconds: float
-    warm_s: float = 0.3
+    warm_s: float = 0.25
     patient: bool = True
     tags: list[str] = field(default_factory=list)
 

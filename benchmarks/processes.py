@@ -1,6 +1,7 @@
 """CPU time and memory of all processes of a service on Linux, found by a variable in their environment.
 
-A service is started with `tagged(TAG)`; whatever it starts inherits the variable, daemons too.
+A service is started with `tagged(TAG)`; whatever it starts inherits the variable, daemons too. Tags are a run's own, so
+that two runs do not meet; processes that a run starts without a tag, such as a load, belong to the same run.
 """
 
 from __future__ import annotations
@@ -9,18 +10,19 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLE = "BENCHMARK_SERVICE"
+RUN = os.environ.setdefault("BENCHMARK_RUN", str(os.getpid()))
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def tagged(tag: str) -> Iterator[None]:
     """Processes that are started meanwhile have this tag."""
-    os.environ[VARIABLE] = tag
+    os.environ[VARIABLE] = f"{RUN}:{tag}"
     try:
         yield
     finally:
@@ -29,7 +31,7 @@ def tagged(tag: str) -> Iterator[None]:
 
 def members(tag: str) -> list[int]:
     """Processes with this tag, but for this one."""
-    wanted = f"{VARIABLE}={tag}".encode()
+    wanted = f"{VARIABLE}={RUN}:{tag}".encode()
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal() or int(folder.name) == os.getpid():
@@ -80,14 +82,16 @@ def memory(*tags: str) -> Memory:
     return Memory(1024 * private, 1024 * shared)
 
 
-def end(tag: str, within_s: float = 15.0) -> None:
-    """SIGTERM to all processes with this tag, and SIGKILL to those that are left."""
-    for number, wait_s in ((signal.SIGTERM, within_s), (signal.SIGKILL, 5.0)):
-        for pid in members(tag):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-        until = time.monotonic() + wait_s
-        while members(tag) and time.monotonic() < until:
-            time.sleep(0.1)
+def end(tag: str, within_s: float = 10.0) -> None:
+    """SIGKILL to all processes with this tag, until none is left: a service that was measured has nothing to finish.
+
+    Raises TimeoutError if one cannot be ended.
+    """
+    until = time.monotonic() + within_s
+    while found := members(tag):
+        if time.monotonic() > until:
+            raise TimeoutError(f"processes {found} do not end")
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)

@@ -125,6 +125,7 @@ def running(service: Service, model: str, clip: bytes) -> Iterator[Running]:
         start = _start_ours if service.way == "ours" else _start_peer
         programs = None if service.way == "ours" else binaries(service.folder)
         begun = time.monotonic()
+        started = None
         try:
             started = start(service, MODELS[model], folder, programs)
             _wait(started, service.form, clip, folder / "log")
@@ -132,6 +133,8 @@ def running(service: Service, model: str, clip: bytes) -> Iterator[Running]:
         finally:
             for tag in service.tags:
                 end(tag)
+            for process in started.processes if started else ():
+                process.wait(10)
 
 
 def _start_ours(service: Service, model: Path, folder: Path, _: Path | None) -> _Started:
@@ -149,7 +152,7 @@ def _start_ours(service: Service, model: Path, folder: Path, _: Path | None) -> 
     flags += ["--allow_version_labels_for_unavailable_models=true"]
     command = [*model_server_command(real_server() if service.real_model_server else None), *flags]
     settings = {"model_server": f"127.0.0.1:{model_port}", "port": port, "probe_port": probe_port, **service.settings}
-    variables = {f"GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
+    variables = {f"GATEWAY_{name.upper()}": str(value) for name, value in settings.items()} | {"TMPDIR": str(folder)}
     with (folder / "log").open("wb") as log:
         with tagged("model-server"):
             server = subprocess.Popen(
@@ -169,7 +172,8 @@ def _start_peer(service: Service, model: Path, folder: Path, programs: Path | No
     named["cores"] = str(len(os.sched_getaffinity(0)))
     program, *arguments = [each.format(**named) for each in service.command]
     variables = {name: value.format(**named) for name, value in service.variables.items()}
-    variables |= {"WAY": service.way, "MODEL": str(model), "PORT": str(port), "HOME": str(folder)}
+    variables |= {"WAY": service.way, "MODEL": str(model), "PORT": str(port)}
+    variables |= dict.fromkeys(("HOME", "TMPDIR", "RAY_TMPDIR"), str(folder))
     variables["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
     code = folder / "code"
     shutil.copytree(PEERS / service.folder, code)

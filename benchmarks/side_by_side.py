@@ -20,8 +20,9 @@ from benchmarks.services import MODELS, Running, Service, ours, peers, running
 from benchmarks.suite import Options
 
 CLIENTS = (1, 4, 16, 64)
-SLICES = 3
-SECONDS = 1.2
+SLICES = {"ours": 3, "handed": 3, "naive": 2}
+"""How often the usual load is repeated."""
+SECONDS = 1.0
 
 
 def measure(options: Options) -> list[Section]:
@@ -46,11 +47,12 @@ def _chosen(names: Sequence[str]) -> Iterator[Service]:
 
 
 def _loads(service: Service, model: str) -> list[Load]:
-    """All loads with the smallest model; with the others raw bodies by one number of clients alone."""
+    """Every load with the smallest model; the others, and naive peers but for the seed's shape, have fewer."""
     if service.way == "naive" and service.name != SEED:
         return [USUAL]
-    raw = CLIENTS if model == "ann" else (USUAL[1],)
-    return [*(("form", clients) for clients in CLIENTS), *(("raw", clients) for clients in raw)]
+    if model == "ann":
+        return [(body, clients) for body in ("form", "raw") for clients in CLIENTS]
+    return [("form", 1), USUAL, ("form", 16), ("raw", USUAL[1])]
 
 
 def _measured(service: Service, model: str, clips: list[str], seconds: float) -> Measured:
@@ -65,7 +67,7 @@ def _measured(service: Service, model: str, clips: list[str], seconds: float) ->
             if service.way == "ours" and model == "ann":
                 measured.impatient = [
                     (_report(started, "form", 16, clips, seconds), _report(started, "form", 16, clips, seconds, False))
-                    for _ in range(SLICES)
+                    for _ in range(SLICES["ours"])
                 ]
     except (RuntimeError, OSError) as error:
         measured.failure = str(error)
@@ -78,7 +80,7 @@ def _measured(service: Service, model: str, clips: list[str], seconds: float) ->
 def _all_reports(measured: Measured, started: Running, clips: list[str], seconds: float) -> None:
     _report(started, *USUAL, clips, seconds / 2)  # caches warm, threads started
     for each in _loads(measured.service, measured.model):
-        slices = SLICES if each == USUAL else 1
+        slices = SLICES[measured.service.way] if each == USUAL else 1
         measured.reports[each] = [_report(started, *each, clips, seconds) for _ in range(slices)]
 
 
