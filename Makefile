@@ -64,8 +64,8 @@ evaluate: $(INSTALLED)  ## retrain and evaluate the baselines on the recordings 
 accuracy: $(INSTALLED)  ## update the tables and pictures of docs/accuracy.md and its measurements from models/evaluation
 	$(BIN)/ser evaluate --pictures docs/pictures --page docs/accuracy.md --page docs/measurements/accuracy.md
 
-bench: $(INSTALLED)  ## measure speed side by side with the peers, about 15 minutes (BENCH="features service" PEERS=flask: a part)
-	$(BIN)/python -m benchmarks $(BENCH) $(if $(PEERS),--peers "$(PEERS)")
+bench: $(INSTALLED)  ## measure speed side by side with the peers, about 15 minutes (BENCH="features service" PEERS=flask MODELS=ann: a part)
+	$(BIN)/python -m benchmarks $(BENCH) $(if $(PEERS),--peers "$(PEERS)") $(if $(MODELS),--models "$(MODELS)")
 
 bench-page: $(INSTALLED)  ## update the tables and plots of docs/performance.md from the newest results
 	$(BIN)/python -m benchmarks.page

@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--effort", type=float, default=1.0, help="share of the repetitions of a full run")
     parser.add_argument("--peers", default="", help="of the service benchmark, separated by spaces or commas")
+    parser.add_argument("--models", default="", help="of the service benchmark, in the same way")
     parser.add_argument("--output", type=Path, help="file of the results")
     parser.add_argument("--child", nargs=2, metavar=("OPTIONS", "FILE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -33,11 +34,15 @@ def main() -> int:
         parser.error(f"no benchmark has the name {', '.join(sorted(unknown))}")
     if given.child:
         return _child(given.names[0], *given.child)
-    options = Options(given.effort, tuple(given.peers.replace(",", " ").split()))
+    options = Options(given.effort, _names(given.peers), _names(given.models))
     failed = [name for name in given.names or BENCHMARKS if not _measured(name, options, given.output)]
     if failed:
         print(f"without results: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _names(given: str) -> tuple[str, ...]:
+    return tuple(given.replace(",", " ").split())
 
 
 def _measured(name: str, options: Options, output: Path | None) -> bool:
@@ -65,7 +70,7 @@ def _measured(name: str, options: Options, output: Path | None) -> bool:
 def _child(name: str, options: str, output: str) -> int:
     given = json.loads(options)
     begun, load = time.monotonic(), os.getloadavg()[0]
-    sections = BENCHMARKS[name].load()(Options(given["effort"], tuple(given["peers"])))
+    sections = BENCHMARKS[name].load()(Options(given["effort"], tuple(given["peers"]), tuple(given["models"])))
     seconds = time.monotonic() - begun
     benchmark = Benchmark(seconds=seconds, load_average=(load, os.getloadavg()[0]), sections=sections)
     Path(output).write_text(benchmark.model_dump_json())

@@ -27,12 +27,12 @@ SECONDS = 1.0
 
 def measure(options: Options) -> list[Section]:
     """Three tables: the usual load for each model, all loads, and impatient clients beside patient ones."""
-    seconds = SECONDS * options.effort
+    seconds, models = SECONDS * options.effort, options.models or tuple(MODELS)
     with uploads.clips() as clips:
-        found = [_measured(service, model, clips, seconds) for model in MODELS for service in _chosen(options.peers)]
+        found = [_measured(service, model, clips, seconds) for model in models for service in _chosen(options.peers)]
     begun = [each for each in found if each.reports]
     return [
-        *(usual_load(model, [each for each in found if each.model == model]) for model in MODELS),
+        *(usual_load(model, [each for each in found if each.model == model]) for model in models),
         better_peers(begun),
         all_loads(begun),
         impatience(begun),

@@ -21,6 +21,8 @@ class Options:
     effort: float = 1.0
     peers: tuple[str, ...] = ()
     """Of the service benchmark, those to run; all if none is named."""
+    models: tuple[str, ...] = ()
+    """Of the service benchmark, those to serve; all if none is named."""
 
 
 @dataclass(frozen=True)
