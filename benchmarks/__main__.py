@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.page import table
+from benchmarks.processes import TAGS, end
 from benchmarks.results import ROOT, Benchmark, Run
 from benchmarks.suite import BENCHMARKS, Options
 
@@ -56,6 +57,9 @@ def _measured(name: str, options: Options, output: Path | None) -> bool:
         except subprocess.TimeoutExpired:
             print(f"{name} was ended after {BENCHMARKS[name].timeout_s:g} s", file=sys.stderr, flush=True)
             return False
+        finally:  # what a benchmark that was ended has left
+            for tag in TAGS:
+                end(tag)
         if done.returncode or not found.exists():
             return False
         benchmark = Benchmark.model_validate_json(found.read_text())

@@ -16,6 +16,8 @@ from pathlib import Path
 
 VARIABLE = "BENCHMARK_SERVICE"
 RUN = os.environ.setdefault("BENCHMARK_RUN", str(os.getpid()))
+TAGS = ("gateway", "model-server", "peer")
+"""Of the services that a benchmark starts."""
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
