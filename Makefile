@@ -3,25 +3,41 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SERVES := $(VENV)/.serves
 RAVDESS_DIR ?= ../shared/data/ravdess
 # Most tests wait for servers: a process more than there are cores keeps both busy. Each takes up to 3 GB.
 TEST_PROCESSES ?= 3
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit slow-test evaluate accuracy bench bench-page bench-lock pipeline eda chart cluster-test cluster-pictures images load-kind load-minikube push kind lock audit clean node screenshots docs fuzz coverage lowest version
+.PHONY: help install run test lint unit slow-test evaluate accuracy bench bench-page bench-lock pipeline eda chart cluster-test cluster-pictures images load-kind load-minikube push kind lock audit clean node screenshots docs fuzz coverage lowest version
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
+# One environment: `make run` begins it with what serves, and every other target adds the rest (dev.txt contains run.txt).
 $(INSTALLED): requirements/dev.txt pyproject.toml
+$(SERVES): requirements/run.txt pyproject.toml
+$(INSTALLED) $(SERVES):
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; set PYTHON=") if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes --target $(UV) -r requirements/uv.txt || true
+	$(call install,--no-deps --require-hashes -r $< -r requirements/build.txt)
+	$(call install,--no-deps --no-build-isolation -e .)
+	@rm -rf $(UV) && cd $(VENV)/lib/python3*/site-packages/tensorflow && $(LEANER)
 	@touch $@
 
-run: $(INSTALLED)  ## serve the shipped model on 127.0.0.1 until Ctrl-C
+# Of TensorFlow the headers are for those who compile (290 MB), and symbols for debuggers (200 MB).
+LEANER := rm -rf include && if command -v strip >/dev/null && [ -f libtensorflow_cc.so.2 ]; then \
+	strip --strip-unneeded -o stripped libtensorflow_cc.so.2 && mv stripped libtensorflow_cc.so.2; fi
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# uv unpacks on all cores, in a third of pip's time. It does not read pip's settings: where it finds no package, pip may.
+UV := $(VENV)/uv
+install = $(UV)/bin/uv pip install --quiet --python $(BIN)/python $(1) || PYTHONWARNINGS=ignore $(PIP) $(1)
+
+install: $(INSTALLED)  ## what every command and every test needs
+
+run: $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(SERVES))  ## serve the shipped model on 127.0.0.1 until Ctrl-C
 	@$(BIN)/ser serve
 
 test: lint unit  ## lint, types, import rules and the test suite
@@ -125,13 +141,14 @@ LOCK := uv pip compile -q --generate-hashes --python-version 3.11 --no-header
 PART := $(LOCK) --python-platform linux --no-annotate -c requirements/dev.txt
 
 lock:  ## resolve requirements/ again (needs uv); the images' parts follow dev.txt
-	$(LOCK) pyproject.toml --extra dev --universal -o requirements/dev.txt
+	$(LOCK) pyproject.toml requirements/cpu.in --extra dev --universal --override requirements/overrides.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml requirements/cpu.in --extra run --universal --no-annotate -c requirements/dev.txt --override requirements/overrides-serving.txt -o requirements/run.txt
 	$(PART) pyproject.toml --extra gateway --extra containers --extra client --extra buckets --override requirements/overrides-gateway.txt -o requirements/gateway.txt
-	$(PART) pyproject.toml --extra pipeline --extra containers --extra client --extra pretrained -o requirements/pipeline.txt
-	sed -n "s/^tensorflow==\([^ ]*\).*/tensorflow-cpu==\1 ; platform_machine == 'x86_64'/p" requirements/dev.txt | cat requirements/model_server.in - \
-		| $(LOCK) --universal --no-annotate -c requirements/dev.txt --override requirements/overrides-model_server.txt - -o requirements/model_server.txt
+	$(LOCK) pyproject.toml requirements/cpu.in --extra pipeline --extra containers --extra client --extra pretrained --universal --no-annotate -c requirements/dev.txt --override requirements/overrides.txt -o requirements/pipeline.txt
+	$(LOCK) requirements/model_server.in requirements/cpu.in --universal --no-annotate -c requirements/dev.txt --override requirements/overrides-serving.txt -o requirements/model_server.txt
 	echo tensorflow | $(PART) - --no-deps -o requirements/protos.txt
 	echo setuptools | $(PART) - --no-deps -o requirements/build.txt
+	echo uv | $(LOCK) - --universal -o requirements/uv.txt
 
 bench-lock:  ## resolve the environments of benchmarks/peers again (needs uv)
 	for peer in benchmarks/peers/*/; do $(LOCK) --universal --no-annotate $${peer}requirements.in -o $${peer}requirements.txt || exit 1; done

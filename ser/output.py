@@ -30,6 +30,9 @@ EXIT_CODES: Mapping[str, int] = {
 """Of an error's `code`, in `ser models` and `ser pipeline`; every other error is 1."""
 
 
+OWN = ("speech_emotion", "model_server", "preprocess_gateway", "training_pipeline", "ser")
+
+
 class Commands(TyperGroup):
     """Commands that end in one line on standard error, never in a traceback, where an error is not their own."""
 
@@ -71,6 +74,10 @@ def failing(codes: Mapping[str, int]) -> Iterator[None]:
         yield
     except SpeechEmotionError as error:
         raise fail(str(error), codes.get(error.code, 1)) from None
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OWN:
+            raise  # a fault of ours
+        raise fail(f"this command needs {error.name}, which is not installed here; in a clone: make install") from None
     except BrokenPipeError:
         raise  # who read the output has seen enough: Typer ends without a word
     except OSError as error:

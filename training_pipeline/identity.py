@@ -12,7 +12,7 @@ import json
 import platform
 import subprocess
 from functools import cache, partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 IMAGE_VERSION = Path("/opt/version")
@@ -74,7 +74,15 @@ def _files(module: str) -> list[tuple[str, Path]]:
 @cache
 def software() -> dict[str, str]:
     """Versions of Python and of the libraries that make the numbers."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
+
+
+def _version(name: str) -> str:
+    """Of a library, or of its distribution without CUDA where that is installed in its place (tensorflow-cpu)."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return version(f"{name}-cpu")
 
 
 def revision() -> str:
