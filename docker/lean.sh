@@ -1,0 +1,19 @@
+#!/bin/sh
+# Take from installed packages what no line of an image loads: `lean.sh SITE_PACKAGES [PATH ...]`, those paths in it too.
+set -eu
+cd "$1"
+shift
+# For those who compile.
+rm -rf tensorflow/include tensorflow/xla_aot_runtime_src "$@"
+# numpy.testing needs _natype, and is imported by others.
+find . -path '*/tests/*' -path './[ns][uc]*py/*' -type f ! -name _natype.py ! -name __init__.py -delete
+# Of some 400 services a store in a bucket asks two, and may have to sign in first.
+if [ -d botocore ]; then
+  find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -r {} +
+fi
+# Symbols are for debuggers: 200 MB of TensorFlow, 24 MB of PyAV. Libraries that a wheel brings in NAME.libs stay as they are.
+for folder in av cryptography scipy tensorflow; do
+  if [ -d "$folder" ]; then
+    find "$folder" -name '*.so*' -type f -exec strip --strip-unneeded {} +
+  fi
+done
