@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.identity import revision, software, sources
+from training_pipeline.training.calibration import Calibration
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.job import Job
 from training_pipeline.training.train import Trained
@@ -15,6 +19,9 @@ PACKAGES = ("speech_emotion", "training_pipeline")
 """Those whose sources a version follows from."""
 STARTED_LICENCE = "licence of its weights"
 """In what is said of a version that was started from."""
+ON_SPEAKERS = "temperature, on held-out training speakers"
+ON_CORPORA = "temperatures and prior by unlikeness to training, on corpora left out in turn and held-out speakers"
+"""How a version was calibrated."""
 INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
 FIGURES_MEAN = (
     "Share of clips that are named as they are labelled, by speakers never heard in training. Where emotions were "
@@ -59,7 +66,7 @@ def make_card(
         "licences": {"data": facts.licence, "weights": _weights_licence(job), "code": "Apache-2.0"},
         "evaluation": metrics,
         "folds": folds if folds is not None else fold_speakers(examples) if metrics else [],
-        "calibration": {"method": "temperature, on held-out training speakers", "temperature": trained.temperature},
+        "calibration": _calibration(trained.temperature, sorted({clip.corpus for clip in examples.clips})),
         "feature_statistics": {
             "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
             "std": [round(float(v), 6) for v in x.std(axis=(0, 1))],
@@ -71,6 +78,20 @@ def make_card(
         "software": dict(software()),
         "revision": revision(),
         "sources": sources(*PACKAGES)[:16],
+    }
+
+
+def _calibration(of: float | Calibration, corpora: Sequence[str]) -> dict[str, Any]:
+    """`corpora` are the names of those trained on, in their order."""
+    if not isinstance(of, Calibration):
+        return {"method": ON_SPEAKERS, "temperature": of}
+    numbers = of.numbers
+    return {
+        "method": ON_CORPORA,
+        "temperature": float(np.exp(np.log(numbers.temperatures).mean())),
+        "temperatures": dict(zip(corpora, numbers.temperatures.tolist(), strict=True)),
+        "exponent": numbers.exponent,
+        "sharpness": numbers.sharpness,
     }
 
 

@@ -17,7 +17,7 @@ def card_page(card: dict[str, Any]) -> str:
         *([f"| from | {data['source']} |"] if data["source"] else []),
         f"| starts from | {'; '.join(f'{k}: {v}' for k, v in card['pretrained'].items()) or 'random weights'} |",
         f"| parameters | {card['parameters']} |",
-        f"| temperature | {card['calibration']['temperature']:.3f}, {card['calibration']['method']} |",
+        f"| temperature | {_temperature(card['calibration'])} |",
         f"| feature fingerprint | `{card['feature_fingerprint']}` |",
         f"| created | {card['created']}, revision {card['revision']}, seed {card['seed']} |",
         f"| licence of the data and the weights | {card['licences']['weights']} |",
@@ -38,6 +38,14 @@ def card_page(card: dict[str, Any]) -> str:
     lines += ["", "## What the figures mean\n", card["figures_mean"], "", "## Not for\n"]
     lines += [f"- {use}" for use in card["not_for"]]
     return "\n".join(lines) + "\n"
+
+
+def _temperature(calibration: dict[str, Any]) -> str:
+    """Cards of models of one corpus have one temperature."""
+    if "temperatures" not in calibration:
+        return f"{calibration['temperature']:.3f}, {calibration['method']}"
+    own = ", ".join(f"{corpus} {value:.3f}" for corpus, value in calibration["temperatures"].items())
+    return f"{own}, times (1 + least distance) ** {calibration['exponent']:.3f}; {calibration['method']}"
 
 
 def _chance(held_out: dict[str, Any]) -> list[str]:

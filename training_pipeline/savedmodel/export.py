@@ -62,7 +62,7 @@ def _frozen(trained: Trained, shape: tf.TensorSpec) -> ServedGraph:
     """The model without what only its training needed, such as an optimizer."""
 
     def probabilities(features: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(trained.model(features, training=False) / trained.temperature)
+        return trained.probabilities(features)
 
     function = tf.function(probabilities).get_concrete_function(shape)
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)

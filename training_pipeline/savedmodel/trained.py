@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from training_pipeline.training.calibration import Calibration, Numbers
 from training_pipeline.training.train import Trained
+from training_pipeline.training.unlikeness import Unlikeness
 
 _TRAINED = "trained.json"
 
@@ -35,10 +38,33 @@ def save_trained(trained: Trained, frames: int, bins: int, folder: Path) -> None
     module.logits = tf.function(lambda features: trained.model(features, training=False), [shape])
     tf.saved_model.save(module, str(folder))
     parameters = int(trained.model.count_params())
-    (folder / _TRAINED).write_text(json.dumps({"temperature": trained.temperature, "parameters": parameters}))
+    kept = {"temperature": _to_json(trained.temperature), "parameters": parameters}
+    (folder / _TRAINED).write_text(json.dumps(kept))
 
 
 def load_trained(folder: Path) -> Trained:
     """What `save_trained` wrote."""
     kept = json.loads((folder / _TRAINED).read_text())
-    return Trained(_Network(folder, kept["parameters"]), kept["temperature"])
+    return Trained(_Network(folder, kept["parameters"]), _from_json(kept["temperature"]))
+
+
+def _to_json(calibration: float | Calibration) -> Any:
+    if not isinstance(calibration, Calibration):
+        return calibration
+    numbers, unlikeness = calibration.numbers, calibration.unlikeness
+    arrays = {
+        "temperatures": numbers.temperatures,
+        "projection": unlikeness.projection,
+        "centres": unlikeness.centres,
+        "told": calibration.told,
+    }
+    powers = {"exponent": numbers.exponent, "sharpness": numbers.sharpness}
+    return powers | {name: array.tolist() for name, array in arrays.items()}
+
+
+def _from_json(kept: Any) -> float | Calibration:
+    if not isinstance(kept, dict):
+        return float(kept)
+    projection, centres, told = (np.array(kept[name], np.float32) for name in ("projection", "centres", "told"))
+    numbers = Numbers(np.array(kept["temperatures"]), kept["exponent"], kept["sharpness"])
+    return Calibration(numbers, Unlikeness(projection, centres), told)

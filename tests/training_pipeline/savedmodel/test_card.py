@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from training_pipeline.data import ravdess
@@ -13,11 +14,13 @@ from training_pipeline.data.facts import facts_of
 from training_pipeline.identity import revision, sources
 from training_pipeline.networks.pretrained.weights import PROVENANCE
 from training_pipeline.networks.registry import find
-from training_pipeline.savedmodel.card import NOT_FOR, make_card
+from training_pipeline.savedmodel.card import NOT_FOR, ON_CORPORA, make_card
 from training_pipeline.savedmodel.card_page import card_page
+from training_pipeline.training.calibration import Calibration, Numbers
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.job import Job
 from training_pipeline.training.train import Trained, train
+from training_pipeline.training.unlikeness import Unlikeness
 
 Card = Callable[..., dict[str, Any]]
 
@@ -94,3 +97,22 @@ def test_it_names_the_sources_that_it_was_made_with(card: Card) -> None:
     assert made["sources"] == sources("speech_emotion", "training_pipeline")[:16]
     assert made["revision"] == revision()
     assert made["software"].keys() >= {"python", "tensorflow", "scipy"}
+
+
+def test_it_says_how_a_model_of_several_corpora_was_calibrated(examples: Examples, trained: Trained) -> None:
+    clips = [replace(clip, corpus=("one", "other")[n % 2]) for n, clip in enumerate(examples.clips)]
+    several = replace(examples, data=replace(examples.data, clips=clips))
+    windows, _ = several.windows()
+    unlikeness = Unlikeness.of(windows, several.per_window(np.array([clip.corpus for clip in clips])))
+    numbers = Numbers(np.array([0.5, 2.0]), 0.25, 2.0)
+    told = np.ones((2, len(examples.emotions)), np.float32)
+    calibrated = replace(trained, temperature=Calibration(numbers, unlikeness, told))
+    made = make_card(Job(find("mlp"), several.data), several, calibrated, {})
+    assert made["calibration"] == {
+        "method": ON_CORPORA,
+        "temperature": pytest.approx(1.0),
+        "temperatures": {"one": 0.5, "other": 2.0},
+        "exponent": 0.25,
+        "sharpness": 2.0,
+    }
+    assert "| temperature | one 0.500, other 2.000, times (1 + least distance) ** 0.250; temp" in card_page(made)

@@ -15,7 +15,9 @@ from training_pipeline.errors import DataError
 from training_pipeline.savedmodel.continued import Trunk, continued, version_folder
 from training_pipeline.savedmodel.export import export
 from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.training.calibration import Calibration, Numbers
 from training_pipeline.training.train import Trained
+from training_pipeline.training.unlikeness import Unlikeness
 
 ROOT = Path(__file__).parents[3]
 CARD = {"model": "tiny", "licences": {"weights": "ours alone"}, "pretrained": {"encoder": "made up"}}
@@ -52,6 +54,16 @@ def test_the_trunk_is_what_the_head_was_given(version: tuple[Path, keras.Model])
     np.testing.assert_array_equal(np.asarray(hidden), x.reshape(5, -1))
     for probability in speech:
         np.testing.assert_allclose(np.asarray(probability)[:, 0], 1 / (1 + np.exp(-x[:, 0, 0])), atol=1e-5)
+
+
+def test_a_version_that_was_calibrated_across_corpora_has_the_same_trunk(tmp_path: Path) -> None:
+    x = windows(20)
+    unlikeness = Unlikeness.of(x, ["one"] * 10 + ["other"] * 10)
+    told = np.array([[1, 1, 1], [1, 1, 0]], np.float32)
+    calibration = Calibration(Numbers(np.array([0.8, 1.2]), 0.5, 2.0), unlikeness, told)
+    export(Trained(network(detector=True), calibration), SEED_SPEC, EMOTIONS, CARD, folder := tmp_path / "1")
+    hidden, _ = Trunk.of(folder)(tf.constant(x))
+    np.testing.assert_array_equal(np.asarray(hidden), x.reshape(20, -1))
 
 
 @pytest.mark.parametrize(("name", "width"), [("speech_emotion/2", 3072), ("edge/1", 1536)])

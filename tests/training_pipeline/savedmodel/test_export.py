@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,9 +15,13 @@ from tests.support.model_server import ModelServer
 from training_pipeline.networks.registry import find
 from training_pipeline.savedmodel.card import make_card
 from training_pipeline.savedmodel.export import export
+from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.savedmodel.trained import load_trained, save_trained
+from training_pipeline.training.calibration import Calibration, Numbers
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.job import Job
-from training_pipeline.training.train import train
+from training_pipeline.training.train import Trained, train
+from training_pipeline.training.unlikeness import Unlikeness
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +66,24 @@ def test_a_model_server_loads_it_with_its_warm_up(folder: Path) -> None:
 def test_an_export_never_overwrites(folder: Path, examples: Examples) -> None:
     with pytest.raises(FileExistsError):
         export(train(find("mlp"), examples, 0), SEED_SPEC, examples.emotions, {}, folder)
+
+
+def test_a_calibration_by_what_a_window_sounds_like_is_served_and_kept_between_steps(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    windows = random.normal(0, 1, (40, SEED_SPEC.frames, SEED_SPEC.bins)).astype(np.float32)
+    strange = windows[:3] + 9
+    unlikeness = Unlikeness.of(windows, ["one"] * 20 + ["other"] * 20)
+    numbers = Numbers(np.array([0.8, 0.8]), 0.5, 2.0)
+    calibration = Calibration(numbers, unlikeness, np.array([[1, 1, 1], [1, 1, 0]], np.float32))
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input(windows.shape[1:])
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+    trained = Trained(model, calibration)
+    export(trained, SEED_SPEC, ("a", "b", "c"), {}, tmp_path / "1")
+    save_trained(trained, SEED_SPEC.frames, SEED_SPEC.bins, tmp_path / "trained")
+    expected = trained.predict([window[np.newaxis] for window in (*windows, *strange)])
+    plain = replace(trained, temperature=0.8).predict([window[np.newaxis] for window in strange])
+    assert (expected[-3:].max(axis=1) < plain.max(axis=1)).all()
+    for again in (ServableModel(tmp_path / "1"), load_trained(tmp_path / "trained")):
+        answers = again.predict([window[np.newaxis] for window in (*windows, *strange)])
+        np.testing.assert_allclose(answers, expected, atol=1e-5)

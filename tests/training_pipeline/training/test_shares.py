@@ -14,7 +14,6 @@ import pytest
 from speech_emotion.features import SEED_SPEC
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import Corpus, DataSet
-from training_pipeline.errors import DataError
 from training_pipeline.networks.network import Network
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.shares import balance, has_shares, shares
@@ -76,16 +75,6 @@ CLIPS = [clip(e, s) for s in ("one/1", "one/2") for e in ("glad", "sad")]
 CLIPS += [clip(e, s) for s in ("other/1", "other/2") for e in ("glad", "calm")]
 
 
-def test_the_temperature_comes_from_corpora_left_out_in_turn(examples: Callable[..., Examples]) -> None:
-    recorder = Recorder()
-    train(Network("r", SEED_SPEC, recorder, takes_shares=True), examples(*CLIPS), 0)
-    # Without "one" nobody tells sad, and without "other" nobody tells calm.
-    assert [(len(x), y.shape, classes) for x, y, classes in recorder.given] == [
-        (4, (4,), 2), (4, (4,), 2), (8, (8, 3), 3),
-    ]  # fmt: skip
-    assert (recorder.given[2][1] < 0).sum() == 8
-
-
 def test_a_network_that_takes_no_shares_is_told_labels_alone(
     examples: Callable[..., Examples], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -94,13 +83,6 @@ def test_a_network_that_takes_no_shares_is_told_labels_alone(
         train(Network("plain", SEED_SPEC, recorder, calibrated=False), examples(*CLIPS), 0)
     assert recorder.given[0][1].tolist() == [0, 1, 0, 1, 0, 2, 0, 2]
     assert "plain learns from labels alone" in caplog.text
-
-
-def test_corpora_that_share_no_emotion_are_an_error(examples: Callable[..., Examples]) -> None:
-    corpora = (Corpus("one", ("sad",)), Corpus("other", ("calm",)))
-    clips = [clip("sad", "one/1"), clip("calm", "other/1")]
-    with pytest.raises(DataError, match="one, other share no emotion"):
-        train(Network("r", SEED_SPEC, Recorder(), takes_shares=True), examples(*clips, corpora=corpora), 0)
 
 
 def test_examples_keep_their_corpora_and_votes_in_a_folder(examples: Callable[..., Examples], tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""The calibration of a model of several corpora: by how unlike each of them a window sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from training_pipeline.training.calibrate import softmax
+from training_pipeline.training.unlikeness import Unlikeness
+
+Array = npt.NDArray[Any]
+SMALLEST_PRIOR = 1e-6
+EXACT = ("logits", "distances", "told")
+SHARPNESS = 2.0
+"""Where nothing tells it, of about what RAVDESS, CREMA-D and nEMO gave together (2.1 to 2.8)."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What is fitted: a temperature for each corpus, `[corpora]`, and two powers of distances."""
+
+    temperatures: Array
+    exponent: float
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A temperature and a prior of the emotions for each window, by its distances from the corpora of training.
+
+    Each corpus has the weight `(1 + distance) ** -sharpness`, of which the window's shares of the corpora follow.
+
+    - The temperature: the corpora's own, as their emotions are not equally plain (a geometric mean by these shares),
+      times `(1 + least distance) ** exponent`. A model is surer than it is right of what sounds unlike all that it was
+      trained on (Ovadia et al. 2019, Can You Trust Your Model's Uncertainty?), which one temperature cannot mend.
+    - The prior: where only some corpora can tell an emotion, nothing in training says that it is absent elsewhere. Its
+      prior is the share of the corpora that can tell it, and its logarithm is added to the logits (Saerens et al.
+      2002, Adjusting the Outputs of a Classifier to New a Priori Probabilities).
+
+    `told` `[corpora, emotions]` is 1 where a corpus can tell an emotion.
+    """
+
+    numbers: Numbers
+    unlikeness: Unlikeness
+    told: npt.NDArray[np.float32]
+
+    def __call__(self, logits: Any, features: Any) -> Any:
+        """Calibrated logits, as a tensor, of a model's logits `[n, emotions]` and features `[n, frames, bins]`."""
+        from keras import ops
+
+        return calibrated(ops, logits, self.unlikeness(features), self.told, self.numbers)
+
+
+def calibrated(library: Any, logits: Any, distances: Any, told: Array, numbers: Numbers) -> Any:
+    """What `Calibration` makes of logits `[n, emotions]`; `library` is that of the arrays, numpy or `keras.ops`.
+
+    `distances` `[n, corpora]` are those of `Unlikeness`.
+    """
+    weights = (1 + distances) ** -numbers.sharpness
+    shares = weights / library.sum(weights, axis=1, keepdims=True)
+    temperatures = np.log(numbers.temperatures)[:, np.newaxis].astype(told.dtype)
+    temperature = library.exp(library.matmul(shares, temperatures))
+    temperature = temperature * (1 + library.min(distances, axis=1, keepdims=True)) ** numbers.exponent
+    prior = library.maximum(library.matmul(shares, told), SMALLEST_PRIOR)
+    return logits / temperature + library.log(prior)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a model made of windows that it was trained without, which count `weight` in all.
+
+    Logits `[n, emotions]`, class indices `[n]`, distances `[n, corpora]` from the corpora that it was trained on, what
+    each of these can tell `[corpora, emotions]`, and which of all corpora they are, `[corpora]`.
+    """
+
+    logits: Array
+    targets: Array
+    distances: Array
+    told: Array
+    corpora: Array
+    weight: float = 1.0
+
+
+def fit_numbers(parts: Sequence[HeldOut], corpora: int) -> Numbers:
+    """The numbers with the least negative log-likelihood of the parts, for so many corpora.
+
+    Temperatures are in 0.05 to 20, the exponent in 0 to 3, the sharpness in 0 to 6; where no model was trained on two
+    corpora, nothing tells it, and it is `SHARPNESS`.
+    """
+    several = any(len(part.corpora) > 1 for part in parts)
+    # In single precision the loss does not change with the steps of numerical differentiation.
+    exact = [replace(p, **{name: getattr(p, name).astype(np.float64) for name in EXACT}) for p in parts]
+
+    def numbers(of: Array) -> Numbers:
+        return Numbers(np.exp(of[2:]), float(of[0]), float(of[1]) if several else SHARPNESS)
+
+    def loss(of: Array) -> float:
+        return float(sum(part.weight * _mean_loss(part, numbers(of)) for part in exact))
+
+    bounds = [(0, 3), (0, 6), *[(np.log(0.05), np.log(20))] * corpora]
+    start = np.array([0.3, SHARPNESS, *[0.0] * corpora])
+    return numbers(minimize(loss, start, method="L-BFGS-B", bounds=bounds).x)
+
+
+def _mean_loss(part: HeldOut, numbers: Numbers) -> float:
+    own = Numbers(numbers.temperatures[part.corpora], numbers.exponent, numbers.sharpness)
+    probabilities = softmax(calibrated(np, part.logits, part.distances, part.told, own))
+    return float(-np.log(probabilities[np.arange(len(part.targets)), part.targets] + 1e-12).mean())
