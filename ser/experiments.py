@@ -97,8 +97,19 @@ def evaluate(
             help="With --retrain and several corpora, test each by a model of the others, too.",
         ),
     ] = False,
+    version: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Measure this SavedModel on --data, which it was not trained on, and keep its answers in --output.",
+        ),
+    ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", callback=output_folder, help="Write the results of --retrain here.")
+        Path,
+        typer.Option(
+            "--output", "-o", callback=output_folder, help="Write the results of --retrain or --version here."
+        ),
     ] = Path("reports/evaluation"),
     random_split: Annotated[bool, typer.Option(help="Evaluate a split that shares speakers, too.")] = True,
     robustness: Annotated[
@@ -144,6 +155,11 @@ def evaluate(
     from training_pipeline.experiments.evaluate import Evaluation
     from training_pipeline.experiments.evaluate import evaluate as evaluate_by_training
 
+    if version is not None:
+        if retrain or not data:
+            raise fail("--version needs --data, and no --retrain")
+        _hear(version, data, output, cache_max_bytes, as_json=as_json)
+        return
     if not retrain:
         for name, given in (("--robustness", robustness), ("--leave-one-corpus-out", leave_one_corpus_out)):
             if given:
@@ -171,6 +187,19 @@ def evaluate(
     with writing(output):
         done = evaluate_by_training(asked, progress)
     typer.echo(done.to_json() if as_json else done.table())
+
+
+def _hear(version: Path, data: list[Path], output: Path, cache_max_bytes: int, *, as_json: bool) -> None:
+    import json
+
+    from ser.output import progress
+    from training_pipeline.experiments.heard import hear
+    from training_pipeline.reports.across import across_table
+
+    output_folder(CACHE)
+    with writing(output):
+        measured = hear(version, data, output, CACHE, cache_max_bytes, progress)
+    typer.echo(json.dumps(measured) if as_json else across_table(measured))
 
 
 def _show(
