@@ -1,10 +1,10 @@
 """A closed-loop load from one process of its own, which is cheap and says how much CPU it took itself.
 
-`run(Plan(...))` starts the process; `python -m benchmarks.load PLAN` is that process. Each client keeps its connection
-and sends its next clip when the last is answered. After 503 a patient client waits as long as Retry-After asks, and up
-to a quarter longer, as the service's own client does; an impatient one asks again at once. A latency is the time from
-the first request for a clip to its answer, with all refusals between. The window begins after `warm_s`; what is
-answered within it counts.
+`loader()` starts the process; `python -m benchmarks.load` is that process, which reads plans line by line. Each client
+keeps its connection and sends its next clip when the last is answered. After 503 a patient client waits as long as
+Retry-After asks, and up to a quarter longer, as the service's own client does; an impatient one asks again at once. A
+latency is the time from the first request for a clip to its answer, with all refusals between. The window begins after
+`warm_s`; what is answered within it counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from benchmarks.processes import cpu_s
@@ -84,18 +87,36 @@ class Report:
         return 1000 * total / self.answers if self.answers else float("nan")
 
 
-def run(plan: Plan) -> Report:
-    """What the clients saw. Raises CalledProcessError if their process ends with an error."""
-    command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(plan))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT, timeout=600)
-    return Report(**json.loads(done.stdout))
+Run = Callable[[Plan], Report]
+
+
+@contextmanager
+def loader() -> Iterator[Run]:
+    """What runs plans, one after the other, in a process of its own that is ready for the next one."""
+    command = [sys.executable, "-m", "benchmarks.load"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+
+        def run(plan: Plan) -> Report:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps(asdict(plan)) + "\n")
+            process.stdin.flush()
+            if not (line := process.stdout.readline()):
+                raise RuntimeError("the load's process has ended")
+            return Report(**json.loads(line))
+
+        yield run
+
+
+@lru_cache(maxsize=8)
+def _requests(path: str, body: str, clips: tuple[str, ...]) -> list[bytes]:
+    return [request_of(path, body, Path(clip).read_bytes()) for clip in clips]
 
 
 class _Clients:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        clips = [Path(path).read_bytes() for path in plan.clips]
-        self._requests = [request_of(plan.path, plan.body, clip) for clip in clips]
+        self._requests = _requests(plan.path, plan.body, tuple(plan.clips))
         self._ended = False
         self._counting = False
         self._latencies: list[float] = []
@@ -179,9 +200,11 @@ async def response(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], b
 
 
 def main() -> None:
-    clients = _Clients(Plan(**json.loads(sys.argv[1])))
     gc.disable()  # it would stop all clients at once
-    json.dump(asdict(asyncio.run(clients.run())), sys.stdout)
+    for line in sys.stdin:
+        clients = _Clients(Plan(**json.loads(line)))
+        print(json.dumps(asdict(asyncio.run(clients.run()))), flush=True)
+        gc.collect()
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import load, operations, uploads
-from benchmarks.load import Plan
+from benchmarks import operations, uploads
+from benchmarks.load import Plan, loader
 from benchmarks.peers.environments import binaries
 from benchmarks.processes import cpu_s_of, members
 from benchmarks.results import Row, Section
@@ -38,11 +39,11 @@ def measure(options: Options) -> list[Section]:
 
 def _profiled(model: str, seconds: float) -> Section:
     service = ours()[-1]
-    with uploads.clips() as clips, running(service, model, Path(clips[0]).read_bytes()) as started:
+    with uploads.clips() as clips, loader() as run, running(service, model, Path(clips[0]).read_bytes()) as started:
         plan = Plan([started.port], service.form.path, service.form.body, clips, CLIENTS, seconds + 2)
         with tempfile.TemporaryDirectory() as folder:
             stacks = Path(folder) / "stacks"
-            load.run(Plan([started.port], service.form.path, service.form.body, clips, CLIENTS, 1.0))
+            run(replace(plan, seconds=1.0))
             worker = max(members("gateway"), key=cpu_s_of)
             command = [binaries("py_spy") / "py-spy", "record", "--pid", str(worker), "--format", "raw"]
             command += [
@@ -55,7 +56,7 @@ def _profiled(model: str, seconds: float) -> Section:
                 str(stacks),
             ]
             sampler = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            load.run(plan)
+            run(plan)
             _, said = sampler.communicate(timeout=60)
             if sampler.returncode:
                 raise RuntimeError(f"py-spy could not sample the worker: {said}")

@@ -10,14 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks import load, uploads
+from benchmarks import uploads
 from benchmarks.comparison import PRICE
-from benchmarks.load import Plan, Report
+from benchmarks.load import Plan, Report, loader
 from benchmarks.results import Row, Section, Spread
 from benchmarks.services import ours, running
 from benchmarks.suite import Options
 
-CLIENTS, SECONDS, SLICES = 8, 1.2, 3
+CLIENTS, SECONDS, SLICES = 8, 2.0, 3
+WARM_S = 1.5
 BUSY = 0.6
 HOURS_A_MONTH = 730
 SIZES = ((1, 0.25, 0.25, 2), (100, 1.0, 2.0, 4), (10_000, 1.0, 8.0, 32))
@@ -33,7 +34,7 @@ def measure(options: Options) -> list[Section]:
     for model in ("ann", "large"):
         first: float | None = None
         for workers, replicas in _shapes():
-            reports = _reports(model, workers, replicas, SECONDS * options.effort)
+            reports = _reports(model, workers, replicas, options.effort)
             rate = median(report.rate for report in reports)
             first = first or rate
             gateway, server = (median(report.cpu_ms(tag) for report in reports) for tag in ("gateway", "model-server"))
@@ -68,15 +69,15 @@ def _shapes() -> Iterator[tuple[int, int]]:
     yield from ((1, count) for count in counts)
 
 
-def _reports(model: str, workers: int, replicas: int, seconds: float) -> list[Report]:
+def _reports(model: str, workers: int, replicas: int, effort: float) -> list[Report]:
     service = replace(ours()[-1], settings={"workers": workers})
-    with uploads.clips() as clips, ExitStack() as stack:
+    with uploads.clips() as clips, loader() as run, ExitStack() as stack:
         clip = Path(clips[0]).read_bytes()
         ports = [stack.enter_context(running(service, model, clip)).port for _ in range(replicas)]
         upload, tags = service.form, list(service.tags)
-        plan = Plan(ports, upload.path, upload.body, clips, CLIENTS, seconds, tags=tags)
-        load.run(plan)  # caches warm
-        return [load.run(plan) for _ in range(SLICES)]
+        plan = Plan(ports, upload.path, upload.body, clips, CLIENTS, SECONDS * effort, tags=tags)
+        run(replace(plan, warm_s=WARM_S * effort, seconds=0.1))
+        return [run(plan) for _ in range(SLICES)]
 
 
 def on_paper(gateway_ms: float, server_ms: float) -> Section:

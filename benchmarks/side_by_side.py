@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import load, uploads
+from benchmarks import uploads
 from benchmarks.comparison import SEED, USUAL, Load, Measured, all_loads, better_peers, impatience, usual_load
-from benchmarks.load import Plan, Report
+from benchmarks.load import Plan, Report, Run, loader
 from benchmarks.processes import memory
 from benchmarks.results import Section
 from benchmarks.services import MODELS, Running, Service, ours, peers, running
@@ -23,13 +24,16 @@ CLIENTS = (1, 4, 16, 64)
 SLICES = {"ours": 3, "handed": 3, "naive": 2}
 """How often the usual load is repeated."""
 SECONDS = 1.0
+MANY_TIMES = 2.5
+"""A window of many clients is so many times as long, and begins later: patient ones wait a second after a refusal."""
 
 
 def measure(options: Options) -> list[Section]:
     """Three tables: the usual load for each model, all loads, and impatient clients beside patient ones."""
     seconds, models = SECONDS * options.effort, options.models or tuple(MODELS)
-    with uploads.clips() as clips:
-        found = [_measured(service, model, clips, seconds) for model in models for service in _chosen(options.peers)]
+    with uploads.clips() as clips, loader() as run:
+        load = _Load(run, clips, seconds)
+        found = [_measured(service, model, load) for model in models for service in _chosen(options.peers)]
     begun = [each for each in found if each.reports]
     return [
         *(usual_load(model, [each for each in found if each.model == model]) for model in models),
@@ -51,22 +55,46 @@ def _loads(service: Service, model: str) -> list[Load]:
     if service.way == "naive" and service.name != SEED:
         return [USUAL]
     if model == "ann":
-        return [(body, clients) for body in ("form", "raw") for clients in CLIENTS]
-    return [("form", 1), USUAL, ("form", 16), ("raw", USUAL[1])]
+        return [*(("form", clients) for clients in CLIENTS), ("raw", USUAL[1]), ("raw", CLIENTS[-1])]
+    return [USUAL, ("form", 16), ("raw", USUAL[1])]
 
 
-def _measured(service: Service, model: str, clips: list[str], seconds: float) -> Measured:
+@dataclass(frozen=True)
+class _Load:
+    """The clients of a run."""
+
+    run: Run
+    clips: list[str]
+    seconds: float
+
+    def report(self, started: Running, body: str, clients: int, patient: bool = True) -> Report:
+        """What so many clients see of a service; many need longer until as many wait as they will."""
+        upload = started.service.form if body == "form" else started.service.raw
+        tags, longer = list(started.service.tags), MANY_TIMES if clients > USUAL[1] else 1
+        plan = Plan([started.port], upload.path, upload.body, self.clips, clients, self.seconds * longer, tags=tags)
+        return self.run(replace(plan, warm_s=plan.warm_s * longer**2, patient=patient))
+
+    @property
+    def clip(self) -> bytes:
+        """For the first answer."""
+        return Path(self.clips[0]).read_bytes()
+
+
+def _measured(service: Service, model: str, load: _Load) -> Measured:
     measured = Measured(model, service)
     try:
-        with running(service, model, Path(clips[0]).read_bytes()) as started:
+        with running(service, model, load.clip) as started:
             measured.first_answer_s = started.first_answer_s
             time.sleep(0.5)
             measured.idle = memory(*service.tags)
-            _all_reports(measured, started, clips, seconds)
+            load.report(started, *USUAL)  # caches warm, threads started
+            for each in _loads(service, model):
+                slices = SLICES[service.way] if each == USUAL else 1
+                measured.reports[each] = [load.report(started, *each) for _ in range(slices)]
             measured.loaded = memory(*service.tags)
             if service.way == "ours" and model == "ann":
                 measured.impatient = [
-                    (_report(started, "form", 16, clips, seconds), _report(started, "form", 16, clips, seconds, False))
+                    (load.report(started, "form", 16), load.report(started, "form", 16, patient=False))
                     for _ in range(SLICES["ours"])
                 ]
     except (RuntimeError, OSError) as error:
@@ -75,18 +103,3 @@ def _measured(service: Service, model: str, clips: list[str], seconds: float) ->
         return measured
     print(f"{service.name} ({service.way}, {model}): {measured.rate():.0f} answers a second", flush=True)
     return measured
-
-
-def _all_reports(measured: Measured, started: Running, clips: list[str], seconds: float) -> None:
-    _report(started, *USUAL, clips, seconds / 2)  # caches warm, threads started
-    for each in _loads(measured.service, measured.model):
-        slices = SLICES[measured.service.way] if each == USUAL else 1
-        measured.reports[each] = [_report(started, *each, clips, seconds) for _ in range(slices)]
-
-
-def _report(
-    started: Running, body: str, clients: int, clips: list[str], seconds: float, patient: bool = True
-) -> Report:
-    upload = started.service.form if body == "form" else started.service.raw
-    tags = list(started.service.tags)
-    return load.run(Plan([started.port], upload.path, upload.body, clips, clients, seconds, patient=patient, tags=tags))

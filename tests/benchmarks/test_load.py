@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import load
-from benchmarks.load import Plan, Report
+from benchmarks.load import Plan, Report, Run, loader
 from benchmarks.processes import cpu_s, end, members, memory, tagged
 from benchmarks.uploads import request_of
 
@@ -66,14 +65,20 @@ def clip(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    with loader() as running:
+        yield running
+
+
 def plan(port: int, clip: str, path: str = "/right", **settings: object) -> Plan:
     return Plan(ports=[port], path=path, body="raw", clips=[clip], clients=2, seconds=0.2, warm_s=0.1, **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_clients_count_the_answers_of_the_window(clip: str, chunked: bool) -> None:
+def test_clients_count_the_answers_of_the_window(run: Run, clip: str, chunked: bool) -> None:
     with echo(chunked=chunked) as port:
-        report = load.run(plan(port, clip))
+        report = run(plan(port, clip))
     assert report.answers > 0
     assert (report.errors, report.refused) == ({}, 0)
     assert report.answer == '{"length": 100000}'
@@ -81,17 +86,17 @@ def test_clients_count_the_answers_of_the_window(clip: str, chunked: bool) -> No
     assert 0 < report.percentile_ms(50) <= report.percentile_ms(99)
 
 
-def test_other_statuses_are_errors(clip: str) -> None:
+def test_other_statuses_are_errors(run: Run, clip: str) -> None:
     with echo() as port:
-        report = load.run(plan(port, clip, "/wrong"))
+        report = run(plan(port, clip, "/wrong"))
     assert report.answers == 0
     assert set(report.errors) == {"404"}
 
 
-def test_a_patient_client_waits_after_a_refusal_and_its_latency_says_so(clip: str) -> None:
+def test_a_patient_client_waits_after_a_refusal_and_its_latency_says_so(run: Run, clip: str) -> None:
     with echo(refusing=True) as port:
-        patient = load.run(plan(port, clip))
-        impatient = load.run(plan(port, clip, patient=False))
+        patient = run(plan(port, clip))
+        impatient = run(plan(port, clip, patient=False))
     assert min(patient.latencies_s) >= 0.05
     assert patient.refused > 0
     assert impatient.answers > 0
