@@ -105,9 +105,9 @@ def all_loads(found: Sequence[Measured]) -> Section:
         for (body, clients), reports in each.reports.items()
     ]
     about = (
-        "All loads that were run, most of them with the smallest model. Latencies include what a client waits after a refusal "
-        "(503 with Retry-After). KServe reads no forms: it gets JSON with base64 in their place. The last column is "
-        "the load's own CPU time, which the others do not contain."
+        "All loads that were run, most of them with the smallest model. Latencies include what a client waits after a "
+        "refusal (503 with Retry-After). KServe reads no forms: it gets JSON with base64 in their place. The last "
+        "column is the load's own CPU time, which the others do not contain."
     )
     return Section(title="All loads", about=about, rows=rows)
 
