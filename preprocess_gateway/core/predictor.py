@@ -67,12 +67,13 @@ class Predictor:
             models = ServedModels.connect(settings, metrics)
             opened.callback(models.close)
             observing = start_observers(settings, models, metrics)
-            observers = Observers(observing, metrics, settings.observer_threads, settings.observer_held_bytes)
+            held_bytes = settings.observer_held_bytes // settings.worker_count
+            observers = Observers(observing, metrics, settings.observer_threads, held_bytes)
             opened.callback(observers.close)
             restarted = metrics.decoder_restarts.inc
             recording_blocks = RecordingBlocks(settings, restarted)
             opened.callback(recording_blocks.close)
-            decoders = DecoderPool(settings.decoders, settings.decoder_options, restarted).start()
+            decoders = DecoderPool(settings.decoders_per_worker, settings.decoder_options, restarted).start()
             opened.pop_all()
         return cls(settings, models, metrics, decoders, observers, recording_blocks)
 

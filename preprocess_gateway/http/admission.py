@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from preprocess_gateway.errors import OverloadedError
+from preprocess_gateway.quotas import Quota
 
 
 class Admission:
@@ -20,9 +21,10 @@ class Admission:
     computing, and is taken when the body is here.
     """
 
-    def __init__(self, slots: int, queue: int, wait_s: float) -> None:
+    def __init__(self, slots: int, places: Quota, wait_s: float) -> None:
+        """`slots` are those of this worker; the places are of all."""
         self._slots = threading.Semaphore(slots)
-        self._places = threading.Semaphore(slots + queue)
+        self._places = places
         self._wait_s = wait_s
 
     @contextmanager
@@ -38,7 +40,7 @@ class Admission:
 class Place:
     """The place of one request."""
 
-    def __init__(self, places: threading.Semaphore, slots: threading.Semaphore, wait_s: float) -> None:
+    def __init__(self, places: Quota, slots: threading.Semaphore, wait_s: float) -> None:
         """Take one. Raises OverloadedError."""
         self._places = places
         self._slots = slots
@@ -50,7 +52,7 @@ class Place:
         """Let another request have it, as the body of this one arrives slowly."""
         if self._held:
             self._held = False
-            self._places.release()
+            self._places.give()
 
     @contextmanager
     def slot(self, deadline: float) -> Iterator[None]:
@@ -68,6 +70,6 @@ class Place:
             self._slots.release()
 
     def _take(self) -> None:
-        if not self._held and not self._places.acquire(blocking=False):
+        if not self._held and not self._places.take():
             raise OverloadedError("too many requests are being answered", reason="queue_full")
         self._held = True

@@ -16,6 +16,7 @@ from preprocess_gateway.http.live import routes as live
 from preprocess_gateway.http.proxies import behind_proxies
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.uploads import Uploads
+from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry import tracing
 from preprocess_gateway.telemetry.metrics import Metrics
@@ -24,22 +25,28 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    settings: Settings, predictor: Predictor, metrics: Metrics, reading: ReadDeadlines | None = None
+    settings: Settings,
+    predictor: Predictor,
+    metrics: Metrics,
+    reading: ReadDeadlines | None = None,
+    ledger: Ledger | None = None,
 ) -> Flask:
     """The gateway over what it is given: nothing is started here, and nothing is left to close.
 
-    Without `reading` no request has a deadline of reading, as in a process that has no sockets.
+    Without `reading` no request has a deadline of reading, as in a process that has no sockets. Without `ledger` this
+    process is the only one that answers.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's emotions
     app.wsgi_app = behind_proxies(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     reading = reading or ReadDeadlines(settings.read_timeout_s)
-    uploads = Uploads(settings, reading)
-    admission = Admission(settings.concurrency, settings.queue, settings.queue_s)
+    ledger = ledger or Ledger()
+    uploads = Uploads(settings, reading, ledger)
+    admission = Admission(settings.concurrency, ledger.quota("places", settings.places), settings.queue_s)
     app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
     app.register_blueprint(asyncapi.blueprint(settings))
-    app.register_blueprint(live.blueprint(settings, predictor, metrics, reading))
+    app.register_blueprint(live.blueprint(settings, predictor, metrics, reading, ledger))
     app.register_blueprint(recordings.blueprint(settings, predictor, metrics, uploads))
     app.register_blueprint(models.blueprint(predictor))
     app.register_blueprint(docs.blueprint(settings))

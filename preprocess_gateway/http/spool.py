@@ -5,39 +5,37 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-import threading
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from preprocess_gateway.errors import OverloadedError
+from preprocess_gateway.quotas import Quota
 
 log = logging.getLogger(__name__)
 
 
 class Spool:
-    """A temporary folder, of which all recordings of a worker together take a bounded number of bytes."""
+    """A temporary folder, of which all recordings together take a bounded number of bytes."""
 
-    def __init__(self, folder: Path | None, max_bytes: int) -> None:
+    def __init__(self, folder: Path | None, room: Quota) -> None:
         """Without `folder` it is the system's own for temporary files."""
         self._folder = folder or Path(tempfile.gettempdir())
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._used_bytes = 0
+        self._room = room
 
     @property
     def used_bytes(self) -> int:
         """What is reserved now."""
-        return self._used_bytes
+        return self._room.taken
 
     def reserve(self, more_bytes: int) -> None:
         """Count bytes that a recording takes, or with a negative number no longer takes. Raises OverloadedError."""
-        with self._lock:
-            if more_bytes > 0 and self._used_bytes + more_bytes > self._max_bytes:
-                raise OverloadedError(
-                    "There is no room for the recording now: others are being received and answered", reason="spool"
-                )
-            self._used_bytes += more_bytes
+        if more_bytes <= 0:
+            self._room.give(-more_bytes)
+        elif not self._room.take(more_bytes):
+            raise OverloadedError(
+                "There is no room for the recording now: others are being received and answered", reason="spool"
+            )
 
     def open(self) -> tuple[BinaryIO, BinaryIO]:
         """A new file to write, and the same to read; it has no name any more, so that nothing of it outlives its use.

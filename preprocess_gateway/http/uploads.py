@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +23,7 @@ from preprocess_gateway.http.body_streams import DeclaredBody
 from preprocess_gateway.http.forms import FormReader
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.spool import Spool, SpooledBody
+from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 
 PIECE_BYTES, LEAST_PIECE_BYTES = 32_768, 4_096  # larger ones are new memory each, which costs more than the copy
@@ -34,15 +34,14 @@ CHUNKED = "chunked"
 
 
 class Uploads:
-    """Reads bodies; what all requests of a worker hold in memory together is bounded."""
+    """Reads bodies; what all requests hold in memory together is bounded."""
 
-    def __init__(self, settings: Settings, reading: ReadDeadlines) -> None:
+    def __init__(self, settings: Settings, reading: ReadDeadlines, ledger: Ledger) -> None:
         self._settings = settings
         self._reading = reading
-        self._lock = threading.Lock()
-        self._held_bytes = 0
-        self._spool = Spool(settings.spool_dir, settings.max_spooled_bytes)
-        self._recordings = threading.Semaphore(settings.max_recordings)
+        self._memory = ledger.quota("held_bytes", settings.max_held_bytes)
+        self._spool = Spool(settings.spool_dir, ledger.quota("spooled_bytes", settings.max_spooled_bytes))
+        self._recordings = ledger.quota("recordings", settings.max_recordings)
 
     @contextmanager
     def read_recording(self, request: Request) -> Iterator[bytes | BinaryIO]:
@@ -54,10 +53,10 @@ class Uploads:
         Raises what `read` does, and OverloadedError if all places are taken or the folder has no room.
         """
         form = check_headers(request)
-        if not self._recordings.acquire(blocking=False):
+        if not self._recordings.take():
             raise OverloadedError("As many recordings as are allowed are being answered", reason="recordings")
         with ExitStack() as stack:
-            stack.callback(self._recordings.release)
+            stack.callback(self._recordings.give)
             held = _Held(self)
             stack.callback(held.count, ())
 
@@ -172,10 +171,10 @@ class Uploads:
 
     def hold(self, more_bytes: int) -> None:
         """Count what one request holds more, or less, than before. Raises OverloadedError."""
-        with self._lock:
-            if more_bytes > 0 and self._held_bytes + more_bytes > self._settings.max_held_bytes:
-                raise OverloadedError("Too much audio is being uploaded at once", reason="memory")
-            self._held_bytes += more_bytes
+        if more_bytes < 0:
+            self._memory.give(-more_bytes)
+        elif more_bytes and not self._memory.take(more_bytes):
+            raise OverloadedError("Too much audio is being uploaded at once", reason="memory")
 
 
 class _Held:

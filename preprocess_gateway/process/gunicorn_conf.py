@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from gunicorn.arbiter import Arbiter
 
+from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry import logs
 from speech_emotion.listening import PORT_ERRORS, host_port, listening_host, open_listener
@@ -29,12 +30,13 @@ from speech_emotion.listening import PORT_ERRORS, host_port, listening_host, ope
 if TYPE_CHECKING:
     from preprocess_gateway.process.worker import Worker
 
+SPARE_ROWS = 64
 START_WAIT_S = 45.0  # below `timeout`; a worker that warms up lets clients wait rather than refuse them
 
 _settings = Settings()
 _host = listening_host(_settings.host)
 bind = host_port(_host, _settings.port)
-workers = _settings.workers
+workers = _settings.worker_count
 wsgi_app = "preprocess_gateway.process.runtime:serve()"
 worker_class = "preprocess_gateway.process.worker.Worker"
 threads = _settings.max_connections
@@ -45,13 +47,15 @@ timeout = 60
 forwarded_allow_ips = ""  # whom to believe, and what, is decided in http/proxies.py alone; gunicorn believes loopback
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
-preload_app = False  # a gRPC channel must not cross a fork
+preload_app = False  # a gRPC channel must not cross a fork; `on_starting` imports what can be shared
 control_socket_disable = True  # it would lie in the home folder, one for all gateways of a user
 logconfig_dict = logs.config(_settings)
 
 # Before prometheus_client is imported, which decides by it: workers share their figures through files.
 _metrics_dir = _settings.metrics_dir or Path(tempfile.mkdtemp(prefix="gateway-metrics-"))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
+
+ledger = Ledger(2 * workers + SPARE_ROWS)  # workers that are replaced overlap with those that take their place
 
 
 def on_starting(server: Arbiter) -> None:
@@ -72,6 +76,19 @@ def on_starting(server: Arbiter) -> None:
     finally:
         for listener in taken:
             listener.close()
+    from preprocess_gateway.process.runtime import warm_up
+
+    warm_up()
+
+
+def pre_fork(_server: Arbiter, worker: Worker) -> None:
+    """Give the worker its row of what all workers count together."""
+    worker.row = ledger.claim()
+
+
+def post_fork(_server: Arbiter, worker: Worker) -> None:
+    """Count in that row from now on."""
+    ledger.row = worker.row
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -89,6 +106,7 @@ def post_worker_init(worker: Worker) -> None:
         threading.Timer(_settings.drain_s, exit_gracefully, (signum, frame)).start()
 
     signal.signal(signal.SIGTERM, drain)
+    runtime.probes.starting = False
     runtime.predictor.models.wait_asked(START_WAIT_S)
 
 
@@ -101,9 +119,10 @@ def worker_exit(_server: Arbiter, worker: Worker) -> None:
 
 
 def child_exit(_server: Arbiter, worker: Worker) -> None:
-    """Forget the gauges of a worker that is gone."""
+    """Forget the gauges of a worker that is gone, and give back what it had taken."""
     from prometheus_client import multiprocess
 
+    ledger.release(worker.row)
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 

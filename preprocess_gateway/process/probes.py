@@ -16,7 +16,7 @@ class ProbeServer:
         self._base_path = base_path
         self._predictor = predictor
         self._metrics = metrics
-        self.draining = False
+        self.starting = self.draining = False
         # Each worker listens on the one port: one that hangs is found out, one that is not ready is seen. Metrics are
         # those of all workers, whoever answers.
         self._server = AnswerServer(host, port, self.answer, shared=True)
@@ -34,6 +34,8 @@ class ProbeServer:
         match path.removeprefix(self._base_path):
             case "/healthz":
                 return 200, "text/plain", b"ok\n"
+            case "/readyz" if self.starting:
+                return 503, "text/plain", b"starting\n"
             case "/readyz" if self.draining:
                 return 503, "text/plain", b"draining\n"
             case "/readyz" if not self._predictor.ready:

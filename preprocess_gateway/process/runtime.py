@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from typing import Final, Self
 
+import numpy as np
 from flask import Flask
 
 from preprocess_gateway.core.predictor import Predictor
@@ -13,6 +15,7 @@ from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.process.probes import ProbeServer
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.features import SEED_SPEC, WHISPER_SPEC, extract
 from speech_emotion.listening import listening_host
 
 EXTENSION: Final = "speech_emotion_gateway"
@@ -33,6 +36,7 @@ class Runtime:
         """Connect to the model server, serve probes and watch read deadlines; call after the fork."""
         predictor = Predictor.connect(settings, metrics)
         probes = ProbeServer(listening_host(settings.host), settings.probe_port, predictor, metrics, settings.base_path)
+        probes.starting = True  # until SIGTERM drains
         probes.start()
         reading = ReadDeadlines(settings.read_timeout_s)
         reading.start()
@@ -50,10 +54,23 @@ class Runtime:
         self.predictor.close()
 
 
+def warm_up() -> None:
+    """Make what workers share, before the fork: this module's imports, and what the shipped features keep.
+
+    No thread and no channel is made here: neither would survive the fork.
+    """
+    for spec in (SEED_SPEC, WHISPER_SPEC):
+        extract(np.zeros(spec.sample_rate, np.float32), spec)
+    gc.collect()
+    gc.freeze()  # a collection in a worker would write to what is shared
+
+
 def serve() -> Flask:
     """gunicorn's application: `app.extensions[EXTENSION]` is the Runtime that must be closed."""
+    from preprocess_gateway.process.gunicorn_conf import ledger  # which gunicorn has read before
+
     settings, metrics = Settings(), Metrics()
     runtime = Runtime.start(settings, metrics)
-    app = create_app(settings, runtime.predictor, metrics, runtime.reading)
+    app = create_app(settings, runtime.predictor, metrics, runtime.reading, ledger)
     app.extensions[EXTENSION] = runtime
     return app

@@ -32,6 +32,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     root: str
     """The path that clients put before those of this service, as far as settings say; set likewise."""
 
+    row: int
+    """The worker's row of the ledger."""
     _resting: deque[tuple[float, TConn, Future[bool]]]
     """Until when, the connection, and how its last request ended; each rests as long."""
     _refused: set[TConn]

@@ -150,7 +150,7 @@ def test_contradictions_are_refused_in_a_sentence() -> None:
     assert "gateway.autoscaling.minReplicas is above maxReplicas" in refusal(*few)
     assert "modelStore.moreModels names edge" in refusal("modelStore.modelName=edge", "modelStore.moreModels={edge}")
     assert "gateway.spoolSize is 3071Mi" in refusal("gateway.spoolSize=3071Mi")
-    assert "gateway.spoolSize is 4Gi" in refusal("gateway.settings.workers=2")
+    assert "gateway.spoolSize is 4Gi" in refusal("gateway.settings.max_spooled_bytes=4294967297")
     assert "limits.ephemeral-storage is 5Gi" in refusal("gateway.spoolSize=5Gi")
     assert "retraining needs recordings" in refusal("retraining.job.enabled=true", "modelStore.type=pvc")
     assert "set modelServer.tls.enabled=true" in refusal("modelServer.tls.clientSecretName=mine")

@@ -34,6 +34,7 @@ class Gateway:
             "port": self.port,
             "probe_port": self.probe_port,
             "drain_s": 0,
+            "workers": 1,
             **settings,
         }
         self._environment = {**os.environ, **{f"GATEWAY_{name.upper()}": str(value) for name, value in named.items()}}

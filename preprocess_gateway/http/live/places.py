@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from preprocess_gateway.errors import OverloadedError, TooManyStreamsError
+from preprocess_gateway.quotas import Ledger
 
 
 class Places:
-    """Places for the streams of a worker."""
+    """Places for streams, those of all workers together."""
 
-    def __init__(self, places: int, per_client: int) -> None:
-        self._places = places
+    def __init__(self, places: int, per_client: int, ledger: Ledger) -> None:
+        self._places = ledger.quota("streams", places)
         self._per_client = per_client
-        self._lock = threading.Lock()
-        self._open: Counter[str] = Counter()
+        self._ledger = ledger
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
@@ -25,15 +23,13 @@ class Places:
 
         Raises TooManyStreamsError if the client has no place left, OverloadedError if nobody has.
         """
-        with self._lock:
-            if self._open[client] >= self._per_client:
+        own = self._ledger.quota_of(client, self._per_client)
+        with ExitStack() as held:
+            if not own.take():
                 raise TooManyStreamsError(f"this client has {self._per_client} streams open, and may have no more")
-            if self._open.total() >= self._places:
-                raise OverloadedError(f"{self._places} streams are open, and there may be no more", reason="streams")
-            self._open[client] += 1
-        try:
+            held.callback(own.give)
+            if not self._places.take():
+                places = self._places.limit
+                raise OverloadedError(f"{places} streams are open, and there may be no more", reason="streams")
+            held.callback(self._places.give)
             yield
-        finally:
-            with self._lock:
-                self._open[client] -= 1
-                self._open += Counter()  # clients without a stream are forgotten

@@ -20,6 +20,7 @@ from preprocess_gateway.http.live.session import Outcome, Session
 from preprocess_gateway.http.live.socket import StreamSocket
 from preprocess_gateway.http.predict import affinity_key_of
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
+from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry import tracing
 from preprocess_gateway.telemetry.metrics import Metrics
@@ -28,10 +29,12 @@ from speech_emotion.errors import SpeechEmotionError
 log = logging.getLogger(__name__)
 
 
-def blueprint(settings: Settings, predictor: Predictor, metrics: Metrics, reading: ReadDeadlines) -> Blueprint:
+def blueprint(
+    settings: Settings, predictor: Predictor, metrics: Metrics, reading: ReadDeadlines, ledger: Ledger
+) -> Blueprint:
     """The routes, bound to their collaborators."""
     routes = Blueprint("live", __name__)
-    places = Places(settings.stream_places, settings.stream_max_open_per_client)
+    places = Places(settings.stream_places, settings.stream_max_open_per_client, ledger)
 
     @routes.get("/v1/stream", websocket=True)
     def stream() -> Response:

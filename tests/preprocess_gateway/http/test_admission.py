@@ -16,12 +16,17 @@ import requests
 
 from preprocess_gateway.errors import OverloadedError
 from preprocess_gateway.http.admission import Admission
+from preprocess_gateway.quotas import Ledger, Quota
 from speech_emotion.features import SEED_SPEC
 from tests.preprocess_gateway.conftest import CONFIG, FLAGS, LABELS
 from tests.support import clips, savedmodels
 from tests.support.gateway import Gateway
 from tests.support.load import post_raw, run_load
 from tests.support.model_server import ModelServer
+
+
+def places(count: int) -> Quota:
+    return Ledger().quota("places", count)
 
 
 @contextmanager
@@ -32,7 +37,7 @@ def slot(admission: Admission, within_s: float) -> Iterator[None]:
 
 
 def test_a_full_queue_is_refused_at_once_and_a_wait_ends() -> None:
-    admission = Admission(slots=1, queue=1, wait_s=1.0)
+    admission = Admission(1, places(2), wait_s=1.0)
     reasons, together = [], threading.Barrier(2)
 
     def ask() -> None:
@@ -52,7 +57,7 @@ def test_a_full_queue_is_refused_at_once_and_a_wait_ends() -> None:
 
 
 def test_a_slot_is_free_again_after_an_error() -> None:
-    admission = Admission(slots=1, queue=0, wait_s=0)
+    admission = Admission(1, places(1), wait_s=0)
 
     def fail() -> None:
         with slot(admission, 1):
@@ -64,7 +69,7 @@ def test_a_slot_is_free_again_after_an_error() -> None:
 
 
 def test_nobody_waits_longer_than_the_deadline_leaves() -> None:
-    admission = Admission(slots=1, queue=5, wait_s=60)
+    admission = Admission(1, places(6), wait_s=60)
     with slot(admission, 60), pytest.raises(OverloadedError), slot(admission, 0.05):
         pass
 

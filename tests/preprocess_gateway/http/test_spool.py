@@ -20,6 +20,7 @@ from flask import Flask, request
 from preprocess_gateway import errors
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.uploads import Uploads
+from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 
 MIB = 1024 * 1024
@@ -30,7 +31,7 @@ FORM, FILE = "multipart/form-data; boundary=b", 'name="file"; filename="call.wav
 def uploads_of(folder: Path, **settings: Any) -> Uploads:
     given = {"spool_dir": folder, "spool_bytes": 10_000, "max_recording_bytes": MIB, "max_spooled_bytes": 2 * MIB}
     chosen = Settings(**{**given, **settings})
-    return Uploads(chosen, ReadDeadlines(chosen.read_timeout_s))
+    return Uploads(chosen, ReadDeadlines(chosen.read_timeout_s), Ledger())
 
 
 @contextmanager
@@ -248,7 +249,7 @@ def test_a_recording_that_comes_too_slowly_is_cut_off(tmp_path: Path, min_rate: 
     ours, theirs = socket.socketpair()
     try:
         reading.begin(ours)
-        uploads = Uploads(settings, reading)
+        uploads = Uploads(settings, reading, Ledger())
         with (
             pytest.raises(errors.RequestTimeoutError, match="sent too slowly: 100,000 bytes in"),
             received(uploads, Slow(ours), sock=ours),

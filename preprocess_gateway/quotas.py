@@ -1,0 +1,102 @@
+"""Limits that the workers of a gateway keep together: what each has taken is in memory that all of them see."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import threading
+import weakref
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import mmap
+from pathlib import Path
+from typing import Final
+
+NAMES: Final = ("places", "held_bytes", "recordings", "spooled_bytes", "streams")
+GROUPS: Final = 1024  # of clients, by their address
+WIDTH: Final = len(NAMES) + GROUPS
+CELL_BYTES: Final = 8
+
+
+class Ledger:
+    """A row for each worker, with what it has taken of each limit. Make it before the fork.
+
+    What a worker had taken that was killed is given back with its row. The lock between the workers is one of the
+    kernel's for files, which a process loses when it ends, however it ends.
+    """
+
+    def __init__(self, rows: int = 1) -> None:
+        self._file, name = tempfile.mkstemp(prefix="gateway-quotas-")
+        Path(name).unlink()
+        weakref.finalize(self, os.close, self._file)
+        os.truncate(self._file, rows * WIDTH * CELL_BYTES)
+        self._cells = memoryview(mmap(self._file, rows * WIDTH * CELL_BYTES)).cast("q")
+        self._threads = threading.Lock()
+        self._free = list(reversed(range(rows)))
+        self.row = 0
+        """That of this process."""
+
+    def quota(self, name: str, limit: int) -> Quota:
+        """One of the limits `NAMES`."""
+        return Quota(self, NAMES.index(name), limit)
+
+    def quota_of(self, client: str, limit: int) -> Quota:
+        """A limit for each client: one of `GROUPS` groups of clients, of which hardly one has two who are active."""
+        return Quota(self, len(NAMES) + zlib.crc32(client.encode()) % GROUPS, limit)
+
+    def claim(self) -> int:
+        """A row for a new worker. Only the process that forks keeps account of them. Raises IndexError."""
+        return self._free.pop()
+
+    def release(self, row: int) -> None:
+        """The worker of this row has ended: give back what it had taken."""
+        with self.locked():
+            self._cells[row * WIDTH : (row + 1) * WIDTH] = memoryview(bytes(WIDTH * CELL_BYTES)).cast("q")
+        self._free.append(row)
+
+    def taken(self, column: int) -> int:
+        """What all workers have taken of a limit."""
+        return sum(self._cells[column::WIDTH])
+
+    def add(self, column: int, amount: int) -> None:
+        """Count what this worker has taken more, or less."""
+        self._cells[self.row * WIDTH + column] += amount
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """No other thread and no other worker counts while the block runs."""
+        with self._threads:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+class Quota:
+    """One limit of all workers together."""
+
+    def __init__(self, ledger: Ledger, column: int, limit: int) -> None:
+        self.limit = limit
+        self._ledger = ledger
+        self._column = column
+
+    @property
+    def taken(self) -> int:
+        """What all workers have taken."""
+        return self._ledger.taken(self._column)
+
+    def take(self, amount: int = 1) -> bool:
+        """Take so much, if it is left; whether it was."""
+        with self._ledger.locked():
+            if self._ledger.taken(self._column) + amount > self.limit:
+                return False
+            self._ledger.add(self._column, amount)
+        return True
+
+    def give(self, amount: int = 1) -> None:
+        """Give back what was taken."""
+        with self._ledger.locked():
+            self._ledger.add(self._column, -amount)

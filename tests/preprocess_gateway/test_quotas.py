@@ -1,0 +1,78 @@
+"""Limits that several processes keep together, and what becomes of them if one is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.synchronize import Event
+
+import pytest
+
+from preprocess_gateway.quotas import NAMES, Ledger
+
+FORK = multiprocessing.get_context("fork")  # as gunicorn makes workers
+
+
+def hold(ledger: Ledger, row: int, amount: int, taken: Event, end: Event) -> None:
+    ledger.row = row
+    assert ledger.quota("recordings", 10).take(amount)
+    taken.set()
+    end.wait()
+    ledger.quota("recordings", 10).give(amount)
+
+
+def test_what_another_worker_has_taken_counts_until_it_gives_it_back_or_is_killed() -> None:
+    ledger = Ledger(3)
+    quota, rows = ledger.quota("recordings", 10), [ledger.claim() for _ in range(3)]
+    ledger.row = rows[0]
+    assert quota.take(2)
+    ends = [FORK.Event(), FORK.Event()]
+    taken = [FORK.Event(), FORK.Event()]
+    workers = [FORK.Process(target=hold, args=(ledger, rows[1 + n], 3, taken[n], ends[n])) for n in range(2)]
+    for worker, has_taken in zip(workers, taken, strict=True):
+        worker.start()
+        assert has_taken.wait(20)
+    assert quota.taken == 8
+    assert not quota.take(3)
+    assert quota.take(2)
+    ends[0].set()
+    workers[0].join(20)
+    assert quota.taken == 7
+    assert workers[1].pid
+    os.kill(workers[1].pid, signal.SIGKILL)
+    workers[1].join(20)
+    assert quota.taken == 7
+    ledger.release(rows[2])  # as the arbiter does
+    assert quota.taken == 4
+    assert ledger.claim() == rows[2]
+
+
+def grab(ledger: Ledger, row: int, result: multiprocessing.Queue[int]) -> None:
+    ledger.row = row
+    quota = ledger.quota("held_bytes", 100)
+    result.put(sum(quota.take() for _ in range(200)))
+
+
+def test_workers_who_take_at_the_same_time_never_take_more_than_there_is() -> None:
+    ledger, result = Ledger(4), FORK.Queue()
+    workers = [FORK.Process(target=grab, args=(ledger, row, result)) for row in range(4)]
+    for worker in workers:
+        worker.start()
+    assert sum(result.get(timeout=20) for _ in workers) == 100
+    for worker in workers:
+        worker.join(20)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_limits_do_not_count_together(name: str) -> None:
+    ledger = Ledger()
+    assert ledger.quota(name, 1).take()
+    assert [other for other in NAMES if ledger.quota(other, 1).taken] == [name]
+
+
+def test_each_client_has_a_limit_of_its_own() -> None:
+    ledger = Ledger()
+    assert ledger.quota_of("192.0.2.1", 1).take()
+    assert not ledger.quota_of("192.0.2.1", 1).take()
+    assert ledger.quota_of("192.0.2.2", 1).take()
