@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +21,7 @@ from benchmarks.report import processor
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("grpcio", "gunicorn", "keras", "librosa", "numpy", "scipy", "soxr", "tensorflow")
+PACKAGES = ("grpcio", "gunicorn", "keras", "librosa", "numpy", "scipy", "soxr", "tensorflow", "tensorflow-cpu")
 
 
 class _Strict(BaseModel):
@@ -168,11 +170,13 @@ def machine() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries that the figures depend on."""
+    """Of Python, of the libraries that the figures depend on, and of the peers."""
     found = {"Python": platform.python_version()}
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
+    for pinned in sorted((ROOT / "benchmarks" / "peers").glob("*/requirements.txt")):
+        name = pinned.parent.name.replace("_", "-")
+        peer = re.search(rf"^{name}(?:\[\w+\])?==(\S+)", pinned.read_text(), re.MULTILINE)
+        found |= {name: peer[1]} if peer else {}
     return found
