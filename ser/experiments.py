@@ -229,13 +229,12 @@ def train(
         Path, typer.Option(callback=output_folder, help="Write the SavedModel to this folder, which must not exist.")
     ],
     model: Annotated[
-        str | None, typer.Option(help="Train this model. Default: mlp, or what --start-from is a version of.")
+        str | None, typer.Option(help="Train this model. Default: head, a new classifier on a version's encoder.")
     ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(
-            help="Start from this version, STORE/MODEL/VERSION: its encoder is kept, and a new classifier is trained "
-            "for the emotions of --data. This takes minutes for a few hundred clips."
+            help="The version whose encoder `head` keeps, STORE/MODEL/VERSION. Default: the version that ships."
         ),
     ] = None,
     evaluation: Annotated[
@@ -249,7 +248,9 @@ def train(
 ) -> None:
     """Train a model on every clip and export it as a SavedModel that can be served.
 
-    It needs two speakers, to calibrate the model on one that it has not heard. An interrupted training resumes.
+    By default the encoder of the version that ships is kept, and a new classifier is trained for the emotions of
+    --data, whatever they are called: under a minute for a few hundred clips. A model of one speaker is calibrated on
+    other clips of that speaker. An interrupted training resumes.
     """
     from ser.output import progress
     from speech_emotion.cpus import limit_threads
@@ -306,7 +307,8 @@ def sounds(
     import json
 
     from ser.models import NAME
-    from training_pipeline.experiments.sounds import measure_sounds, sounds_table, stable_version
+    from training_pipeline.experiments.sounds import measure_sounds, sounds_table
+    from training_pipeline.jobs import stable_version
 
     measured = measure_sounds(folders, version or stable_version(Path("models"), NAME), most)
     typer.echo(json.dumps(measured) if as_json else sounds_table(measured))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ser import cache, experiments, models, pipeline, samples
+from ser import cache, experiments, models, pipeline, samples, sizes
 from ser.output import Commands, fail, output_file, output_folder
 from speech_emotion.input_files import MAX_RECORDING_BYTES
 
@@ -17,6 +17,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(cache.app, name="cache")
 app.add_typer(experiments.app)  # without a name: its commands stand beside those here
+app.add_typer(sizes.app)
 
 
 class FormatChoice(StrEnum):

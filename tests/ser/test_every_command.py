@@ -30,6 +30,7 @@ OUTPUTS = {
     "evaluate --pictures": "--predictions MODELS/evaluation --pictures FOLDER",
     "evaluate --checkpoints": "--retrain --data MANIFEST --checkpoints FOLDER",
     "train": "--data MANIFEST --export FOLDER",
+    "sizes": "--data MANIFEST --output FILE",
     "eda": "--data MANIFEST --output FOLDER",
     "models sync": "MODELS FOLDER",
     "pipeline run": "--data MANIFEST --label none --work FOLDER",
@@ -53,6 +54,7 @@ INPUTS = {
     "evaluate --page": ("--predictions MODELS/evaluation --page IN", 2),
     "train": ("--data IN --export OUT", 1),
     "train --evaluation": ("--data MANIFEST --export OUT --evaluation IN", 1),
+    "sizes": ("--data IN", 1),
     "eda": ("--data IN", 1),
     "sounds": ("IN --version MODELS/speech_emotion/2", 2),
     "sounds --version": ("DATA --version IN", 2),
@@ -158,12 +160,12 @@ def test_an_input_that_is_not_there_or_another_thing_is_named(
     assert not (tmp_path / "out" / "saved_model.pb").exists()
 
 
-def test_too_few_speakers_are_said_with_how_many_are_needed(data: Path, tmp_path: Path) -> None:
+def test_too_few_speakers_or_emotions_are_said_with_how_many_are_needed(data: Path, tmp_path: Path) -> None:
     done = run("evaluate", "--retrain --data MANIFEST", data)
     assert_ends_in_a_sentence(done, 1, "3 speakers are needed", "00, 01")
     (tmp_path / "one.csv").write_text(f"path,label,speaker\n{data / '00-calm-0.wav'},calm,me\n")
     done = run("train", "--data one.csv --export out", data)
-    assert_ends_in_a_sentence(done, 1, "2 speakers are needed", "me")
+    assert_ends_in_a_sentence(done, 1, "2 emotions are needed", "calm")
     done = run("pipeline run", "--data MANIFEST --label none", data)
     assert_ends_in_a_sentence(done, 7, "fewer than 3 speakers")
 

@@ -93,11 +93,33 @@ def random_folds(clips: Sequence[Clip], most: int = FOLDS, seed: int = 0) -> lis
     return [Fold(train, test) for train, test in splitter.split(np.zeros(len(clips)), emotions)]
 
 
+def clip_folds(clips: Sequence[Clip], most: int = FOLDS) -> list[Fold]:
+    """Folds of one speaker's clips, in each of which every emotion is trained on; a lone clip of one is never tested.
+
+    There are `most` folds, or as many as the most frequent emotion has clips; none if each has a single clip.
+    """
+    counts, seen = Counter(clip.emotion for clip in clips), Counter[str]()
+    count = min(most, max(counts.values()))
+    fold = np.full(len(clips), -1)
+    for i, clip in enumerate(clips):
+        if counts[clip.emotion] > 1:
+            fold[i] = seen[clip.emotion] % count
+            seen[clip.emotion] += 1
+    return [_fold(fold == n) for n in range(count) if (fold == n).any()]
+
+
 def require_speakers(clips: Sequence[Clip], least: int, purpose: str) -> None:
     """Raise DataError if there are fewer speakers."""
     speakers = sorted({clip.speaker for clip in clips})
     if len(speakers) < least:
         raise DataError(f"{purpose}, {least} speakers are needed; the clips are of {', '.join(speakers) or 'none'}")
+
+
+def require_emotions(clips: Sequence[Clip]) -> None:
+    """Raise DataError if all clips have the same emotion."""
+    emotions = {clip.emotion for clip in clips}
+    if len(emotions) < 2:
+        raise DataError(f"to train a model, 2 emotions are needed; the clips are all {''.join(emotions) or 'missing'}")
 
 
 def _fold(is_test: npt.NDArray[np.bool_]) -> Fold:

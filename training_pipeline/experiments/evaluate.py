@@ -17,6 +17,7 @@ from training_pipeline.evaluation.across import add_across, measure_across
 from training_pipeline.evaluation.cross_validate import cross_validate, heard_in_folds, leave_corpora_out
 from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.evaluation.predictions import Run, add_run
+from training_pipeline.jobs import resolve
 from training_pipeline.networks.registry import NETWORKS
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.reports import across as across_report
@@ -83,7 +84,7 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     data = read_all(asked.data)
     if asked.leave_one_corpus_out and len(data.corpora) < 2:
         raise DataError("to leave one corpus out, two are needed: give --data for each, or fill the column `corpus`")
-    jobs = [Job.resolve(name, data, asked.seed, trials=True) for name in asked.models or NETWORKS.names()]
+    jobs = [resolve(name, data, asked.seed, trials=True, measured=True) for name in asked.models or NETWORKS.names()]
     require_speakers(data.clips, 3, "To train and calibrate on some speakers and test on others")
     splits = {UNHEARD: speaker_folds(data.clips)}
     splits |= {RANDOM: random_folds(data.clips, seed=asked.seed)} if asked.random_split else {}

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from speech_emotion.store.folder import FolderStore
-from speech_emotion.store.labels import STABLE
-from training_pipeline.errors import DataError
 from training_pipeline.reports import markdown
 from training_pipeline.robustness.measure import Figures
 from training_pipeline.robustness.recordings import measure_recordings
@@ -24,11 +21,3 @@ def measure_sounds(folders: Sequence[Path], version: Path, most: int) -> dict[st
 def sounds_table(measured: dict[str, Figures]) -> str:
     """A row for each folder, as Markdown."""
     return markdown.sounds_table("recordings", measured, MIN_CONFIDENCE)
-
-
-def stable_version(store: Path, name: str) -> Path:
-    """The SavedModel of the stable version of `name` in the folder `store`. Raises DataError if there is none."""
-    version = FolderStore(store).read_config().labels(name).get(STABLE)
-    if version is None:
-        raise DataError(f"{store} has no {STABLE} version of {name}: name a SavedModel by --version")
-    return store / name / str(version)

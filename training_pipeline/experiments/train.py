@@ -11,13 +11,14 @@ from typing import Any
 from speech_emotion.errors import FileTooLargeError
 from speech_emotion.input_files import read_at_most
 from training_pipeline.cache import bounded, caches_below
-from training_pipeline.data.facts import UNKNOWN, UNNAMED, facts_of_set
-from training_pipeline.data.folds import require_speakers
+from training_pipeline.data.facts import UNKNOWN, UNNAMED
+from training_pipeline.data.folds import require_emotions
 from training_pipeline.data.readers import read_all
 from training_pipeline.errors import DataError
+from training_pipeline.jobs import require_model, resolve
+from training_pipeline.networks.names import HEAD
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.savedmodel.card import make_card
-from training_pipeline.savedmodel.continued import continued
 from training_pipeline.savedmodel.version import write_version
 from training_pipeline.savedmodel.whole import whole
 from training_pipeline.training.checkpoints import checkpoints
@@ -25,7 +26,6 @@ from training_pipeline.training.features import examples_of
 from training_pipeline.training.job import Job
 from training_pipeline.training.train import train
 
-DEFAULT_MODEL = "mlp"
 MAX_FIGURES_BYTES = 16 * 1024 * 1024
 
 
@@ -33,8 +33,9 @@ MAX_FIGURES_BYTES = 16 * 1024 * 1024
 class Training:
     """What to train: `model` on all of the data sets `data`, into the SavedModel `folder`.
 
-    With `start_from`, a version, its encoder stays and a new head is trained; `model` is then None, or what the
-    version is of. `evaluation` is the `results.json` of an evaluation, for the card; checkpoints stay under
+    `model` None is `head`: the encoder of `start_from`, a version, by default the one that ships, and a new classifier.
+    With `start_from`, `model` is `head`, or None, or what the version is of.
+    `evaluation` is the `results.json` of an evaluation, for the card; checkpoints stay under
     `checkpoints`, or are deleted once all is done. `cache` has the features; see `cache.bounded`.
     """
 
@@ -59,7 +60,7 @@ def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
     if asked.folder.exists():
         raise FileExistsError(f"{asked.folder} already exists")
     job = _job(asked)
-    require_speakers(job.data.clips, 2, "To train a model and calibrate it on other speakers")
+    require_emotions(job.data.clips)
     metrics = _figures(asked.evaluation, job.network.name) if asked.evaluation else {}
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
         _train(asked, job, metrics, bar)
@@ -67,10 +68,11 @@ def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
 
 def _job(asked: Training) -> Job:
     data = read_all(asked.data)
-    if asked.start_from is None:
-        return Job.resolve(asked.model or DEFAULT_MODEL, data, asked.seed, asked.data_name, asked.licence)
-    network = continued(asked.start_from, asked.model)
-    return Job(network, data, asked.seed, facts_of_set(data, asked.data_name, asked.licence))
+    model = asked.model
+    if asked.start_from is not None:
+        require_model(asked.start_from, model)
+        model = HEAD
+    return resolve(model or HEAD, data, asked.seed, asked.data_name, asked.licence, start_from=asked.start_from)
 
 
 def _figures(path: Path, model: str) -> dict[str, Any]:

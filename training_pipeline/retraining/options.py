@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 from speech_emotion.errors import SpeechEmotionError
+from training_pipeline.networks.names import HEAD
 
 
 class Default(Enum):
@@ -100,7 +101,10 @@ class Options:
         "models"
     )
     name: Annotated[str, _Declared("Name of the model in the store.")] = "speech_emotion"
-    model: Annotated[str, _Declared("Train this model.")] = "mlp"
+    model: Annotated[
+        str,
+        _Declared("Train this model: `head` is a new classifier on the encoder of the version that ships."),
+    ] = HEAD
     label: Annotated[Label, _Declared("Give the new version this label.")] = Label.canary
     servers: Annotated[
         tuple[str, ...],

@@ -14,12 +14,12 @@ from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.mirror import local_copies
 from training_pipeline.data.readers import read_all
 from training_pipeline.data.validate import validate
+from training_pipeline.jobs import resolve
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.reports.candidate import read_report
 from training_pipeline.retraining.candidate import candidate
 from training_pipeline.retraining.options import Options
 from training_pipeline.retraining.release import Released, Terms, release
-from training_pipeline.training.job import Job
 
 BESIDE = ("accuracy_interval", "chance", "majority", "majority_share")
 """What stands beside the accuracy on held-out speakers."""
@@ -36,7 +36,7 @@ def run(options: Options, bar: Bar = no_bar) -> dict[str, Any]:
     store, servers = open_store(options.store), _model_servers(options)
     servers.require_reachable()
     data = _validated(options, bar)
-    job = Job.resolve(options.model, data, options.seed, options.data_name, options.licence)
+    job = resolve(options.model, data, options.seed, options.data_name, options.licence, measured=True)
     terms = Terms(options.name, options.label, options.margin, options.confidence, options.seed)
     with candidate(
         job,

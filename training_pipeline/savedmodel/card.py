@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ PACKAGES = ("speech_emotion", "training_pipeline")
 STARTED_LICENCE = "licence of its weights"
 """In what is said of a version that was started from."""
 ON_SPEAKERS = "temperature, on held-out training speakers"
+ON_CLIPS = "temperature, on held-out clips of the one speaker: it does not hold for others"
 ON_CORPORA = "temperatures and prior by unlikeness to training, on corpora left out in turn and held-out speakers"
 """How a version was calibrated."""
 INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
@@ -66,7 +66,7 @@ def make_card(
         "licences": {"data": facts.licence, "weights": _weights_licence(job), "code": "Apache-2.0"},
         "evaluation": metrics,
         "folds": folds if folds is not None else fold_speakers(examples) if metrics else [],
-        "calibration": _calibration(trained.temperature, sorted({clip.corpus for clip in examples.clips})),
+        "calibration": _calibration(trained.temperature, examples),
         "feature_statistics": {
             "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
             "std": [round(float(v), 6) for v in x.std(axis=(0, 1))],
@@ -81,11 +81,12 @@ def make_card(
     }
 
 
-def _calibration(of: float | Calibration, corpora: Sequence[str]) -> dict[str, Any]:
-    """`corpora` are the names of those trained on, in their order."""
+def _calibration(of: float | Calibration, examples: Examples) -> dict[str, Any]:
+    """A calibration across corpora has numbers for each corpus trained on, in the order of their names."""
     if not isinstance(of, Calibration):
-        return {"method": ON_SPEAKERS, "temperature": of}
-    numbers = of.numbers
+        several = len({clip.speaker for clip in examples.clips}) > 1
+        return {"method": ON_SPEAKERS if several else ON_CLIPS, "temperature": of}
+    numbers, corpora = of.numbers, sorted({clip.corpus for clip in examples.clips})
     return {
         "method": ON_CORPORA,
         "temperature": float(np.exp(np.log(numbers.temperatures).mean())),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
@@ -20,7 +19,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from speech_emotion import contract
 from speech_emotion.errors import ContractError
 from training_pipeline.errors import DataError
+from training_pipeline.networks.names import HEAD
 from training_pipeline.networks.network import Network
+from training_pipeline.networks.regression import fit_softmax
 from training_pipeline.savedmodel.card import STARTED_LICENCE
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.windows import in_batches
@@ -29,6 +30,8 @@ Array = npt.NDArray[np.float32]
 INVERSE_REGULARISATION = 0.1
 """scikit-learn's C: a few clips must not be learnt by heart."""
 SAVED_MODEL = "saved_model.pb"
+MOST_REMEMBERED = 20_000
+"""Windows whose values are kept in memory, about 12 kB each."""
 _PASSED = {"Identity", "RealDiv", "BiasAdd", "AddV2", "Mul"}
 """What stands between a version's softmax and its last product."""
 _ACTIVATIONS = {"Relu", "Tanh", "Elu", "Selu", "Erf", "Erfc", "Neg"}
@@ -69,6 +72,22 @@ class Trunk:
         """What the head is given, `[n, values]`, and the probability of speech, `[n, 1]`, if it is detected."""
         return list(self._compiled(features))
 
+    def remembered(self, windows: Array) -> list[Array]:
+        """The same for windows in memory; what was asked for before, as by another fold, is not computed again."""
+        names = [hashlib.blake2b(window.tobytes(), digest_size=16).digest() for window in windows]
+        if new := {name: i for i, name in enumerate(names) if name not in self._memory}:
+            if len(self._memory) + len(new) > MOST_REMEMBERED:
+                self._memory.clear()
+                new = dict(zip(names, range(len(names)), strict=True))
+            rows = windows[list(new.values())]
+            made = [np.asarray(part) for part in self(tf.constant(rows, tf.float32))]
+            self._memory.update(zip(new, zip(*made, strict=True), strict=True))
+        return [np.stack(part) for part in zip(*(self._memory[name] for name in names), strict=True)]
+
+    @cached_property
+    def _memory(self) -> dict[bytes, tuple[Array, ...]]:
+        return {}
+
     @cached_property
     def _compiled(self) -> Any:
         wanted = [_tensor(name) for name in (self.hidden, self.speech) if name]
@@ -86,7 +105,8 @@ class Continued:
 
     def __call__(self, features: Any, training: bool = False) -> Any:  # noqa: ARG002 - as Keras models are called
         """Logits `[n, classes]` of features `[n, frames, bins]`."""
-        hidden, *speech = self.trunk(tf.cast(features, tf.float32))
+        known = isinstance(features, np.ndarray)
+        hidden, *speech = self.trunk.remembered(features) if known else self.trunk(tf.cast(features, tf.float32))
         logits = tf.matmul(hidden, self.kernel) + self.bias
         return logits * speech[0] if speech else logits
 
@@ -97,28 +117,38 @@ class Continued:
         return sum(sizes) + self.kernel.size + self.bias.size
 
 
-def continued(version: Path, model: str | None = None) -> Network:
-    """The network that goes on from `version`, a SavedModel; `model` is what its card must call it, if anything.
+def continued(version: Path) -> Network:
+    """The network that goes on from `version`, a SavedModel's folder: its encoder with a new head.
 
-    Raises DataError for what is no version, one of another model, or one that cannot be started from.
+    Raises DataError for what is no version, or one that cannot be started from.
     """
-    folder = version_folder(version)
-    try:
-        description = ServableModel(folder).description
-    except (ContractError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{folder} cannot be started from: {error}") from error
-    own = str(description.card.get("model", "unknown"))
-    if model is not None and model != own:
-        raise DataError(f"{folder} is a version of {own}, not of {model}: leave out --model")
-    trunk = Trunk.of(folder)
-    licence = str(description.card.get("licences", {}).get("weights", "unknown"))
+    description = described(version)
+    trunk = Trunk.of(version)
+    card = description.card
+    licence = str(card.get("licences", {}).get("weights", "unknown"))
     provenance = {
-        "started from": f"version {folder.name} of {folder.parent.name}, a {own}",
+        "started from": f"version {version.name} of {version.parent.name}, a {model_of(version)}",
         STARTED_LICENCE: licence,
-        "sha256": hashlib.sha256((folder / SAVED_MODEL).read_bytes()).hexdigest(),
-        **{f"its {what}": str(value) for what, value in description.card.get("pretrained", {}).items()},
+        "sha256": hashlib.sha256((version / SAVED_MODEL).read_bytes()).hexdigest(),
+        **{f"its {what}": str(value) for what, value in card.get("pretrained", {}).items()},
     }
-    return Network(own, description.spec, partial(_fit, trunk), lambda: provenance)
+    if source := card.get("data", {}).get("source"):
+        provenance["its data"] = str(source)
+    return Network(HEAD, description.spec, partial(_fit, trunk), lambda: provenance, takes_shares=True)
+
+
+@cache
+def described(version: Path) -> contract.Description:
+    """What a version says of itself; it never changes. Raises DataError for what is no version."""
+    try:
+        return ServableModel(version).description
+    except (ContractError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{version} cannot be started from: {error}") from error
+
+
+def model_of(version: Path) -> str:
+    """The network that a version is of, as its card says. Raises DataError."""
+    return str(described(version).card.get("model", "unknown"))
 
 
 def version_folder(location: Path) -> Path:
@@ -138,23 +168,26 @@ def version_folder(location: Path) -> Path:
 def _fit(
     trunk: Trunk,
     x: Array,
-    y: npt.NDArray[np.intp],
+    y: npt.NDArray[Any],
     classes: int,
     seed: int,  # noqa: ARG001 - there is nothing random
     checkpoints: Path | None = None,  # noqa: ARG001 - trains within moments
 ) -> Any:
-    """A last layer by logistic regression on what the trunk makes of `x`; every class counts alike."""
-    if len(np.unique(y)) != classes:
-        raise DataError(f"{len(np.unique(y))} of {classes} classes occur among the clips to train on, all are needed")
-    hidden = in_batches(lambda windows: trunk(tf.constant(windows))[0], x)
+    """A last layer by logistic regression on what the trunk makes of `x`; every class of indices `y` counts alike."""
+    rows = y if y.ndim == 2 else _balanced(y, classes)
+    if missing := int((np.maximum(rows, 0).sum(axis=0) == 0).sum()):
+        raise DataError(f"{classes - missing} of {classes} classes occur among the clips to train on, all are needed")
+    hidden = in_batches(lambda windows: trunk.remembered(windows)[0], x).astype(np.float64)
     scale = StandardScaler().fit(hidden)
-    regression = LogisticRegression(C=INVERSE_REGULARISATION, class_weight="balanced", max_iter=2_000)
-    regression.fit(scale.transform(hidden), y)
-    weights, bias = regression.coef_, regression.intercept_
-    if classes == 2:  # scikit-learn has one output; softmax of (0, z) is the logistic function of z
-        weights, bias = (np.concatenate([np.zeros_like(part), part]) for part in (weights, bias))
-    kernel = weights / scale.scale_
-    return Continued(trunk, np.asarray(kernel.T, np.float32), np.asarray(bias - kernel @ scale.mean_, np.float32))
+    kernel, bias = fit_softmax(scale.transform(hidden), rows, INVERSE_REGULARISATION)
+    kernel /= scale.scale_[:, np.newaxis]
+    return Continued(trunk, np.asarray(kernel, np.float32), np.asarray(bias - scale.mean_ @ kernel, np.float32))
+
+
+def _balanced(y: npt.NDArray[np.intp], classes: int) -> npt.NDArray[np.float64]:
+    """Class indices `[n]` as rows `[n, classes]`, whose weights have a mean of 1 and are alike for every class."""
+    counts = np.maximum(np.bincount(y, minlength=classes), 1)
+    return np.asarray(np.eye(classes)[y] * (len(y) / (np.count_nonzero(np.bincount(y)) * counts[y]))[:, np.newaxis])
 
 
 def _behind(nodes: dict[str, NodeDef], node: NodeDef, wanted: set[str], passed: set[str]) -> NodeDef | None:

@@ -15,6 +15,7 @@ TRAINED_BY = (
     *HEARD_BY,
     "training_pipeline.data",
     "training_pipeline.networks",
+    "training_pipeline.savedmodel.continued",
     "training_pipeline.training",
 )
 """The code that a trained network follows from, but for what other distributions bring: training imports no more."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.data.folds import speaker_folds
+from training_pipeline.data.folds import clip_folds, speaker_folds
 from training_pipeline.networks.registry import Network
 from training_pipeline.training.across_corpora import Fit, across_corpora
 from training_pipeline.training.calibrate import fit_temperature
@@ -55,14 +55,19 @@ def train(network: Network, examples: Examples, seed: int, checkpoints: Path | N
 
     Of one corpus a fifth of the speakers is held out, for a temperature. Of several corpora each is held out in turn,
     and with each some speakers of the others, for a `Calibration`: a probability is to mean on a stranger's recordings
-    what it means on these. A network that is not to be calibrated has a temperature of 1. With the folder
-    `checkpoints`, an interrupted call with the same examples and seed resumes.
+    what it means on these. Of one speaker a part of the clips is held out in turn: a probability then holds for that
+    speaker alone. A network that is not to be calibrated has a temperature of 1. With the folder `checkpoints`, an
+    interrupted call with the same examples and seed resumes.
     """
     temperature: float | Calibration = 1.0
     if network.calibrated:
-        several = len({clip.corpus for clip in examples.clips}) > 1
         fit = partial(_fit, network, PROBE_SEED)
-        temperature = (across_corpora if several else _across_speakers)(fit, examples, checkpoints)
+        if len({clip.corpus for clip in examples.clips}) > 1:
+            temperature = across_corpora(fit, examples, checkpoints)
+        elif len({clip.speaker for clip in examples.clips}) > 1:
+            temperature = _across_speakers(fit, examples, checkpoints)
+        else:
+            temperature = _across_clips(fit, examples, checkpoints)
     return Trained(_fit(network, seed, examples, checkpoints and checkpoints / "final"), temperature)
 
 
@@ -86,3 +91,16 @@ def _across_speakers(fit: Fit, examples: Examples, checkpoints: Path | None) -> 
     probe = fit(examples.subset(inner.train), checkpoints and checkpoints / "probe")
     x, y = held_out.windows()
     return fit_temperature(in_batches(partial(probe, training=False), x), y)
+
+
+def _across_clips(fit: Fit, examples: Examples, checkpoints: Path | None) -> float:
+    logits, targets = [], []
+    for number, fold in enumerate(clip_folds(examples.clips)):
+        probe = fit(examples.subset(fold.train), checkpoints and checkpoints / f"probe-{number}")
+        x, y = examples.subset(fold.test).windows()
+        logits.append(in_batches(partial(probe, training=False), x))
+        targets.append(y)
+    if not logits:
+        _log.warning("no emotion has two clips: the probabilities are not calibrated")
+        return 1.0
+    return fit_temperature(np.concatenate(logits), np.concatenate(targets))

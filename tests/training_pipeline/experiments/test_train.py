@@ -65,7 +65,20 @@ def test_a_version_is_started_from_with_labels_of_ones_own(asked: Training, tmp_
     served = ServableModel(started.folder)
     assert served.description.emotions == ("bored", "happy", "angry")
     card = served.description.card
-    assert (card["model"], card["data"]["clips"]) == ("mlp", 12)
+    assert (card["model"], card["data"]["clips"]) == ("head", 12)
     assert card["pretrained"]["started from"].startswith(f"version {asked.folder.name} of ")
     with pytest.raises(DataError, match="is a version of mlp, not of ann"):
         train_on_all(replace(started, model="ann", folder=tmp_path / "other"))
+
+
+def test_clips_of_one_speaker_are_enough_and_the_card_says_whom_it_is_calibrated_on(
+    asked: Training, tmp_path: Path
+) -> None:
+    own = write_synthetic(tmp_path / "own", speakers=2, takes=3)
+    alone = [line for line in own.read_text().splitlines() if ",01," not in line]
+    own.write_text("\n".join(alone) + "\n")
+    train_on_all(replace(asked, data=[own], evaluation=None))
+    card = ServableModel(asked.folder).description.card
+    assert (card["data"]["speakers"], card["data"]["clips"]) == (["00"], 9)
+    assert card["calibration"]["method"].endswith("of the one speaker: it does not hold for others")
+    assert card["calibration"]["temperature"] != 1

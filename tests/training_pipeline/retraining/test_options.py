@@ -175,11 +175,11 @@ def test_a_pipeline_of_another_shape_declares_its_own_parameters() -> None:
 @pytest.mark.parametrize(
     ("given", "name"),
     [
-        ({}, "mlp data"),
+        ({}, "head data"),
         ({"model": "ann", "data": "/data/ravdess"}, "ann ravdess"),
-        ({"data": "/data/calls/manifest.csv, s3://bucket/nemo/"}, "mlp calls+nemo"),
+        ({"data": "/data/calls/manifest.csv, s3://bucket/nemo/"}, "head calls+nemo"),
         ({"data": "/data/2026.csv", "model": "edge"}, "edge 2026"),
-        ({"data": "/data/ravdess", "data_name": "RAVDESS speech"}, "mlp RAVDESS speech"),
+        ({"data": "/data/ravdess", "data_name": "RAVDESS speech"}, "head RAVDESS speech"),
     ],
 )
 def test_a_run_is_called_by_its_model_its_data_and_the_time(given: dict[str, str], name: str) -> None:

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training_pipeline.jobs import resolve
 from training_pipeline.kubeflow.work.data import validated, workers
 from training_pipeline.kubeflow.work.given import write
 from training_pipeline.reports.candidate import read_report
 from training_pipeline.retraining.candidate import candidate
 from training_pipeline.savedmodel.version import CARD_PAGE
 from training_pipeline.training.examples import Examples
-from training_pipeline.training.job import Job
 
 if TYPE_CHECKING:
     from kfp.dsl import ClassificationMetrics, Metrics
@@ -35,7 +35,7 @@ def train(
     with tempfile.TemporaryDirectory() as copy, _writable(options["work"]) as work:
         # Features that are there already are those of the validated set.
         read = Examples.load(Path(heard)).data if heard else validated(data, Path(copy), digest, findings)
-        job = Job.resolve(options["model"], read, options["seed"], options["data_name"], options["licence"])
+        job = resolve(options["model"], read, options["seed"], options["data_name"], options["licence"], measured=True)
         with candidate(
             job,
             work,

@@ -10,10 +10,10 @@ from pathlib import Path
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.validate import validate as check_data
 from training_pipeline.errors import DataError
+from training_pipeline.jobs import check_name, resolve
 from training_pipeline.kubeflow.work.given import data_set, model_servers, write
 from training_pipeline.retraining.features import gather_features, make_features
 from training_pipeline.retraining.options import OptionError
-from training_pipeline.training.job import Job
 
 
 def validate(data: str, model: str, servers: str, label: str, timeout_s: float, report: str) -> tuple[str, str]:
@@ -22,7 +22,7 @@ def validate(data: str, model: str, servers: str, label: str, timeout_s: float, 
     A task that fails leaves no report behind, so this one succeeds. Model, servers and certificates are looked at
     first: what is wrong with them would come up after hours of training. Raises SpeechEmotionError for these.
     """
-    Job.resolve(model, DataSet([], ()))
+    check_name(model)
     model_servers(servers, label, timeout_s).require_reachable()
     try:
         with tempfile.TemporaryDirectory() as copy:
@@ -41,7 +41,7 @@ def features(
 ) -> None:
     """See `make_features`. Raises DataError for a set that is not fit, or not the one that was validated."""
     with tempfile.TemporaryDirectory() as copy:
-        job = Job.resolve(model, validated(data, Path(copy), digest, findings))
+        job = resolve(model, validated(data, Path(copy), digest, findings), measured=True)
         make_features(job, Path(examples), workers=workers(cpu), shard=shard, shards=shards)
 
 

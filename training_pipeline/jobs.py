@@ -1,0 +1,109 @@
+"""What is to be trained, by name: a registered network, or a new head on a version, by default the one that ships.
+
+TensorFlow is imported where a version is opened: to know that a name exists needs none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from speech_emotion.store.folder import FolderStore
+from speech_emotion.store.labels import STABLE
+from training_pipeline.data.dataset import DataSet
+from training_pipeline.data.facts import UNKNOWN, UNNAMED, facts_of, facts_of_set
+from training_pipeline.errors import DataError, UnknownModelError
+from training_pipeline.identity import PACKAGE
+from training_pipeline.networks.names import HEAD
+from training_pipeline.networks.registry import Network, find
+from training_pipeline.training.job import Job
+
+SHIPPED_STORES = (Path("/opt/models"), PACKAGE.parent / "models")
+"""The store that ships: in the image of the pipeline, and in the repository."""
+SHIPPED = "speech_emotion"
+
+
+def resolve(
+    model: str,
+    data: DataSet,
+    seed: int = 0,
+    name: str = UNNAMED,
+    licence: str = UNKNOWN,
+    *,
+    start_from: Path | None = None,
+    trials: bool = False,
+    measured: bool = False,
+) -> Job:
+    """The job of the network `model`, with `trials` also of a trial; of `head`, a new head on `start_from`.
+
+    `start_from` is a version, by default the one that ships; only `head` has use for it. `name` and `licence` are the
+    data's. With `measured`, figures are wanted, which a version that was trained on this data cannot honestly have.
+    Raises UnknownModelError, naming those there are, and DataError.
+    """
+    facts = facts_of_set(data, name, licence)
+    if model != HEAD:
+        return Job(_found(model, trials=trials), data, seed, facts)
+    from training_pipeline.savedmodel.continued import continued
+
+    version = start_version(start_from)
+    if measured:
+        _require_unheard(version, data)
+    return Job(continued(version), data, seed, facts)
+
+
+def check_name(model: str) -> None:
+    """Raise UnknownModelError for a model that is not there, DataError for a head on nothing; without TensorFlow."""
+    if model == HEAD:
+        start_version()
+    else:
+        _found(model)
+
+
+def start_version(given: Path | None = None) -> Path:
+    """The version that a head starts from: the folder of `given`, or of what ships. Raises DataError."""
+    if given is not None:
+        from training_pipeline.savedmodel.continued import version_folder
+
+        return version_folder(given)
+    for store in SHIPPED_STORES:
+        if (store / "models.config").is_file():
+            return stable_version(store, SHIPPED)
+    raise DataError("the model store that ships is not on this machine: name a version to start from, or another model")
+
+
+def require_model(version: Path, model: str | None) -> None:
+    """Raise DataError for a version of another model than `model`, if that is named."""
+    from training_pipeline.savedmodel.continued import model_of, version_folder
+
+    folder = version_folder(version)
+    if model not in (None, HEAD, own := model_of(folder)):
+        raise DataError(f"{folder} is a version of {own}, not of {model}: leave out --model")
+
+
+def stable_version(store: Path, name: str) -> Path:
+    """The SavedModel of the stable version of `name` in the folder `store`. Raises DataError if there is none."""
+    version = FolderStore(store).read_config().labels(name).get(STABLE)
+    if version is None:
+        raise DataError(f"{store} has no {STABLE} version of {name}: name a SavedModel by --version")
+    return store / name / str(version)
+
+
+def _found(model: str, *, trials: bool = False) -> Network:
+    try:
+        return find(model, trials)
+    except UnknownModelError as error:
+        raise UnknownModelError(f"{error}, {HEAD}") from None
+
+
+def _require_unheard(version: Path, data: DataSet) -> None:
+    """Raise DataError for a corpus that the version, or what it was started from, was trained on, as its card cites."""
+    from training_pipeline.savedmodel.continued import described
+
+    card = described(version).card
+    cited = " ".join(map(str, [card.get("data", {}).get("source", ""), *card.get("pretrained", {}).values()]))
+    sources = [corpus.source for corpus in data.corpora] or [facts_of(data.clips).source]
+    heard = [source for source in sources if source and source in cited]
+    if heard:
+        raise DataError(
+            f"version {version.name} of {version.parent.name} was trained on this data ({'; '.join(heard)}), so a "
+            f"{HEAD} on it cannot be measured there: choose another model, such as whisper"
+        )
