@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from training_pipeline.data.folds import Fold, random_folds, require_speakers, s
 from training_pipeline.data.readers import read_all
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import add_across, measure_across
+from training_pipeline.evaluation.chance import beside_chance
 from training_pipeline.evaluation.cross_validate import cross_validate, heard_in_folds, leave_corpora_out
 from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.evaluation.predictions import Run, add_run
@@ -102,7 +104,7 @@ def _evaluate_one(job: Job, splits: Mapping[str, Sequence[Fold]], asked: Evaluat
         examples = examples_of(job.data, job.network.spec, asked.cache / "features", step)
     robustness = Robustness(job.network.spec, job.seed, asked.robustness_clips) if asked.robustness else None
     predicted = _cross_validate_all(job, examples, splits, asked, robustness, bar)
-    done.results[name] = {protocol: measure(p, examples) for protocol, p in predicted.items()}
+    done.results[name] = {protocol: _figures(p, examples) for protocol, p in predicted.items()}
     add_run(folder / PREDICTIONS, Run(job.seed, examples, predicted[UNHEARD]))
     if len(job.data.corpora) > 1:
         _write_across(job, examples, predicted[UNHEARD], asked, done, bar)
@@ -111,6 +113,12 @@ def _evaluate_one(job: Job, splits: Mapping[str, Sequence[Fold]], asked: Evaluat
         (folder / ROBUSTNESS).write_text(json.dumps(done.robustness[name], indent=1) + "\n")
     figure = asked.output / file_name("confusion", name)
     pictures.confusion(done.results[name][UNHEARD], job.data.emotions, f"{name}, unheard speakers", figure)
+
+
+def _figures(predictions: Predictions, examples: Examples) -> dict[str, Any]:
+    majority = Counter(clip.emotion for clip in examples.clips).most_common(1)[0][0]
+    right = predictions.probabilities.argmax(axis=1) == examples.targets
+    return {**beside_chance(right, examples, majority), **measure(predictions, examples)}
 
 
 def _cross_validate_all(

@@ -10,8 +10,9 @@ from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
 MAX_ITER = 1_000
-GRADIENT = 1e-6
-"""The largest part of the gradient, for each unit of weight, at which the fit ends."""
+GRADIENT, LOSS = 1e-5, 1e-9
+"""The largest part of the gradient, for each unit of weight, and the relative change of the loss, at which a fit ends.
+"""
 
 
 def fit_softmax(x: Floats, shares: Floats, inverse_regularisation: float) -> tuple[Floats, Floats]:
@@ -35,7 +36,7 @@ def fit_softmax(x: Floats, shares: Floats, inverse_regularisation: float) -> tup
         gradient = np.concatenate([(kernel + x.T @ error).ravel(), error.sum(axis=0)])
         return float(inverse_regularisation * entropy + (kernel**2).sum() / 2), gradient
 
-    options = {"maxiter": MAX_ITER, "ftol": 0.0, "gtol": GRADIENT * inverse_regularisation * float(weight.sum())}
+    options = {"maxiter": MAX_ITER, "ftol": LOSS, "gtol": GRADIENT * inverse_regularisation * float(weight.sum())}
     # One thread: how many there are changes sums, and with them the figures.
     with threadpool_limits(1, user_api="blas"):
         found = minimize(loss, np.zeros((values + 1) * classes), jac=True, method="L-BFGS-B", options=options).x

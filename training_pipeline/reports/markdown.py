@@ -29,17 +29,21 @@ MARKED = re.compile(
 
 
 def summary_table(results: dict[str, dict[str, Any]]) -> str:
-    """One row for each model and protocol."""
+    """One row for each model and protocol, and below what answers are worth that know nothing of a clip."""
     lines = [
-        "| model | protocol | accuracy | spread over folds | UAR | ECE |",
-        "|---|---|---|---|---|---|",
+        "| model | protocol | accuracy | 95% over speakers | spread over folds | UAR | ECE |",
+        "|---|---|---|---|---|---|---|",
     ]
     for model, protocols in results.items():
         lines += [
-            f"| `{model}` | {protocol.replace('_', ' ')} | {m['accuracy']:.1%} | {m['accuracy_std']:.1%} "
+            f"| `{model}` | {protocol.replace('_', ' ')} | {m['accuracy']:.1%} "
+            f"| {' to '.join(f'{end:.1%}' for end in m['accuracy_interval'])} | {m['accuracy_std']:.1%} "
             f"| {m['uar']:.1%} | {m['ece']:.1%} |"
             for protocol, m in protocols.items()
         ]
+    if m := next((figures for protocols in results.values() for figures in protocols.values()), None):
+        always = f"Always saying {m['majority']} would be right in {m['majority_share']:.1%} of clips"
+        lines += ["", f"{always}; chance is {m['chance']:.1%}."]
     return "\n".join(lines) + "\n"
 
 

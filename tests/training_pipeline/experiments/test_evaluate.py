@@ -35,6 +35,9 @@ def test_figures_of_both_splits_are_returned_and_written(asked: Evaluation) -> N
     assert written["models"] == json.loads(done.to_json())
     assert set(done.results["mlp"]) == {UNHEARD, RANDOM}
     assert done.table().count("| `mlp` |") == 2
+    assert "would be right in 33.3% of clips; chance is 33.3%." in done.table()
+    low, high = done.results["mlp"][UNHEARD]["accuracy_interval"]
+    assert f"| {low:.1%} to {high:.1%} |" in (asked.output / "README.md").read_text()
     assert {path.name for path in asked.output.iterdir()} == {"README.md", "confusion-mlp.png", "mlp", "results.json"}
     assert not (asked.cache / "training").exists() or not any((asked.cache / "training").iterdir())
 
