@@ -90,7 +90,7 @@ def fetch_nemo(
     tree: str = NEMO_TREE,
     progress: Progress = nothing,
 ) -> Path:
-    """Download nEMO (540 MB, 4,481 recordings) into `folder/nemo`; returns that folder. Raises DataError."""
+    """Download nEMO (532 MB, 4,481 recordings) into `folder/nemo`; returns that folder. Raises DataError."""
     target, listing = folder / "nemo", folder / f"nEMO-{commit[:12]}.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not listing.is_file():

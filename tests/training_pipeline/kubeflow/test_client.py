@@ -43,7 +43,7 @@ def test_submit_sends_both_documents_and_its_parameters(backend: Backend) -> Non
         "folds": 0,
         "data_pvc": "mine",
     }
-    assert re.fullmatch(r"mlp data 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", run["display_name"])
+    assert re.fullmatch(r"head data 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", run["display_name"])
     assert done.stderr == ""
     assert set(run["pipeline_spec"]) == {"pipeline_spec", "platform_spec"}
     assert "kubernetes" in run["pipeline_spec"]["platform_spec"]["platforms"]
