@@ -41,7 +41,7 @@ def sizes(
     cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a small data set of your own would bring, in accuracy and in minutes of CPU.
+    """Show what a small data set of your own would bring, in accuracy and in seconds of CPU.
 
     Models are trained on sets of N clips and tested on speakers that they never heard: every speaker of the data set
     is tested once, in three folds. The first row is the version that ships, without any clip of yours.

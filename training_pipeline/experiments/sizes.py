@@ -188,11 +188,11 @@ def _balanced(clips: Sequence[Clip], among: Indices, random: np.random.Generator
 
 def sizes_table(rows: Sequence[dict[str, Any]]) -> str:
     """As Markdown. `sure right` is the share of right answers among those of 50% and above."""
-    columns = ("model", "clips", "UAR (95% over speakers)", "accuracy", "ECE", "sure", "sure right", "CPU, min")
+    columns = ("model", "clips", "UAR (95% over speakers)", "accuracy", "ECE", "sure", "sure right", "CPU, s")
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in rows:
         shares = [_share(row.get(name)) for name in ("accuracy", "ece_debiased", "sure", "sure_right")]
-        cost = "none" if row["cpu_s"] is None else f"{row['cpu_s'] / 60:.1f}"
+        cost = "none" if row["cpu_s"] is None else f"{row['cpu_s']:.0f}"
         cells = [f"`{row['model']}`", str(row["size"]), _interval(row), *shares, cost]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
