@@ -12,6 +12,7 @@ from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import ModelServers
 from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError, FailedCheckError
+from training_pipeline.evaluation.compare import Decision
 from training_pipeline.kubeflow.work import data as kubeflow_data
 from training_pipeline.retraining import steps
 from training_pipeline.retraining.check import check
@@ -116,3 +117,14 @@ def test_the_check_passes_over_grpc_and_quarantines_what_answers_otherwise(work:
         check(store, NAME, good, ModelServers(timeout_s=250))
     assert store.versions(NAME) == []
     assert "off what training saw" in (store.root / NAME / ".quarantine" / f"{good}.json").read_text()
+
+
+def test_a_first_version_that_may_be_chance_is_published_without_a_label(work: Path, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    number = publish(store, NAME, work / "candidate")
+    decision = Decision("unlabelled", "too few clips to tell it from chance")
+    for asked in ("stable", "canary", "none"):
+        given = steps.label_version(store, NAME, number, asked, decision, ModelServers())
+        assert given == ("none", decision.reason)
+    assert store.versions(NAME) == [number]
+    assert store.read_config().labels(NAME) == {}
