@@ -35,16 +35,15 @@ def test_an_example_of_twice_the_weight_counts_as_two(clips: tuple[np.ndarray, n
 
 
 def test_an_open_class_is_neither_learnt_nor_unlearnt(clips: tuple[np.ndarray, np.ndarray]) -> None:
-    """Half of the examples cannot tell the third class; those of it are among them by its old name, the first."""
+    """Half of the examples are of a corpus that has two classes alone, and calls those of the third by the first."""
     x, y = clips
-    blind = np.arange(120) % 2 == 0
-    known = x[~(blind & (y == 2))], y[~(blind & (y == 2))], blind[~(blind & (y == 2))]
-    rows = np.eye(3)[known[1]]
-    absent = fit_softmax(known[0], rows, 0.5)
-    rows[known[2], 2] = -1
-    opened = fit_softmax(known[0], rows, 0.5)
+    blind, third = np.arange(120) % 2 == 0, y == 2
+    rows = np.eye(3)[np.where(blind & third, 0, y)]
+    absent = fit_softmax(x, rows, 0.5)
+    rows[blind, 2] = -1
+    opened = fit_softmax(x, rows, 0.5)
 
     def of_third(fitted: tuple[np.ndarray, np.ndarray]) -> float:
-        return float(softmax(x @ fitted[0] + fitted[1], axis=1)[blind & (y == 2), 2].mean())
+        return float(softmax(x @ fitted[0] + fitted[1], axis=1)[third, 2].mean())
 
-    assert of_third(opened) > of_third(absent) + 0.03
+    assert of_third(opened) > of_third(absent) + 0.2
