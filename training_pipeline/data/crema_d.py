@@ -23,6 +23,10 @@ EMOTIONS = tuple(LABELS.values())
 ACTORS, VOTES = "VideoDemographics.csv", "tabulatedVotes.csv"
 SILENT = {"1076_MTI_SAD_XX"}
 """Holds no sound in any copy of the set."""
+TWICE = {
+    "1006_TIE_HAP_XX", "1006_TIE_NEU_XX", "1013_WSI_DIS_XX", "1013_WSI_SAD_XX", "1017_IWW_ANG_XX", "1017_IWW_FEA_XX",
+}  # fmt: skip
+"""Three recordings that the set holds under two emotions each: nobody knows which was acted."""
 BY_VOICE = "1"
 """First digit of the number of a row of votes: the listeners heard the clip and did not see it."""
 _NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?:LO|MD|HI|XX?)")
@@ -51,7 +55,7 @@ def read_crema_d(folder: Path) -> tuple[list[Clip], int]:
         match = _NAME.fullmatch(path.stem)
         if match is None:
             raise DataError(f"{path}: not a name of CREMA-D (ACTOR_SENTENCE_EMOTION_INTENSITY)")
-        if path.stem in SILENT:
+        if path.stem in SILENT | TWICE:
             skipped += 1
             continue
         age, sex = actors.get(match["actor"], (None, ""))
