@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import http.client
 import io
+import multiprocessing
 import re
+import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -54,16 +56,18 @@ def measure(options: Options) -> list[Section]:
         for body in ("form", "raw"):
             timed = list(_requests(started, body, clips, calls))
             own = [each.own for each in timed]
+            alone = _socket_ms(started, body, clips, calls)
             median, p99 = (float(np.percentile(own, percent)) for percent in (50, 99))
             row: Row = {"body": body, "total, ms": _quartiles([each.total for each in timed])}
             row |= {f"{stage}, ms": _quartiles([each.stages[stage] for each in timed]) for stage in STAGES}
-            rows.append(row | {"own, ms": _quartiles(own), "own p99, ms": p99})
+            rows.append(row | {"own, ms": _quartiles(own), "own p99, ms": p99, "socket alone, ms": alone})
             goals.append(Goal(name=f"{body}: own cost at the median, ms", value=median, bound="below", limit=1.5))
             goals.append(Goal(name=f"{body}: own cost at p99, ms", value=p99, bound="below", limit=3))
     about = (
         f"{service.name} with `ann`; one client posts {calls} clips of {CLIP_S} s (WAV, 48 kHz). The total is the "
         "client's, decoding, features and the call to the model server are the gateway's own metrics. The rest is the "
-        "gateway's, with gunicorn, Flask and the socket between both. Brackets hold the quartiles."
+        "gateway's own, with gunicorn, Flask and the socket between both. The last column is what the same request "
+        "takes to a process that only receives it. Brackets hold the quartiles."
     )
     return [Section(title="A request without its parts", about=about, rows=rows, goals=goals)]
 
@@ -95,6 +99,35 @@ def _requests(started: Running, body: str, clips: list[bytes], calls: int) -> It
             yield Timed(1000 * total, {stage: 1000 * (after[stage] - before[stage]) for stage in STAGES})
         before = after
     connection.close()
+
+
+def _socket_ms(started: Running, body: str, clips: list[bytes], calls: int) -> Cell:
+    """What it takes to send the same requests to a process that receives them and answers with a byte."""
+    upload = started.service.form if body == "form" else started.service.raw
+    requests = [uploads.request_of(upload.path, upload.body, clip) for clip in clips]
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sizes = [len(requests[number % len(requests)]) for number in range(WARM + calls)]
+        process = multiprocessing.get_context("spawn").Process(target=_receive, args=(listener, sizes))
+        process.start()
+        with socket.create_connection(listener.getsockname()) as client:
+            for number in range(WARM + calls):
+                begun = time.perf_counter()
+                client.sendall(requests[number % len(requests)])
+                client.recv(1)
+                taken.append(1000 * (time.perf_counter() - begun))
+        process.join()
+    return _quartiles(taken[WARM:])
+
+
+def _receive(listener: socket.socket, sizes: list[int]) -> None:
+    buffer = memoryview(bytearray(max(sizes)))
+    with listener.accept()[0] as client:
+        for size in sizes:
+            received = 0
+            while received < size:
+                received += client.recv_into(buffer[received:size])
+            client.sendall(b"x")
 
 
 def _stages(port: int) -> dict[str, float]:
