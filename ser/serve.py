@@ -26,6 +26,7 @@ LOOPBACK: Final = "127.0.0.1"
 HOST_VARIABLE: Final = "MODEL_SERVER_HOST"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
+READY_TIMES: Final = 20  # each connection asks one of the workers
 
 
 class ServeError(Exception):
@@ -54,7 +55,6 @@ def serve(
         try:
             processes["model server"] = start_model_server(model_server_port, mirror.target)
             model_server = host_port(reachable_host(hosts.model_server), model_server_port)
-            wait_listening(model_server, processes)
             processes["gateway"] = _start_gateway(port, probe_port, model_server, mirror.models)
             probes = host_port(reachable_host(hosts.gateway), probe_port)
             _wait_ready(probes, processes)
@@ -180,7 +180,6 @@ def _start(command: list[str], settings: dict[str, str], log: IO[bytes] | None =
 
 def wait_listening(address: str, processes: dict[str, subprocess.Popen[bytes]]) -> None:
     """Wait for the model server at host:port. Raises ServeError if it ends, or takes longer than START_TIMEOUT_S."""
-    # The gateway would wait by itself, but warn of it: nobody's first sight should be a warning.
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -197,12 +196,18 @@ def _wait_ready(probes: str, processes: dict[str, subprocess.Popen[bytes]]) -> N
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         _check_alive(processes)
-        try:
-            with urllib.request.urlopen(f"http://{probes}/readyz", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+        if all(_ready(probes) for _ in range(READY_TIMES)):
+            return
+        time.sleep(0.1)
     raise ServeError(f"the gateway was not ready within {START_TIMEOUT_S:.0f} s")
+
+
+def _ready(probes: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{probes}/readyz", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def _watch(processes: dict[str, subprocess.Popen[bytes]], mirror: ConfigMirror) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ from preprocess_gateway.errors import ModelUnavailableError
 from speech_emotion.contract import Description
 
 log = logging.getLogger(__name__)
+START_S = 10.0
+"""Seconds in which a model server that starts together with the gateway may be away without a warning."""
+START_INTERVAL_S = 0.2
+"""Seconds between two questions until the first is answered."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class VersionResolver:
         self._lock = threading.Lock()
         self._known: Mapping[str, ServedVersion] = {}  # replaced, never changed: who reads it holds no lock
         self._reasons: dict[str, str] = {}
+        self._begun = time.monotonic()
         self._asked = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"version-resolver-{client.model_name}", daemon=True)
@@ -101,7 +107,7 @@ class VersionResolver:
                 self._try(label)
             self._asked.set()
             self._look()
-            self._closed.wait(self._interval_s)
+            self._closed.wait(self._interval_s if self.ready else min(START_INTERVAL_S, self._interval_s))
 
     def _try(self, label: str) -> None:
         try:
@@ -112,6 +118,10 @@ class VersionResolver:
             if label != self._labels[0]:
                 self._forget(label)
                 return
+        except ModelUnavailableError as error:
+            if not self.ready and time.monotonic() - self._begun < START_S:
+                return
+            reason = _reason(error)
         except Exception as error:  # noqa: BLE001 - a version that cannot even be warmed must not end the thread
             reason = _reason(error)
         if reason and reason != self._reasons.get(label):
