@@ -46,12 +46,13 @@ class Training:
 
     def run(self, batches: Batches, seed: int, checkpoint: Path | None = None) -> None:
         """Train all epochs, from the checkpoint's on if there is one; the model is left with averaged weights."""
-        with products_in_bfloat16(self._bfloat16):
-            for epoch in range(self._restore(checkpoint), self.epochs):
-                for x, y in batches(np.random.default_rng([seed, epoch])):
+        for epoch in range(self._restore(checkpoint), self.epochs):
+            for x, y in batches(np.random.default_rng([seed, epoch])):
+                # Not around the loop: what batches are made of is computed as it is anywhere else.
+                with products_in_bfloat16(self._bfloat16):
                     self._compiled(tf.constant(x), tf.constant(y))
-                if checkpoint is not None:
-                    save(checkpoint, self._state, epoch + 1)
+            if checkpoint is not None:
+                save(checkpoint, self._state, epoch + 1)
         for optimizer, variables in zip(self.optimizers, self._groups(self.variables), strict=True):
             optimizer.finalize_variable_values(variables)
 

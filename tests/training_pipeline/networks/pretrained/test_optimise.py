@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+import keras
 import numpy as np
 import tensorflow as tf
 
 from training_pipeline.networks.pretrained.optimise import (
     BFLOAT16,
+    Training,
     batches_of,
     draw,
     loss_of,
@@ -14,7 +19,7 @@ from training_pipeline.networks.pretrained.optimise import (
     rates_of,
     soft_targets,
 )
-from training_pipeline.networks.pretrained.recipe import Stage
+from training_pipeline.networks.pretrained.recipe import Recipe, Stage
 
 ROWS = np.array([[1, 0, -1], [0.5, 1.5, 0], [0, -1, 2]], np.float32)
 LOGITS = np.array([[0, 0, 50], [1, 2, 3], [1, 50, 1]], np.float32)
@@ -99,3 +104,19 @@ def test_products_in_bfloat16_end_with_their_block() -> None:
         with products_in_bfloat16(False):
             assert tf.config.optimizer.get_experimental_options()[BFLOAT16]
     assert not tf.config.optimizer.get_experimental_options()[BFLOAT16]
+
+
+def test_steps_alone_multiply_in_bfloat16_and_not_what_their_batches_are_made_of() -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    stage = replace(drawing(0), epochs=1, bfloat16=True)
+    seen = []
+
+    def batches(random: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for _ in range(3):
+            seen.append(tf.config.optimizer.get_experimental_options().get(BFLOAT16, False))
+            yield random.normal(size=(4, 4)).astype(np.float32), np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
+
+    before = np.asarray(model.layers[0].kernel)
+    Training(model, [(1e-2, model.trainable_variables)], stage, 3, Recipe()).run(batches, 0)
+    assert seen == [False] * 3
+    assert np.abs(np.asarray(model.layers[0].kernel) - before).max() > 1e-4
