@@ -36,7 +36,7 @@ DRAWS = 3
 AS_IT_IS = "as it is"
 """What the row of the version without any clip of one's own is called."""
 TIMED = 50
-"""Clips whose features are computed anew, to know what they cost."""
+"""Clips whose features are computed again, to know what they cost."""
 
 
 @dataclass(frozen=True)
