@@ -38,7 +38,8 @@ def ser(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def retrain(data: Path, store: Path, work: Path, *more: object) -> subprocess.CompletedProcess[str]:
-    return ser("pipeline", "run", "--data", data, "--store", store, "--work", work, "--folds", 0, "--json", *more)
+    given = ("--data", data, "--store", store, "--work", work, "--folds", 0, "--json")
+    return ser("pipeline", "run", "--model", "mlp", *given, *more)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_leaves_the_store_whole(
 ) -> None:
     limited = "ulimit -f 200; trap '' XFSZ; exec \"$@\""  # kilobytes: features pass, a SavedModel does not
     command = [sys.executable, "-m", "ser.main", "pipeline", "run", "--data", data, "--store", store]
-    more = ["--work", tmp_path / "work", "--folds", 0, "--offline"]
+    more = ["--model", "mlp", "--work", tmp_path / "work", "--folds", 0, "--offline"]
     done = subprocess.run(
         ["bash", "-c", limited, "bash", *map(str, command), *map(str, more)],
         cwd=ROOT,
