@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from speech_emotion.notices import without_notices
 from speech_emotion.protos import bare_tensorflow
 
-with bare_tensorflow():
+with without_notices(), bare_tensorflow():
     from tensorflow.core.protobuf.config_pb2 import CallableOptions, ConfigProto
     from tensorflow.python.client.session import Session
     from tensorflow.python.framework.dtypes import as_dtype

@@ -2,3 +2,7 @@
 
 Must not know: Flask, the gateway.
 """
+
+from speech_emotion.notices import import_quietly
+
+import_quietly()

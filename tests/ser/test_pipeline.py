@@ -25,6 +25,7 @@ from tests.support.clips import tone
 from tests.support.gateway import Gateway
 from tests.support.load import BackgroundLoad, post_file
 from tests.support.model_server import ModelServer
+from tests.support.notices import assert_no_notices
 from training_pipeline.data.synthetic import EMOTIONS, write_synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,9 @@ pytestmark = pytest.mark.timeout(600)  # several processes, each of which import
 
 def ser(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ser.main", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert_no_notices(done.stdout, done.stderr)
+    return done
 
 
 def retrain(data: Path, store: Path, work: Path, *more: object) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from speech_emotion.features import SEED_SPEC
+from tests.support.notices import assert_no_notices
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.savedmodel.servable import ServableModel
 
@@ -23,6 +24,7 @@ def ser(cwd: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
         [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert_no_notices(done.stdout, done.stderr)
     return done
 
 

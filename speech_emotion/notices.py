@@ -1,0 +1,86 @@
+"""TensorFlow's notices on standard error, which tell a user nothing, are dropped while it is imported.
+
+They come from C++ before any setting of the log level counts. Everything else, an error above all, gets through.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+
+# A process of its own forwards what is to be read, also if this one is aborted in the middle of a message.
+_FILTER = r"""
+import re, sys
+notices = (rb"WARNING: All log messages before absl", rb"[IW]\d{4} \d", rb"To enable the following instructions",
+           rb"E\d{4} .*failed call to cuInit")
+for line in sys.stdin.buffer:
+    if not re.match(rb"|".join(notices), line):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+"""
+
+
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Forward what is written to standard error meanwhile, by whatever code, but for TensorFlow's notices."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed: nobody reads it
+        yield
+        return
+    reading, writing = os.pipe()
+    command = [sys.executable, "-I", "-S", "-c", _FILTER]
+    with subprocess.Popen(command, stdin=reading, stdout=kept):  # noqa: S603
+        os.close(reading)
+        os.dup2(writing, 2)
+        os.close(writing)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def import_quietly() -> None:
+    """Drop TensorFlow's notices when it is imported, whoever imports it, and its smaller ones afterwards."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, without information and warnings
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)  # "Assets written to" is information
+    if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(MetaPathFinder):
+    """Finds TensorFlow as others do, once."""
+
+    def find_spec(self, fullname: str, _path: object, _target: object = None) -> ModuleSpec | None:
+        if fullname != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _QuietLoader(spec.loader)
+        return spec
+
+
+class _QuietLoader(Loader):
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        with without_notices():
+            self._loader.exec_module(module)
+            # Looks for a GPU: where there is none, the library of CUDA says so as an error.
+            module.config.list_physical_devices()
