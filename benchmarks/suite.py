@@ -40,6 +40,7 @@ class Entry:
 
 BENCHMARKS: Final[dict[str, Entry]] = {
     "gateway": Entry("benchmarks.own_cost", 300),
+    "model_server": Entry("benchmarks.model_server", 600),
     "profile": Entry("benchmarks.profile", 300),
     "scale": Entry("benchmarks.scale", 600),
     "service": Entry("benchmarks.side_by_side", 1_800),

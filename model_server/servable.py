@@ -53,6 +53,7 @@ class Servable:
             for key, definition in self.signature_defs.items()
             if definition.method_name in _PREDICT_METHODS
         }
+        _forget_functions(self._session.graph)
 
     def infer(self, key: str, inputs: Mapping[str, NDArray[Any]], wanted: Sequence[str] = ()) -> Arrays:
         """The outputs `wanted` (none named: all) of the signature `key`: the one way to the graph.
@@ -197,7 +198,17 @@ def _load(session: Any, path: Path, tags: Sequence[str]) -> dict[str, meta_graph
         raise not_found(str(error)) from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ServingError(Code.DATA_LOSS, f"Cannot load the SavedModel at {path}: {error}") from error
-    return dict(meta_graph.signature_def)
+    # Copies: a part of a message keeps all of it in memory, with the graph and its constants.
+    return {
+        key: meta_graph_pb2.SignatureDef.FromString(definition.SerializeToString())
+        for key, definition in meta_graph.signature_def.items()
+    }
+
+
+def _forget_functions(graph: Any) -> None:
+    """Free what Python holds of a graph's functions, constants included, once the session has its own."""
+    for name in list(graph._functions):
+        graph._remove_function(name)
 
 
 def _braces(names: Iterable[str]) -> str:

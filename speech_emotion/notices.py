@@ -9,11 +9,10 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 # A process of its own forwards what is to be read, also if this one is aborted in the middle of a message.
@@ -58,13 +57,12 @@ def import_quietly() -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds TensorFlow as others do, once."""
+    """Finds TensorFlow where Python does."""
 
-    def find_spec(self, fullname: str, _path: object, _target: object = None) -> ModuleSpec | None:
-        if fullname != "tensorflow":
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target) if fullname == "tensorflow" else None
         if spec is not None and spec.loader is not None:
             spec.loader = _QuietLoader(spec.loader)
         return spec

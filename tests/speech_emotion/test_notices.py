@@ -43,7 +43,9 @@ def test_without_a_standard_error_nothing_fails() -> None:
 
 
 def test_tensorflow_is_imported_quietly_and_its_own_errors_are_seen() -> None:
-    done = run("import training_pipeline, tensorflow as tf\nprint(tf.constant(1) + 1)\ntf.linalg.inv(tf.zeros((2, 2)))")
+    looked_for = "import importlib.util, training_pipeline\nimportlib.util.find_spec('tensorflow')\n"
+    used = "import tensorflow as tf\nprint(tf.constant(1) + 1)\ntf.linalg.inv(tf.zeros((2, 2)))"
+    done = run(looked_for + used)
     assert "tf.Tensor(2" in done.stdout
     assert "Input is not invertible" in done.stderr
     assert_no_notices(done.stdout, done.stderr)
