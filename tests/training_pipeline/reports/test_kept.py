@@ -65,7 +65,7 @@ def test_without_costs_there_are_no_columns_of_them(folder: Path) -> None:
 def test_the_most_accurate_model_comes_first(kept: Kept) -> None:
     accuracies = [figures["accuracy"] for figures in kept.results.values()]
     assert accuracies == sorted(accuracies, reverse=True)
-    assert [*rows(kept.table())][1:] == [f"`{name}`" for name in kept.results]
+    assert [*rows(kept.part("table"))][1:] == [f"`{name}`" for name in kept.results]
 
 
 def test_json_has_the_cost_of_each_model_that_was_measured(folder: Path) -> None:
