@@ -23,7 +23,7 @@ SECTIONS = {
     ],
     "Run it": ["docs/kubernetes", "docs/operations", "docs/configuration", "helm/speech-emotion/README"],
     "Train it": ["docs/pipeline", "docs/plugins", "k8s/README", "models/README", "samples/README"],
-    "How it works": ["docs/architecture", "docs/performance", "docs/model_server", "docs/hostile_input"],
+    "How it works": ["docs/architecture", "docs/performance", "docs/model_server", "docs/images", "docs/hostile_input"],
     "Change it": ["CONTRIBUTING", "CHANGELOG", "SECURITY", "CODE_OF_CONDUCT"],
     "How it was measured": ["docs/measurements/*", "benchmarks/README", "benchmarks/peers/README"],
 }

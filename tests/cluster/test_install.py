@@ -103,6 +103,11 @@ def test_pods_run_as_the_restricted_profile_wants(release: Release) -> None:
         assert "Read-only file system" in printed
 
 
+def test_an_image_has_no_compiler(release: Release) -> None:
+    look = "for tool in as c++ cc clang g++ gcc ld strip; do command -v $tool; done; true"
+    assert release.kubectl("exec", release.ready("gateway")[0], "-c", "gateway", "--", "sh", "-c", look) == ""
+
+
 COUNT_FILTERS = r"""
 import json, pathlib, re
 of_process = lambda folder: int(re.search(r"Seccomp_filters:\s*(\d+)", (folder / "status").read_text())[1])
