@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from preprocess_gateway.errors import OverloadedError
 from preprocess_gateway.quotas import Quota
+
+FULL: Final = "too many requests are being answered"
 
 
 class Admission:
@@ -26,6 +29,11 @@ class Admission:
         self._slots = threading.Semaphore(slots)
         self._places = places
         self._wait_s = wait_s
+
+    @property
+    def full(self) -> bool:
+        """Whether every place is taken."""
+        return self._places.taken >= self._places.limit
 
     @contextmanager
     def enter(self) -> Iterator[Place]:
@@ -63,7 +71,7 @@ class Place:
         """
         self._take()
         if not self._slots.acquire(timeout=max(0.0, min(self._wait_s, deadline - time.monotonic()))):
-            raise OverloadedError("too many requests are being answered", reason="queue_timeout")
+            raise OverloadedError(FULL, reason="queue_timeout")
         try:
             yield
         finally:
@@ -71,5 +79,5 @@ class Place:
 
     def _take(self) -> None:
         if not self._held and not self._places.take():
-            raise OverloadedError("too many requests are being answered", reason="queue_full")
+            raise OverloadedError(FULL, reason="queue_full")
         self._held = True

@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http import cors, docs, models, page, predict, problems, recordings, samples
 from preprocess_gateway.http.admission import Admission
+from preprocess_gateway.http.door import Door
 from preprocess_gateway.http.live import asyncapi
 from preprocess_gateway.http.live import routes as live
 from preprocess_gateway.http.proxies import behind_proxies
@@ -39,11 +40,12 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities in the order of the model's emotions
-    app.wsgi_app = behind_proxies(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     reading = reading or ReadDeadlines(settings.read_timeout_s)
     ledger = ledger or Ledger()
     uploads = Uploads(settings, reading, ledger)
     admission = Admission(settings.concurrency, ledger.quota("places", settings.places), settings.queue_s)
+    door = Door(app.wsgi_app, admission, metrics, log, settings.retry_after_s)
+    app.wsgi_app = behind_proxies(door, settings)  # type: ignore[assignment, method-assign]
     app.register_blueprint(predict.blueprint(settings, predictor, metrics, uploads, admission))
     app.register_blueprint(asyncapi.blueprint(settings))
     app.register_blueprint(live.blueprint(settings, predictor, metrics, reading, ledger))

@@ -15,6 +15,8 @@ PAUSE_S: Final = 0.005
 """Seconds without a byte after which a sender is slow."""
 AT_ONCE_S: Final = 0.1
 """Seconds that a body may take in all before its sender is slow."""
+SKIP_PIECES: Final = 16
+"""Pieces of 64 KB that are skipped before others have their turn."""
 _SKIPPED = bytearray(65_536)  # what is skipped is written here and never read
 
 
@@ -76,12 +78,17 @@ class DeclaredBody(io.RawIOBase):
         return piece
 
     def skip(self) -> bool:
-        """Throw away what has arrived, without waiting; whether that was the rest. Raises EOFError if none can come."""
+        """Throw away what has arrived, without waiting, up to `SKIP_PIECES`; whether that was the rest.
+
+        Raises EOFError if nothing more can come.
+        """
         if self.left and (ahead := self._ahead.take_buffered()):
             self._ahead.unread(ahead[self.left :])
             self.left -= min(self.left, len(ahead))
         with suppress(BlockingIOError):
-            while self.left:
+            for _ in range(SKIP_PIECES):
+                if not self.left:
+                    break
                 most = min(self.left, len(_SKIPPED))
                 if not (skipped := self._sock.recv_into(_SKIPPED, most, socket.MSG_DONTWAIT)):
                     raise EOFError

@@ -95,6 +95,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Whether a connection is kept: `handle_request` has said so, and gunicorn need not read the body's rest."""
         return keepalive
 
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Let a thread answer what a kept connection sends, unless it is the rest of a body that is skipped."""
+        body = _unread(conn)
+        if body is None or not self._skip(body):
+            super().on_client_socket_readable(conn, client)
+
     def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
         """Wait for the connection's next request, or close it; one that was refused rests before."""
         refused = conn in self._refused

@@ -137,6 +137,26 @@ def test_who_finds_no_place_is_told_before_sending_a_body(full: Gateway) -> None
         assert answered(client)[0] == 200
 
 
+@pytest.mark.parametrize("path", ["/predict", "/v1/models/speech_emotion/predict"])
+def test_the_door_refuses_as_the_application_does(full: Gateway, path: str) -> None:
+    headers = {"Content-Type": "audio/wav", "X-Request-ID": "mine"}
+    answers = [
+        requests.post(full.url + path, data=clips.tone(), headers={**headers, **more}, timeout=15)
+        for more in ({}, {"Origin": "https://example.org"})  # the application decides what another page may read
+    ]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].json() == answers[1].json()
+    assert answers[0].json()["request_id"] == "mine"
+    door, application = ({name: value for name, value in each.headers.items() if name != "Date"} for each in answers)
+    assert door == application
+    assert answers[0].reason == answers[1].reason
+    scrape = requests.get(f"{full.probes}/metrics", timeout=10).text
+    rule = path.replace("speech_emotion", "<name>")
+    [line] = [line for line in scrape.splitlines() if f'requests_total{{route="{rule}",status="503"}}' in line]
+    assert float(line.split()[-1]) >= 2
+    assert full.log.count('"request_id": "mine"') >= 2
+
+
 def test_who_asks_before_sending_a_body_is_not_told_to_send_one_that_is_refused(full: Gateway) -> None:
     with socket.create_connection(("127.0.0.1", full.port), timeout=15) as client:
         client.sendall(AWAITS % 500_000)
