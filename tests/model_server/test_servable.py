@@ -51,6 +51,10 @@ def linear(tmp_path_factory: pytest.TempPathFactory) -> Servable:
     return load(savedmodels.write_linear(path, '{"schema_version": 1}', LABELS, seed=3, card={"data": "none"}))
 
 
+def test_nothing_keeps_the_graph_and_its_functions_besides_the_session(linear: Servable) -> None:
+    assert not linear._session.graph._functions
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("bins", [None, 4])
 def test_probabilities_are_what_the_seed_says(tmp_path: Path, seed: int, bins: int | None) -> None:
