@@ -39,6 +39,7 @@ class Entry:
 
 
 BENCHMARKS: Final[dict[str, Entry]] = {
+    "features": Entry("benchmarks.features", 600),
     "gateway": Entry("benchmarks.own_cost", 300),
     "model_server": Entry("benchmarks.model_server", 600),
     "profile": Entry("benchmarks.profile", 300),

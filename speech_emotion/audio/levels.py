@@ -6,9 +6,13 @@ have little; a full-scale sine in the band has -3 dBFS.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import ceil, floor
+
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft
 
 from speech_emotion.audio.tape import Tape
 
@@ -17,7 +21,7 @@ Decibels = npt.NDArray[np.float64]
 BAND_HZ = (200.0, 4_000.0)
 FRAME_S, HOP_S = 0.064, 0.032
 FLOOR_DBFS = -140.0
-_BLOCK_FRAMES = 256
+_BLOCK_FRAMES = 256  # measured at once
 
 
 class Levels:
@@ -36,9 +40,7 @@ class Levels:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._size, self._hop = frame_samples(rate)
-        self._window = np.hanning(self._size + 1)[:-1]
-        frequencies = np.fft.rfftfreq(self._size, 1 / rate)
-        self._band = slice(*np.searchsorted(frequencies, [BAND_HZ[0], np.nextafter(BAND_HZ[1], np.inf)]))
+        self._window, self._band = _weighted(self._size), band_bins(self._size, rate)
         self._samples = Tape((), np.float32)
         self._levels = Tape((), np.float64)
 
@@ -69,9 +71,16 @@ class Levels:
         self._levels.forget(before)
 
     def _measure(self, frames: npt.NDArray[np.float32]) -> Decibels:
-        spectrum = np.fft.rfft(frames * self._window)[:, self._band]
-        power = 2 * np.square(np.abs(spectrum)).sum(axis=1) / (self._size * np.square(self._window).sum())
+        band = rfft(frames * self._window, overwrite_x=True)[:, self._band].view(np.float32)
+        power = np.einsum("ij,ij->i", band, band).astype(np.float64)  # real and imaginary parts lie side by side
         return np.asarray(10 * np.log10(power + 10 ** (FLOOR_DBFS / 10)))
+
+
+@lru_cache(maxsize=32)
+def _weighted(size: int) -> npt.NDArray[np.float32]:
+    """The window of a frame, scaled so that the sum over bins is a power."""
+    window = np.hanning(size + 1)[:-1]
+    return np.asarray(window * np.sqrt(2 / (size * np.square(window).sum())), np.float32)
 
 
 def frame_levels(samples: npt.NDArray[np.float32], rate: int) -> Decibels:
@@ -80,6 +89,12 @@ def frame_levels(samples: npt.NDArray[np.float32], rate: int) -> Decibels:
     levels.add(samples)
     levels.end()
     return levels[0 : levels.known()]
+
+
+def band_bins(size: int, rate: int) -> slice:
+    """The bins of a transform of `size` samples at `rate` Hz that lie in the band, with its edges."""
+    low, high = BAND_HZ
+    return slice(ceil(low * size / rate), floor(high * size / rate) + 1)
 
 
 def frame_samples(rate: int) -> tuple[int, int]:

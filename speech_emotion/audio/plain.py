@@ -31,8 +31,7 @@ class Plain:
         # Part of a sample may follow the last one, where a file is cut.
         for at in range(0, self.info.frames, BLOCK_FRAMES):
             pcm = self._file.readframes(min(BLOCK_FRAMES, self.info.frames - at))
-            samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-            samples /= 32_768
+            samples = np.frombuffer(pcm, "<i2") * np.float32(1 / 32_768)
             yield samples.reshape(-1, self.info.channels)
 
 

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import soxr
+from scipy.fft import rfft
 
-from speech_emotion.audio.levels import BAND_HZ
+from speech_emotion.audio.levels import band_bins
 
 Samples = npt.NDArray[np.float32]
 Resampler = Literal["soxr_hq", "soxr_vhq"]
@@ -152,9 +153,7 @@ def _choose(power: npt.NDArray[np.float64], chosen: int) -> int:
 
 def _band_energy(segment: Samples, sample_rate: int) -> npt.NDArray[np.float64]:
     """Energy in the band of speech, by Parseval's theorem, of each channel and of their mean: `[channels + 1]`."""
-    frequencies = np.fft.rfftfreq(segment.shape[1], 1 / sample_rate)
-    band = (frequencies >= BAND_HZ[0]) & (frequencies <= BAND_HZ[1])
-    spectrum = np.fft.rfft(segment)[:, band]
+    spectrum = rfft(segment)[:, band_bins(segment.shape[1], sample_rate)]
     spectra = np.concatenate([spectrum, spectrum.mean(axis=0, keepdims=True)])
     return np.asarray(2 * np.square(np.abs(spectra), dtype=np.float64).sum(axis=1) / segment.shape[1])
 

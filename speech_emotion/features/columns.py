@@ -15,7 +15,7 @@ from speech_emotion.features.spec import FeatureSpec
 
 Array = npt.NDArray[np.float32]
 
-_AT_ONCE = 2**17
+_AT_ONCE = 2**18
 """Values that are made at once where columns lie ready: one call costs less than many."""
 
 
@@ -34,7 +34,7 @@ class Columns:
         self._count = 0
         # Up to here both ends are padded at once; of longer signals each for itself, by what lies beside it.
         self._short = -(-self._half // spec.hop_length) * spec.hop_length + spec.n_fft - self._half
-        self._first = Tape((), np.float32)
+        self._first = np.empty(0, np.float32)
         self._padded = Tape((), np.float32)
         self._power = Tape((1 + self._half,), np.float32)
         self._made: dict[Hashable, Tape[np.float32]] = {}
@@ -47,12 +47,13 @@ class Columns:
     def add(self, samples: Array) -> None:
         """Hear the next samples, float32 `[n]` at the specification's rate."""
         self._count += samples.size
-        if self._padded.end:
-            self._padded.append(samples)
-            return
-        self._first.append(samples)
-        if self._count >= self._short:
-            self._pad_start(0)
+        if not self._padded.end:
+            samples = np.concatenate([self._first, samples]) if self._first.size else samples
+            if self._count < self._short:
+                self._first = samples.copy()
+                return
+            self._padded.append(np.pad(samples[: self._short], (self._half, 0), self.spec.pad_mode)[: self._half])
+        self._padded.append(samples)
 
     def end(self) -> None:
         """No samples follow."""
@@ -60,7 +61,7 @@ class Columns:
         whole = max(spec.n_fft, spec.window_samples if spec.padding == "zeros" else 0)
         self.add(np.zeros(max(0, whole - self._count), np.float32))
         if not self._padded.end:
-            self._pad_start(self._half)
+            self._padded.append(np.pad(self._first, self._half, spec.pad_mode))
         elif self.complete < spec.frames_of(self._count):
             rest = self._padded[self.complete * spec.hop_length : self._padded.end]
             self._padded.append(np.pad(rest, (0, self._half), spec.pad_mode)[rest.size :])
@@ -76,7 +77,7 @@ class Columns:
         """What `make` gives for the columns `first` to before `last`: float32 `[last - first, ...]`.
 
         `make` gets the power of several columns, and gives a row for each that depends on nothing else. It is asked
-        once for each column, whichever windows ask for the `key`.
+        once for each column, whichever windows ask for the `key`. They share what is given, which is read-only.
         """
         power = self.power(first, last)
         if key not in self._made:
@@ -85,7 +86,9 @@ class Columns:
         rows.forget(first)
         if rows.end < last:
             rows.append(make(self._power[rows.end : self._power.end]))
-        return rows[first:last]
+        shared = rows[first:last]
+        shared.flags.writeable = False
+        return shared
 
     def forget(self, before: int) -> None:
         """Keep nothing that only columns before this one need."""
@@ -103,7 +106,3 @@ class Columns:
         transform = rfft(frames * analysis_window(spec.window, spec.win_length), spec.n_fft, overwrite_x=True)
         power = np.square(transform.real, out=self._power.extend(last - first))
         power += np.square(transform.imag)
-
-    def _pad_start(self, after: int) -> None:
-        self._padded.append(np.pad(self._first[0 : self._count], (self._half, after), self.spec.pad_mode))
-        self._first.forget(self._count)

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float32]
 class Spectrum:
     """The spectrum of one window: the columns of a signal from `first` to before `last`.
 
-    What it gives is not to be written to, as overlapping windows share it.
+    What it gives is read-only, as overlapping windows share it.
     """
 
     def __init__(self, columns: Columns, first: int, last: int) -> None:

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.features import CASES, Case, assert_equal, taken
+from tests.support import clips
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 10.0])
+def test_the_naive_way_and_ours_give_the_same_numbers(case: Case, seconds: float) -> None:
+    clip = clips.tone(seconds, rate=48_000)
+    ours, naive = case.ours(clip), case.naive(clip)
+    assert ours.shape == naive.shape
+    assert_equal(ours, naive)
+    with pytest.raises(AssertionError):
+        assert_equal(ours + np.float32(1e-3) * np.abs(ours).max(), naive)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_way_is_measured_for_every_clip_by_turns(case: Case) -> None:
+    order: list[tuple[str, bytes]] = []
+    ways = [lambda clip, name=name: order.append((name, clip)) for name in ("naive", "ours")]
+    times = list(taken(2, [b"a", b"b"], *ways))
+    assert order == [("naive", b"a"), ("ours", b"a"), ("naive", b"b"), ("ours", b"b")] * 2
+    assert [len(each) for each in times] == [2] * 4
+    assert len(case.heard(clips.tone(3.0))) == 1
