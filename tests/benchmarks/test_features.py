@@ -6,6 +6,9 @@ import pytest
 from benchmarks.features import CASES, Case, assert_equal, taken
 from tests.support import clips
 
+# librosa.load imports readers of which Python's newer versions have none.
+pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 10.0])

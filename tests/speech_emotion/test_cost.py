@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.features import CASES, Case
 from tests.support import clips
 
+# librosa.load imports readers of which Python's newer versions have none.
+pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")
 CALLS = 20
 
 
