@@ -21,6 +21,8 @@ Decibels = npt.NDArray[np.float64]
 BAND_HZ = (200.0, 4_000.0)
 FRAME_S, HOP_S = 0.064, 0.032
 FLOOR_DBFS = -140.0
+_LOUDEST = np.float32(1e30)
+"""Of a sample, as the transform of larger ones is beyond float32."""
 _BLOCK_FRAMES = 256  # measured at once
 
 
@@ -46,7 +48,7 @@ class Levels:
 
     def add(self, samples: npt.NDArray[np.float32]) -> None:
         """Hear the next samples, mono `[samples]`, full scale 1."""
-        self._samples.append(samples)
+        self._samples.append(np.clip(samples, -_LOUDEST, _LOUDEST))
 
     def end(self) -> None:
         """Samples fewer than a frame are filled up with zeros, as none follow."""
@@ -72,7 +74,8 @@ class Levels:
 
     def _measure(self, frames: npt.NDArray[np.float32]) -> Decibels:
         band = rfft(frames * self._window, overwrite_x=True)[:, self._band].view(np.float32)
-        power = np.einsum("ij,ij->i", band, band).astype(np.float64)  # real and imaginary parts lie side by side
+        # Real and imaginary parts lie side by side; squares of huge samples are beyond float32.
+        power = np.einsum("ij,ij->i", band, band, dtype=np.float64)
         return np.asarray(10 * np.log10(power + 10 ** (FLOOR_DBFS / 10)))
 
 
