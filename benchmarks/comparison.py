@@ -52,7 +52,7 @@ def usual_load(model: str, found: Sequence[Measured]) -> Section:
         f"{PRICE:.2f} USD for a core-hour."
     )
     rows = [_usual_row(each, first) for each in found]
-    plot = Plot(group="service", bar="features", value="CPU ms an answer", logarithmic=True)
+    plot = Plot(group="service", bar="features", value="CPU ms an answer")
     return Section(title=f"Service with `{model}`", about=about, rows=rows, goals=_goals(model, found), plot=plot)
 
 

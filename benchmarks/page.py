@@ -130,8 +130,6 @@ def _draw(section: Section, plot: Plot, path: Path) -> None:
     axes.set_yticks([number + 0.4 - height / 2 for number in range(len(groups))], groups)
     axes.invert_yaxis()
     axes.set_xlabel(plot.value)
-    if plot.logarithmic:
-        axes.set_xscale("log")
     if len(bars) > 1:
         axes.legend(fontsize="small")
     figure.savefig(path, dpi=110, metadata={"Software": None})

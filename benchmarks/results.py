@@ -81,7 +81,6 @@ class Plot(_Strict):
     group: str
     bar: str
     value: str
-    logarithmic: bool = False
 
 
 class Section(_Strict):
