@@ -19,7 +19,7 @@ from preprocess_gateway.process.refusals import refusal
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024  # of a body that was answered unread: as many are skipped to keep its connection
 MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same of a body in chunks, which must have arrived
-REST_S = 0.05  # who was answered unread and asks again at once is heard only then, and takes no time from others
+REST_S = 0.1  # who was answered unread and asks again at once is heard only then, and takes no time from others
 CLOSE_S = 1.25  # how long a client gets to close after its last answer
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
