@@ -120,14 +120,18 @@ def _hour(case: Case, minute: bytes) -> Row:
 
 
 def taken(repeats: int, clips: list[bytes], *ways: Callable[[bytes], object]) -> Iterator[list[float]]:
-    """CPU milliseconds of each way, for each clip and repeat, by turns."""
+    """CPU milliseconds of each way, for each clip and repeat, by turns in a random order.
+
+    What comes after a way that fills the processor's caches pays for it: each way does, once in a while.
+    """
+    random = np.random.default_rng(0)
     for _ in range(repeats):
         for clip in clips:
-            times = []
-            for way in ways:
+            times = [0.0] * len(ways)
+            for number in random.permutation(len(ways)):
                 begun = time.process_time()
-                way(clip)
-                times.append(1_000 * (time.process_time() - begun))
+                ways[number](clip)
+                times[number] = 1_000 * (time.process_time() - begun)
             yield times
 
 
