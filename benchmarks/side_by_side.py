@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from subprocess import SubprocessError
 
 from benchmarks import uploads
 from benchmarks.comparison import SEED, USUAL, Load, Measured, all_loads, better_peers, impatience, usual_load
@@ -97,7 +98,7 @@ def _measured(service: Service, model: str, load: _Load) -> Measured:
                     (load.report(started, "form", 16), load.report(started, "form", 16, patient=False))
                     for _ in range(SLICES["ours"])
                 ]
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, SubprocessError) as error:  # the other services are still measured
         measured.failure = str(error)
         print(f"{service.name} ({service.way}, {model}): {error}", file=sys.stderr, flush=True)
         return measured
