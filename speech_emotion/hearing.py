@@ -50,10 +50,10 @@ class Listener:
     limits : QualityLimits
         Thresholds of speech and of warnings.
 
-    How the samples are cut into blocks changes nothing of the windows. A window is given once half a transform of the
-    spec beyond its end is heard; what comes later says nothing about it (`speech_emotion.audio.activity`). Before that,
-    the resampler holds back up to 0.1 s, and the mixture of several channels half a second. Memory is bounded by the
-    spec's window.
+    How the samples are cut into blocks changes nothing of the windows but rounding. A window is given once half a
+    transform of the spec beyond its end is heard; what comes later says nothing about it
+    (`speech_emotion.audio.activity`). Before that, the resampler holds back up to 0.1 s, and the mixture of several
+    channels half a second. Memory is bounded by the spec's window.
     """
 
     def __init__(self, sample_rate: int, channels: int, spec: FeatureSpec, limits: QualityLimits) -> None:
