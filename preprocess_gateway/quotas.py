@@ -31,8 +31,8 @@ class Ledger:
         self._file, name = tempfile.mkstemp(prefix="gateway-quotas-")
         Path(name).unlink()
         weakref.finalize(self, os.close, self._file)
-        os.truncate(self._file, rows * WIDTH * CELL_BYTES)
-        self._cells = memoryview(mmap(self._file, rows * WIDTH * CELL_BYTES)).cast("q")
+        # Not in the file: with a full disk, whoever writes to a page that has no room there is killed.
+        self._cells = memoryview(mmap(-1, rows * WIDTH * CELL_BYTES)).cast("q")
         self._threads = threading.Lock()
         self._free = list(reversed(range(rows)))
         self.row = 0

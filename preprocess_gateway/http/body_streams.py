@@ -51,8 +51,8 @@ class DeclaredBody(io.RawIOBase):
         self._begun = 0.0
 
     @property
-    def withheld(self) -> bool:
-        """Whether the client was not asked for the body, so that it may or may not send it."""
+    def is_last(self) -> bool:
+        """Whether no request can follow: the client was not asked for the body, so that it may or may not send it."""
         return self._expects_continue and self.left > 0
 
     def readable(self) -> bool:
@@ -120,11 +120,12 @@ class ChunkedBody(io.RawIOBase):
         self._sock = sock
         self._take = take
         self._expects_continue = expects_continue
+        self._malformed = False
 
     @property
-    def withheld(self) -> bool:
-        """Whether the client was not asked for the body, so that it may or may not send it."""
-        return self._expects_continue
+    def is_last(self) -> bool:
+        """Whether no request can follow: as with `DeclaredBody`, or as nobody knows where malformed chunks end."""
+        return self._expects_continue or self._malformed
 
     def readable(self) -> bool:
         """True."""
@@ -137,4 +138,8 @@ class ChunkedBody(io.RawIOBase):
         if self._expects_continue:
             self._expects_continue = False
             self._sock.sendall(CONTINUE)
-        return self._take(size)
+        try:
+            return self._take(size)
+        except OSError:
+            self._malformed = True  # gunicorn's reader says once that they are, and then that the body is over
+            raise

@@ -8,9 +8,12 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
+from io import BytesIO
 
-from gunicorn.http.body import LengthReader
+from gunicorn.http.body import ChunkedReader, LengthReader
+from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, ParseException
 from gunicorn.http.message import Request
+from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from preprocess_gateway.http.body_streams import ChunkedBody, DeclaredBody
@@ -19,6 +22,7 @@ from preprocess_gateway.process.refusals import refusal
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024  # of a body that was answered unread: as many are skipped to keep its connection
 MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same of a body in chunks, which must have arrived
+MAX_BETWEEN_CHUNKS_BYTES = 65_536  # a line with the size of a chunk, or all trailers; gunicorn bounds neither
 REST_S = 0.1  # who was answered unread and asks again at once is heard only then, and takes no time from others
 CLOSE_S = 1.25  # how long a client gets to close after its last answer
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
@@ -105,7 +109,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Wait for the connection's next request, or close it; one that was refused rests before."""
         refused = conn in self._refused
         self._refused.discard(conn)
-        if refused and self.alive:
+        if not self.alive:  # gunicorn would wait 2 s for each client to close, one after the other
+            closing = self.tpool.submit(close_in_time, conn.sock)
+            finish = super().finish_request
+            closing.add_done_callback(lambda closed: self.method_queue.defer(finish, conn, closed))
+        elif refused:
             self._resting.append((time.monotonic() + REST_S, conn, fs))
         else:
             super().finish_request(conn, fs)
@@ -114,7 +122,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Wait for connections to become readable; those that have rested are waited for again."""
         while self._resting and (not self.alive or self._resting[0][0] <= time.monotonic()):
             _, conn, fs = self._resting.popleft()
-            super().finish_request(conn, fs)
+            self.finish_request(conn, fs)
         if self._resting:
             timeout = max(0.0, min(timeout, self._resting[0][0] - time.monotonic()))
         super().wait_for_and_dispatch_events(timeout)
@@ -154,11 +162,28 @@ def _stream(req: Request, sock: socket.socket) -> DeclaredBody | ChunkedBody:
     if isinstance(reader, LengthReader):
         body = DeclaredBody(sock, req.unreader, reader.length, expects_continue=expects)
     else:
-        body = ChunkedBody(sock, reader.read, expects_continue=expects)
+        body = ChunkedBody(sock, _Chunks(req, req.unreader).read, expects_continue=expects)
     req.body = body
     closes = req.should_close
-    req.should_close = lambda: closes() or body.withheld or getattr(body, "left", 0) > MAX_UNREAD_BYTES
+    req.should_close = lambda: closes() or body.is_last or getattr(body, "left", 0) > MAX_UNREAD_BYTES
     return body
+
+
+class _Chunks(ChunkedReader):  # type: ignore[misc]
+    """gunicorn's reader, with a bound on what is between chunks; all that is malformed is an OSError."""
+
+    def get_data(self, unreader: Unreader, buf: BytesIO) -> None:
+        """Receive more of what is between two chunks, or behind the last."""
+        if buf.tell() > MAX_BETWEEN_CHUNKS_BYTES:
+            raise InvalidChunkSize(buf.getvalue()[:20])
+        super().get_data(unreader, buf)
+
+    def parse_trailers(self, unreader: Unreader, data: bytes) -> None:
+        """Read the trailers."""
+        try:
+            super().parse_trailers(unreader, data)
+        except ParseException as error:
+            raise ChunkMissingTerminator(b"") from error
 
 
 def _unread(conn: TConn) -> DeclaredBody | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 from multiprocessing.synchronize import Event
 
@@ -46,6 +47,21 @@ def test_what_another_worker_has_taken_counts_until_it_gives_it_back_or_is_kille
     ledger.release(rows[2])  # as the arbiter does
     assert quota.taken == 4
     assert ledger.claim() == rows[2]
+
+
+def make_and_take() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # as on a full disk, no file can grow
+    ledger = Ledger(10)
+    ledger.row = 5
+    assert ledger.quota("recordings", 1).take()
+
+
+def test_counting_needs_no_room_on_the_disk() -> None:
+    """The folder for temporary files is also that of recordings, which may fill it."""
+    worker = FORK.Process(target=make_and_take)
+    worker.start()
+    worker.join(20)
+    assert worker.exitcode == 0
 
 
 def grab(ledger: Ledger, row: int, result: multiprocessing.Queue[int]) -> None:

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import requests
@@ -174,3 +175,40 @@ def test_requests_that_arrive_together_are_answered_in_turn(
         if requests_at_once.endswith(MODELS[:20]):
             client.sendall(MODELS[20:])
             assert statuses(client, 1) == [200]
+
+
+@pytest.mark.parametrize("path", [b"/predict", b"/v1/recordings"])
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"zz\r\n",
+        b"3\r\nabcXX",
+        b"3;a\rb\r\nabc\r\n",
+        b"3\r\nabc\r\n0\r\nno trailer\r\n\r\n",
+        b"3;" + b"x" * 200_000,
+        b"3\r\nabc\r\n0\r\nX: " + b"x" * 200_000,
+    ],
+    ids=["size", "end", "extension", "trailer", "endless extension", "endless trailer"],
+)
+def test_nothing_after_malformed_chunks_is_taken_for_a_request(gateway: Gateway, path: bytes, chunks: bytes) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n" % path
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
+        client.sendall(head + chunks)
+        with client.makefile("rb") as answers:
+            assert int(answers.readline().split()[1]) == 400
+            answer = http.client.parse_headers(answers)
+            assert answer["Connection"] == "close"
+            assert json.loads(answers.read(int(answer["Content-Length"])))["code"] == "incomplete_body"
+            with suppress(OSError):  # it is closed already
+                client.sendall(MODELS)
+            with suppress(ConnectionResetError):
+                assert answers.read() == b""
+
+
+def test_chunks_that_are_refused_unread_and_turn_out_malformed_get_one_answer(gateway: Gateway) -> None:
+    chunks = REFUSED_CHUNKS.replace(b"0\r\n\r\n", b"0\r\nno trailer\r\n\r\n")
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
+        client.sendall(chunks + MODELS)
+        assert statuses(client, 1) == [415]
+        with suppress(ConnectionResetError):
+            assert client.recv(65_536) == b""

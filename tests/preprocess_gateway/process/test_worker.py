@@ -67,3 +67,19 @@ def test_clients_that_do_not_close_hold_up_nobody(running: Gateway) -> None:
             client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30))
             client.sendall(last)
         assert requests.get(running.url + PATH, timeout=20).status_code == 200
+
+
+def test_refused_clients_that_do_not_close_hold_up_no_exit(running: Gateway) -> None:
+    """They rest before they are heard again, or wait to be: one after another they would take as long as is allowed."""
+    assert running.process
+    refused = f"POST {PATH} HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000\r\n\r\n".encode()
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30)) for _ in range(30)
+        ]
+        for client in clients:
+            client.sendall(refused)
+        for client in clients:
+            assert client.recv(1) == b"H"
+        running.process.terminate()
+        assert running.process.wait(25) == 0
