@@ -25,7 +25,7 @@ MANY = 8  # new connections, of which each worker very probably gets some
 
 @pytest.fixture
 def two(model_server: ModelServer) -> Iterator[Gateway]:
-    with Gateway(model_server.address, workers=2, max_recordings=1) as running:
+    with Gateway(model_server.address, workers=2, max_recordings=1, read_timeout_s=300) as running:
         until(lambda: len(workers(running)) == 2)
         yield running
 
@@ -37,7 +37,7 @@ def workers(running: Gateway) -> list[int]:
     return [pid for pid in others if f"PPid:\t{arbiter}\n" in Path(f"/proc/{pid}/status").read_text()]
 
 
-def until(happens: Callable[[], bool], within_s: float = 30.0) -> None:
+def until(happens: Callable[[], bool], within_s: float = 90.0) -> None:
     deadline = time.monotonic() + within_s
     while not happens():
         assert time.monotonic() < deadline
