@@ -15,7 +15,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
-# One environment: `make run` begins it with what serves, and every other target adds the rest (dev.txt contains run.txt).
+# One environment: `make run` installs what serves, and every other target adds the rest (dev.txt contains run.txt).
 $(INSTALLED): requirements/dev.txt pyproject.toml
 $(SERVES): requirements/run.txt pyproject.toml
 $(INSTALLED) $(SERVES):
@@ -27,15 +27,15 @@ $(INSTALLED) $(SERVES):
 	@rm -rf $(UV) && cd $(VENV)/lib/python3*/site-packages/tensorflow && $(LEANER)
 	@touch $@
 
-# Of TensorFlow the headers are for those who compile (290 MB), and symbols for debuggers (200 MB).
+# TensorFlow's headers (290 MB) are needed only to compile, and its symbols (200 MB) only by debuggers.
 LEANER := rm -rf include && if command -v strip >/dev/null && [ -f libtensorflow_cc.so.2 ]; then \
 	strip --strip-unneeded -o stripped libtensorflow_cc.so.2 && mv stripped libtensorflow_cc.so.2; fi
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-# uv unpacks on all cores, in a third of pip's time. It does not read pip's settings: where it finds no package, pip may.
+# uv installs on all cores, in a third of pip's time. It does not read pip's settings, so pip is tried if uv fails.
 UV := $(VENV)/uv
 install = $(UV)/bin/uv pip install --quiet --python $(BIN)/python $(1) || PYTHONWARNINGS=ignore $(PIP) $(1)
 
-install: $(INSTALLED)  ## what every command and every test needs
+install: $(INSTALLED)  ## install what every command and every test needs
 
 run: $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(SERVES))  ## serve the shipped model on 127.0.0.1 until Ctrl-C
 	@$(BIN)/ser serve

@@ -14,8 +14,9 @@ from benchmarks.services import MODELS, Service
 PRICE = 0.04
 """USD for an hour of a core with its memory: between those of the large clouds for general-purpose cores on demand."""
 USUAL = ("form", 4)
-"""The load that services are compared by: it is repeated."""
-SEED = "Flask"
+"""The load that services are compared by, which is repeated: the body, and the number of clients."""
+BASELINE = "Flask"
+"""The peer that, with naive features, is what most projects begin with."""
 NOTHING = Memory(0, 0)
 Load = tuple[str, int]
 
@@ -48,8 +49,8 @@ def usual_load(model: str, found: Sequence[Measured]) -> Section:
     about = (
         f"The model `{model}`; four clients post WAV files of 48 kHz as forms. *Handed* peers run this project's "
         "feature code and the SavedModel's signature, *naive* ones librosa and Keras' `model.predict`. "
-        f"Ratios are to {first.service.name if first else 'nothing'}. A million clips are priced at "
-        f"{PRICE:.2f} USD for a core-hour."
+        f"Ratios are to {first.service.name if first else 'nothing'}. A million clips are priced "
+        f"at {PRICE:.2f} USD for a core-hour."
     )
     rows = [_usual_row(each, first) for each in found]
     plot = Plot(group="service", bar="features", value="CPU ms an answer")
@@ -132,19 +133,19 @@ def impatience(found: Sequence[Measured]) -> Section:
                 "errors": _errors([report for pair in each.impatient for report in pair]),
             }
         )
-        name = f"{each.service.name}: impatient clients get of what patient ones get"
+        name = f"{each.service.name}: answers/s to impatient clients, as a share of those to patient ones"
         goals.append(Goal(name=name, value=median(ratios), bound="at least", limit=0.9))
     about = (
-        "Sixteen clients with `ann`, by turns: patient ones wait as Retry-After asks, impatient ones ask again at once."
+        "Sixteen clients with `ann`, in turns: patient ones wait as Retry-After asks, impatient ones ask again at once."
     )
     return Section(title="Impatient clients", about=about, rows=rows, goals=goals)
 
 
 def _goals(model: str, found: Sequence[Measured]) -> list[Goal]:
-    """Those of each of this project's services against the best handed peer and against the seed's shape."""
+    """Those of each of this project's services against the best handed peer and against naive Flask."""
     begun = [each for each in found if each.reports]
     handed = [each for each in begun if each.service.way == "handed"]
-    seed = [each for each in begun if each.service.way == "naive" and each.service.name == SEED]
+    naive = [each for each in begun if each.service.way == "naive" and each.service.name == BASELINE]
     goals = []
     for each in (each for each in begun if each.service.way == "ours"):
         name = f"`{model}`, {each.service.name}"
@@ -154,9 +155,9 @@ def _goals(model: str, found: Sequence[Measured]) -> list[Goal]:
             goals.append(Goal(name=f"{name}: answers/s to the best handed peer", value=value, bound="above", limit=1))
             value = each.cpu_ms() / leanest
             goals.append(Goal(name=f"{name}: CPU to the leanest handed peer", value=value, bound="below", limit=1))
-        if seed and model == "ann":
-            value = each.rate() / seed[0].rate()
-            goals.append(Goal(name=f"{name}: answers/s to the seed's shape", value=value, bound="at least", limit=20))
+        if naive and model == "ann":
+            value = each.rate() / naive[0].rate()
+            goals.append(Goal(name=f"{name}: answers/s to naive {BASELINE}", value=value, bound="at least", limit=20))
     return goals
 
 

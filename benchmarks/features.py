@@ -77,9 +77,9 @@ def measure(options: Options) -> list[Section]:
             goals.append(_goal(f"{case.name}: naive to ours, the closest", found, "naive : ours", min, case.least))
             goals.append(_goal(f"{case.name}: ours to bare kernels, the dearest", found, "ours : bare", max, 1.5))
     about = (
-        "CPU time in ms from the bytes of a WAV (48 kHz, 16 bits) to a model's input, on one thread, by turns. "
+        "CPU time in ms from the bytes of a WAV (48 kHz, 16 bits) to a model's input, on one thread, in turns. "
         "*naive*: `librosa.load`, then one call of librosa for each feature (`mfcc`, `chroma_stft`, `melspectrogram`), "
-        "or its `stft` and `melspectrogram` for Whisper's log-mel. *ours* gives the same numbers within 1e-4, *with "
+        "or its `stft` and `melspectrogram` for Whisper's log-mel. *ours* gives the same numbers within 1e-4; *with "
         "speech detection* is what the gateway does. *bare*: decoding, resampling, window, transform, power and matrix "
         "products alone, by numpy, SciPy and soxr. The naive way and the bare kernels take the hour minute by minute, "
         "as all of it at once would fill gigabytes; ours hears one recording."
@@ -122,7 +122,7 @@ def _hour(case: Case, minute: bytes) -> Row:
 def taken(repeats: int, clips: list[bytes], *ways: Callable[[bytes], object]) -> Iterator[list[float]]:
     """CPU milliseconds of each way, for each clip and repeat, by turns in a random order.
 
-    What comes after a way that fills the processor's caches pays for it: each way does, once in a while.
+    A way that runs after one that has filled the processor's caches is slower; a random order spreads this over all.
     """
     random = np.random.default_rng(0)
     for _ in range(repeats):
@@ -194,7 +194,7 @@ def _windows(frames: int, spec: FeatureSpec) -> Iterator[slice]:
 
 
 class Bare:
-    """Kernels alone: a clip's bytes to its power spectrum and the products of it, no window, level or logarithm."""
+    """The kernels alone: a clip's bytes to its power spectrum and products, without windows, level or logarithm."""
 
     def __init__(self, spec: FeatureSpec, products: Callable[[Array], object]) -> None:
         self._spec = spec

@@ -28,7 +28,7 @@ from benchmarks.uploads import request_of
 
 ROOT = Path(__file__).parents[1]
 SLOW = 4.0
-"""A window lasts up to so many times its seconds, until each client has had an answer on average."""
+"""A window lasts up to this many times its seconds, until there is an answer for each client on average."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Report:
     errors: dict[str, int]
     """Other answers and broken connections, by status or exception."""
     cpu_s: dict[str, float]
-    """Of each tag."""
+    """CPU time of each tag."""
     client_cpu_s: float
     answer: str
     """The body of one answer."""

@@ -50,8 +50,8 @@ def measure(options: Options) -> list[Section]:
             batches += _batching(server, name, LOAD_S * options.effort)
     about = (
         "One client asks for one window at a time: `Predict`; the same signature run in the client's own process on "
-        "as many threads; and a health check, an empty round trip. They take turns. The ratio is `Predict` to the sum "
-        "of the other two, of the medians. Brackets hold the range of the turns' medians."
+        "as many threads; and a health check, an empty round trip. They take turns. The ratio is the median of "
+        "`Predict` to the sum of the other two medians. Brackets hold the range of the turns' medians."
     )
     load = (
         "Clients in one process ask for one window at a time, each again when it is answered; servers with and without "

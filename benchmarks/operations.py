@@ -33,7 +33,7 @@ def measure(model: str, effort: float) -> Section:
     rest = sum(nanos for nanos in spent.values() if nanos < SHOWN * total)
     about = (
         f"One window of noise through `{model}` on one thread, traced by TensorFlow {tf.__version__}. The time between "
-        "operations is not contained."
+        "operations is not included."
     )
     return Section(
         title=f"Operations of `{model}`",

@@ -65,9 +65,9 @@ def measure(options: Options) -> list[Section]:
             goals.append(Goal(name=f"{body}: own cost at p99, ms", value=p99, bound="below", limit=3))
     about = (
         f"{service.name} with `ann`; one client posts {calls} clips of {CLIP_S} s (WAV, 48 kHz). The total is the "
-        "client's, decoding, features and the call to the model server are the gateway's own metrics. The rest is the "
-        "gateway's own, with gunicorn, Flask and the socket between both. The last column is what the same request "
-        "takes to a process that only receives it. Brackets hold the quartiles."
+        "client's; decoding, features and the call to the model server are from the gateway's own metrics. The rest is "
+        "the gateway's own cost, with gunicorn, Flask and the socket between both. The last column is what the same "
+        "request takes to a process that only receives it. Brackets hold the quartiles."
     )
     return [Section(title="A request without its parts", about=about, rows=rows, goals=goals)]
 

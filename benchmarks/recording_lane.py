@@ -21,7 +21,7 @@ import soundfile
 
 from benchmarks.recording_speed import RATE, speech, table
 from benchmarks.report import circumstances, processor
-from benchmarks.service import model_server
+from benchmarks.shipped import model_server
 from tests.support.gateway import Gateway
 from tests.support.live_swarm import LivePlan, run_live
 from tests.support.load import post_raw, run_load

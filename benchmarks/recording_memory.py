@@ -18,7 +18,7 @@ from typing import Any
 import requests
 
 from benchmarks.report import circumstances
-from benchmarks.service import model_server
+from benchmarks.shipped import model_server
 from tests.support import clips
 from tests.support.gateway import Gateway
 from tests.support.memory import family

@@ -26,7 +26,7 @@ SLICES = {"ours": 3, "handed": 3, "naive": 2}
 """How often the usual load is repeated."""
 SECONDS = 1.0
 MANY_TIMES = 2.5
-"""A window of many clients is so many times as long, and begins later: patient ones wait a second after a refusal."""
+"""A window of many clients is this many times as long and begins later, as patient ones wait 1 s after a refusal."""
 
 
 def measure(options: Options) -> list[Section]:
@@ -52,7 +52,7 @@ def _chosen(names: Sequence[str]) -> Iterator[Service]:
 
 
 def _loads(service: Service, model: str) -> list[Load]:
-    """Every load with the smallest model; the others, and naive peers but for the seed's shape, have fewer."""
+    """Every load with the smallest model; the others, and naive peers but for Flask, have fewer."""
     if service.way == "naive" and service.name != SEED:
         return [USUAL]
     if model == "ann":

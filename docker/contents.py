@@ -1,4 +1,4 @@
-"""What an image holds: `docker run --rm -i --entrypoint python IMAGE - < docker/contents.py` prints a table of it.
+"""Prints a table of what is in an image: `docker run --rm -i --entrypoint python IMAGE - < docker/contents.py`.
 
 Sizes are of the files that are there now, with their bytecode, in MB of 10^6 bytes.
 """
@@ -43,7 +43,7 @@ def rows() -> Iterator[str]:
 
 
 def size_of(owner: Distribution) -> int:
-    """Bytes of a distribution's files and of their bytecode, as far as they are there."""
+    """Bytes of a distribution's files and of their bytecode, without files that were removed."""
     total = 0
     for file in owner.files or ():
         path = Path(str(owner.locate_file(str(file))))

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Take from installed packages what no line of an image loads: `lean.sh SITE_PACKAGES [PATH ...]`, those paths in it too.
+# Remove from installed packages what an image does not load: `lean.sh SITE_PACKAGES [PATH ...]`, the paths in it too.
 set -eu
 cd "$1"
 shift
-# For those who compile.
+# Only those who compile need these.
 rm -rf tensorflow/include tensorflow/xla_aot_runtime_src "$@"
-# numpy.testing needs _natype, and is imported by others.
+# numpy.testing, which other packages import, needs _natype.
 find . -path '*/tests/*' -path './[ns][uc]*py/*' -type f ! -name _natype.py ! -name __init__.py -delete
-# Of some 400 services a store in a bucket asks two, and may have to sign in first.
+# A store in a bucket needs two of some 400 services, and may have to sign in first.
 if [ -d botocore ]; then
   find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -r {} +
 fi

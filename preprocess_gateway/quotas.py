@@ -1,4 +1,4 @@
-"""Limits that the workers of a gateway keep together: what each has taken is in memory that all of them see."""
+"""Limits that apply to all workers of a gateway together: what each has taken is in memory that they share."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CELL_BYTES: Final = 8
 class Ledger:
     """A row for each worker, with what it has taken of each limit. Make it before the fork.
 
-    What a worker had taken that was killed is given back with its row. The lock between the workers is one of the
-    kernel's for files, which a process loses when it ends, however it ends.
+    What a killed worker had taken is given back when its row is released. The workers lock a file; the kernel releases
+    the lock of a process that ends, however it ends.
     """
 
     def __init__(self, rows: int = 1) -> None:
@@ -36,18 +36,18 @@ class Ledger:
         self._threads = threading.Lock()
         self._free = list(reversed(range(rows)))
         self.row = 0
-        """That of this process."""
+        """The row of this process."""
 
     def quota(self, name: str, limit: int) -> Quota:
         """One of the limits `NAMES`."""
         return Quota(self, NAMES.index(name), limit)
 
     def quota_of(self, client: str, limit: int) -> Quota:
-        """A limit for each client: one of `GROUPS` groups of clients, of which hardly one has two who are active."""
+        """A limit for each client. A hash sorts clients into `GROUPS` groups, so that two active ones rarely share."""
         return Quota(self, len(NAMES) + zlib.crc32(client.encode()) % GROUPS, limit)
 
     def claim(self) -> int:
-        """A row for a new worker. Only the process that forks keeps account of them. Raises IndexError."""
+        """A free row for a new worker, for the process that forks. Raises IndexError if no row is free."""
         return self._free.pop()
 
     def release(self, row: int) -> None:
@@ -61,7 +61,7 @@ class Ledger:
         return sum(self._cells[column::WIDTH])
 
     def add(self, column: int, amount: int) -> None:
-        """Count what this worker has taken more, or less."""
+        """Add to what this worker has taken; a negative amount gives back."""
         self._cells[self.row * WIDTH + column] += amount
 
     @contextmanager
@@ -89,7 +89,7 @@ class Quota:
         return self._ledger.taken(self._column)
 
     def take(self, amount: int = 1) -> bool:
-        """Take so much, if it is left; whether it was."""
+        """Take this amount if as much is left; returns whether it was."""
         with self._ledger.locked():
             if self._ledger.taken(self._column) + amount > self.limit:
                 return False

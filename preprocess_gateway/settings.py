@@ -22,7 +22,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-
 
 RECORDING_NICENESS = 10  # how far a decoder of a long recording stands back for all else
 MIN_CONNECTIONS = 8
-MAX_DEFAULT_WORKERS = 4  # more have to be asked for: each takes memory, and the model server needs CPUs too
+MAX_DEFAULT_WORKERS = 4  # each takes memory, and the model server needs CPUs too
 HELD_FOR_A_BODY = 1.25  # a buffer that grows takes up to an eighth more than its content
 
 Origin = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#*\\@]+)$", max_length=300)]
@@ -53,15 +53,15 @@ class Settings(BaseSettings):
     """Port of the probes and metrics. No ingress routes it."""
     workers: int | None = Field(default=None, ge=1, le=64)
     """Number of worker processes. Default: the number of CPUs that the container may use, but no more than 4. Each
-    worker computes on one CPU. Where a setting does not say otherwise, its limit is that of all workers together."""
+    worker computes on one CPU. A limit applies to all workers together, unless its text says otherwise."""
     max_connections: int = Field(default=512, ge=MIN_CONNECTIONS, le=4096)
     """Maximum number of open connections of each worker. Each takes a thread, which a slow upload can occupy."""
     concurrency: int = Field(default=2, ge=1, le=256)
     """Maximum number of predictions that each worker computes at once: while one waits for the model server, another
     uses the CPU."""
     queue: int = Field(default=1, ge=0, le=1024)
-    """Maximum number of requests for each worker that wait for a prediction to finish. If as many wait as all workers
-    together allow, one more is refused immediately, before its body is read."""
+    """Number of places that each worker adds to the queue of requests that wait for a prediction to finish. All workers
+    share the queue. If it is full, a request is refused immediately, before its body is read."""
     queue_s: float = Field(default=0.5, ge=0, le=60)
     """Maximum number of seconds that a request waits in this queue."""
     read_timeout_s: float = Field(default=20.0, gt=0, le=600)
@@ -93,11 +93,11 @@ class Settings(BaseSettings):
     shadow_share: float = Field(default=0.0, ge=0, le=1)
     """Share of answered clips that the other label processes as well, for the metrics only."""
     observer_threads: int = Field(default=1, ge=1, le=64)
-    """Number of answered clips that observers, such as the comparison with the other label, process at once in each
-    worker."""
+    """Number of answered clips that the observers of each worker, such as the comparison with the other label, process
+    at once."""
     observer_held_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, le=64 * 1024**3)
-    """Maximum number of bytes of samples and features that all observers together hold in memory, of which each
-    worker has an equal part. A clip that does not fit is not observed."""
+    """Maximum number of bytes of samples and features that all observers together hold in memory. Each worker has an
+    equal share of them. A clip that does not fit is not observed."""
     resolve_interval_s: float = Field(default=1.0, ge=0.1, le=60)
     """Seconds between two checks of which version each label points at."""
     deadline_s: float = Field(default=10.0, gt=0, le=300)
@@ -153,8 +153,8 @@ class Settings(BaseSettings):
     recording_block_s: float = Field(default=10.0, gt=0, le=300)
     """Maximum number of seconds to wait until the decoder gives the next second or so of a long recording."""
     decoders: int = Field(default=2, ge=1, le=64)
-    """Number of processes that decode clips (all formats except 16-bit PCM in WAV), which the workers divide among
-    them; each worker has one at least. Each process takes 50 MB, half of which is shared."""
+    """Number of processes that decode clips (all formats except 16-bit PCM in WAV). The workers divide them among
+    themselves, and each worker has at least one. Each process takes 50 MB, half of which is shared."""
     decoder_cpu_s: int = Field(default=DecoderOptions.cpu_s, ge=1, le=300)
     """Maximum CPU time in seconds for decoding each minute of a clip or recording, after which the decoder process is
     killed."""
@@ -198,7 +198,7 @@ class Settings(BaseSettings):
     `max_recordings` are kept for requests."""
     stream_max_open_per_client: int = Field(default=8, ge=1, le=4096)
     """Maximum number of open live streams from one client address, in all workers. Addresses are counted in 1024
-    groups, so that in rare cases two clients share this number."""
+    groups, so in rare cases two clients share this limit."""
     stream_max_s: float = Field(default=7200.0, gt=0, le=86_400)
     """Maximum number of seconds that a live stream lasts."""
     stream_start_s: float = Field(default=10.0, gt=0, le=600)

@@ -127,7 +127,7 @@ def evaluate(
     predictions: Annotated[Path, typer.Option(help="Folder of the kept predictions.")] = Path("models/evaluation"),
     before: Annotated[
         str | None,
-        typer.Option(help="Show what the models bring over this one on corpora that neither of them was trained on."),
+        typer.Option(help="Show what the other models gain over this one on corpora that neither was trained on."),
     ] = None,
     pictures: Annotated[
         Path | None,
@@ -249,8 +249,8 @@ def train(
     """Train a model on every clip and export it as a SavedModel that can be served.
 
     By default the encoder of the version that ships is kept, and a new classifier is trained for the emotions of
-    --data, whatever they are called: under a minute for a few hundred clips. A model of one speaker is calibrated on
-    other clips of that speaker. An interrupted training resumes.
+    --data, whatever they are called. This takes about a minute for a few hundred clips. A model of one speaker is
+    calibrated on other clips of that speaker. An interrupted training resumes.
     """
     from ser.output import progress
     from speech_emotion.cpus import limit_threads

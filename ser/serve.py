@@ -26,7 +26,7 @@ LOOPBACK: Final = "127.0.0.1"
 HOST_VARIABLE: Final = "MODEL_SERVER_HOST"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
-READY_TIMES: Final = 20  # each connection asks one of the workers
+READY_TIMES: Final = 20  # in a row, as each connection reaches only one of the workers
 
 
 class ServeError(Exception):

@@ -1,4 +1,4 @@
-"""`ser sizes`: what a small data set of one's own brings."""
+"""`ser sizes`: the accuracy that a small data set brings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sizes(
         list[str] | None, typer.Option(help="Train this model; repeat it. Default: head, as `ser train` does.")
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="The version that `head` starts from, STORE/MODEL/VERSION. Default: what ships.")
+        Path | None, typer.Option(help="Start `head` from this version, STORE/MODEL/VERSION. Default: the shipped one.")
     ] = None,
     test_clips: Annotated[int, typer.Option(min=1, help="Test on at most N clips of each speaker.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")] = 0,
@@ -43,7 +43,7 @@ def sizes(
 ) -> None:
     """Show what a small data set of your own would bring, in accuracy and in seconds of CPU.
 
-    Models are trained on sets of N clips and tested on speakers that they never heard: every speaker of the data set
+    Models are trained on sets of N clips and tested on speakers that they never heard. Every speaker of the data set
     is tested once, in three folds. The first row is the version that ships, without any clip of yours.
     """
     from ser.output import progress

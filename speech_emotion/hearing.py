@@ -50,8 +50,8 @@ class Listener:
     limits : QualityLimits
         Thresholds of speech and of warnings.
 
-    How the samples are cut into blocks changes nothing of the windows but rounding. A window is given once half a
-    transform of the spec beyond its end is heard; what comes later says nothing about it
+    How the samples are cut into blocks changes neither windows nor levels, and features by rounding alone. A window is
+    given once half a transform of the spec beyond its end is heard; what comes later does not change it
     (`speech_emotion.audio.activity`). Before that, the resampler holds back up to 0.1 s, and the mixture of several
     channels half a second. Memory is bounded by the spec's window.
     """

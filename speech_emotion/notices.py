@@ -1,6 +1,6 @@
-"""TensorFlow's notices on standard error, which tell a user nothing, are dropped while it is imported.
+"""Drops TensorFlow's notices on standard error while it is imported, because they tell a user nothing.
 
-They come from C++ before any setting of the log level counts. Everything else, an error above all, gets through.
+They come from C++ before any setting of the log level counts. Everything else, above all errors, gets through.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-# A process of its own forwards what is to be read, also if this one is aborted in the middle of a message.
+# A process of its own forwards all the rest, even if this one is aborted in the middle of a message.
 _FILTER = r"""
 import re, sys
 notices = (rb"WARNING: All log messages before absl", rb"[IW]\d{4} \d", rb"To enable the following instructions",
@@ -29,7 +29,7 @@ for line in sys.stdin.buffer:
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Forward what is written to standard error meanwhile, by whatever code, but for TensorFlow's notices."""
+    """While the block runs, drop TensorFlow's notices from standard error and forward all else."""
     try:
         kept = os.dup(2)
     except OSError:  # closed: nobody reads it
@@ -49,7 +49,7 @@ def without_notices() -> Iterator[None]:
 
 
 def import_quietly() -> None:
-    """Drop TensorFlow's notices when it is imported, whoever imports it, and its smaller ones afterwards."""
+    """Drop TensorFlow's notices when any module imports it, and its information and warnings afterwards."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, without information and warnings
     logging.getLogger("tensorflow").setLevel(logging.WARNING)  # "Assets written to" is information
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
@@ -80,5 +80,5 @@ class _QuietLoader(Loader):
             module.__spec__.loader = self._loader
         with without_notices():
             self._loader.exec_module(module)
-            # Looks for a GPU: where there is none, the library of CUDA says so as an error.
+            # This looks for a GPU. If there is none, CUDA's library reports that as an error.
             module.config.list_physical_devices()

@@ -82,7 +82,7 @@ def _load(group: Group[T], point: EntryPoint) -> T:
 
 
 def _where(group: Group[T], point: EntryPoint) -> str:
-    """Of an entry point, for errors alone: the distribution's files are read for it."""
+    """Names an entry point, for errors only, because this reads the files of its distribution."""
     return f"the {group.what} {point.name!r} of {_provider(point)} ({point.value})"
 
 

@@ -22,7 +22,7 @@ from speech_emotion.files import LEFTOVER_S, whole_file
 
 PRETRAINED_VARIABLE = "SER_PRETRAINED_DIR"
 STATISTICS, STATES = "statistics", "states"
-"""Folders beside pretrained weights: what a frozen encoder makes of windows."""
+"""Folders beside pretrained weights, of what a frozen encoder computed from windows."""
 _HELD = ".in-use"
 """The file in an entry's folder that those who work in it have locked."""
 
@@ -89,7 +89,7 @@ def caches_below(root: Path) -> list[Cache]:
 
 
 def work_caches(work: Path) -> list[Cache]:
-    """The caches of a retraining: in its work folder features, and a folder for each job; beside it pretrained ones."""
+    """The caches of a retraining: features and a folder for each job, both in its work folder, and pretrained ones."""
     return [*_work_caches(work), *_pretrained_caches(pretrained_folder())]
 
 

@@ -1,6 +1,6 @@
 """What is to be trained, by name: a registered network, or a new head on a version, by default the one that ships.
 
-TensorFlow is imported where a version is opened: to know that a name exists needs none.
+TensorFlow is imported only when a version is opened, so checking a name does not need it.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def resolve(
     trials: bool = False,
     measured: bool = False,
 ) -> Job:
-    """The job of the network `model`, with `trials` also of a trial; of `head`, a new head on `start_from`.
+    """The job of a registered network, with `trials` also of a trial, or of `head`: a new head on `start_from`.
 
-    `start_from` is a version, by default the one that ships; only `head` has use for it. `name` and `licence` are the
-    data's. With `measured`, figures are wanted, which a version that was trained on this data cannot honestly have.
+    `start_from` is a version, by default the one that ships; only `head` uses it. `name` and `licence` are the data's.
+    With `measured`, the job is refused if the version was trained on this data, because its figures would be too good.
     Raises UnknownModelError, naming those there are, and DataError.
     """
     facts = facts_of_set(data, name, licence)
@@ -51,7 +51,7 @@ def resolve(
 
 
 def check_name(model: str) -> None:
-    """Raise UnknownModelError for a model that is not there, DataError for a head on nothing; without TensorFlow."""
+    """Raise UnknownModelError for an unknown model, DataError for a head without a version; needs no TensorFlow."""
     if model == HEAD:
         start_version()
     else:

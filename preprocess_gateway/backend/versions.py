@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 START_S = 10.0
 """Seconds in which a model server that starts together with the gateway may be away without a warning."""
 START_INTERVAL_S = 0.2
-"""Seconds between two questions until the first is answered."""
+"""Seconds between two questions until the model server has answered one."""
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ class Admission:
     Computing more at once than there are cores makes every answer late; a long queue does the same. So
     load beyond capacity turns into quick 503s, and what is accepted is answered in good time.
 
-    A request takes its place at the door, before its body is read: who is refused costs next to nothing. A slot is for
-    computing, and is taken when the body is here.
+    A request takes a place before its body is read, so a refusal costs next to nothing. Once the body has arrived, it
+    takes a slot, which allows it to compute.
     """
 
     def __init__(self, slots: int, places: Quota, wait_s: float) -> None:
-        """`slots` are those of this worker; the places are of all."""
+        """`slots` is the number of this worker; `places` are those of all workers."""
         self._slots = threading.Semaphore(slots)
         self._places = places
         self._wait_s = wait_s
@@ -49,7 +49,7 @@ class Place:
     """The place of one request."""
 
     def __init__(self, places: Quota, slots: threading.Semaphore, wait_s: float) -> None:
-        """Take one. Raises OverloadedError."""
+        """Take a place. Raises OverloadedError."""
         self._places = places
         self._slots = slots
         self._wait_s = wait_s
@@ -57,7 +57,7 @@ class Place:
         self._take()
 
     def leave(self) -> None:
-        """Let another request have it, as the body of this one arrives slowly."""
+        """Give the place up for another request, because the body of this one arrives slowly."""
         if self._held:
             self._held = False
             self._places.give()
@@ -66,8 +66,8 @@ class Place:
     def slot(self, deadline: float) -> Iterator[None]:
         """Hold a slot while the block runs; wait for it no longer than `wait_s` and `deadline` allow.
 
-        Raises OverloadedError: `queue_full` at once if the place was left and there is no other, `queue_timeout` after
-        the wait.
+        Raises OverloadedError: `queue_full` at once if the place was given up and no other is free, `queue_timeout`
+        after the wait.
         """
         self._take()
         if not self._slots.acquire(timeout=max(0.0, min(self._wait_s, deadline - time.monotonic()))):

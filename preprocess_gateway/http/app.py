@@ -34,8 +34,8 @@ def create_app(
 ) -> Flask:
     """The gateway over what it is given: nothing is started here, and nothing is left to close.
 
-    Without `reading` no request has a deadline of reading, as in a process that has no sockets. Without `ledger` this
-    process is the only one that answers.
+    Without `reading` no request has a deadline of reading, as in a process that has no sockets. Without `ledger` the
+    limits are those of this process alone.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes

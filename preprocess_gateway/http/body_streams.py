@@ -1,4 +1,4 @@
-"""Bodies as they come from a socket: received in the pieces that are asked for, and skipped where nobody asks."""
+"""Bodies of requests, received from a socket in the pieces that are asked for, or skipped."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Final, Protocol
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 PAUSE_S: Final = 0.005
-"""Seconds without a byte after which a sender is slow."""
+"""Seconds without a byte after which a sender counts as slow."""
 AT_ONCE_S: Final = 0.1
-"""Seconds that a body may take in all before its sender is slow."""
+"""Seconds that a whole body may take before its sender counts as slow."""
 SKIP_PIECES: Final = 16
-"""Pieces of 64 KB that are skipped before others have their turn."""
+"""Maximum number of pieces of 64 KB that are skipped before other connections have their turn."""
 _SKIPPED = bytearray(65_536)  # what is skipped is written here and never read
 
 
 class ReadAhead(Protocol):
-    """What was read together with a request's headers, as gunicorn keeps it."""
+    """Bytes that gunicorn read together with a request's headers, and keeps."""
 
     def take_buffered(self) -> bytes:
-        """All of it, which it then no longer has."""
+        """Return these bytes and keep none of them."""
 
     def unread(self, data: bytes, /) -> None:
         """Put bytes back in front."""
@@ -40,9 +40,9 @@ class DeclaredBody(io.RawIOBase):
         """`expects_continue`: the client waits for "100 Continue" before it sends the body."""
         super().__init__()
         self.left = length
-        """Bytes that were not read yet."""
+        """Number of bytes that have not been read yet."""
         self.skipped_until = 0.0
-        """Until when (of `time.monotonic`) they are skipped; whoever answers before they are read sets it."""
+        """The time (`time.monotonic`) until which they are skipped. Whoever answers before they are read sets it."""
         self.on_slow: Callable[[], None] | None = None
         """Called once when the sender turns out to be slow."""
         self._sock = sock
@@ -60,7 +60,7 @@ class DeclaredBody(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, as many as are here; waits for one at least. Empty at the end, and if the client went."""
+        """Up to `size` bytes that have arrived; waits for at least one. Empty at the end, or if the client left."""
         if size < 0:
             return self.readall()
         if not (size := min(size, self.left)):
@@ -78,7 +78,7 @@ class DeclaredBody(io.RawIOBase):
         return piece
 
     def skip(self) -> bool:
-        """Throw away what has arrived, without waiting, up to `SKIP_PIECES`; whether that was the rest.
+        """Throw away what has arrived, up to `SKIP_PIECES`, without waiting; returns whether that was the rest.
 
         Raises EOFError if nothing more can come.
         """
@@ -132,7 +132,7 @@ class ChunkedBody(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """`size` bytes, or what is left. Raises OSError for chunks that are malformed, or end early."""
+        """`size` bytes, or what is left. Raises OSError for chunks that are malformed or end early."""
         if size < 0:
             return self.readall()
         if self._expects_continue:

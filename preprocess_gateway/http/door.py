@@ -1,4 +1,4 @@
-"""The door: a clip for which there is no place is refused before the application looks at the request."""
+"""The door: if no place is free, a request with a clip is refused before it reaches the application."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ROUTES: Final = {
 
 
 class Door:
-    """Answers 503 as the application would, at a fraction of the cost; whoever finds a place goes on to it.
+    """Answers 503 as the application would, at a fraction of the cost; passes a request on if a place is free.
 
-    A browser's request from another page goes on too: the application says which of its headers that page may read.
+    A request with an `Origin` is passed on in any case: the application says which headers that page may read.
     """
 
     def __init__(

@@ -26,7 +26,10 @@ from preprocess_gateway.http.spool import Spool, SpooledBody
 from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 
-PIECE_BYTES, LEAST_PIECE_BYTES = 32_768, 4_096  # larger ones are new memory each, which costs more than the copy
+PIECE_BYTES, LEAST_PIECE_BYTES = (
+    32_768,
+    4_096,
+)  # larger pieces are allocated anew each time, which costs more than copying
 MULTIPART = "multipart/form-data"
 RAW_TYPES = ("application/octet-stream", "application/ogg", "application/mp4", "application/x-matroska")
 RAW_FAMILIES = ("audio/", "video/")  # browsers and phones call a recording of sound alone a video too

@@ -36,7 +36,7 @@ class Runtime:
         """Connect to the model server, serve probes and watch read deadlines; call after the fork."""
         predictor = Predictor.connect(settings, metrics)
         probes = ProbeServer(listening_host(settings.host), settings.probe_port, predictor, metrics, settings.base_path)
-        probes.starting = True  # until SIGTERM drains
+        probes.starting = True  # until the worker handles SIGTERM
         probes.start()
         reading = ReadDeadlines(settings.read_timeout_s)
         reading.start()
@@ -55,7 +55,7 @@ class Runtime:
 
 
 def warm_up() -> None:
-    """Make what workers share, before the fork: this module's imports, and what the shipped features keep.
+    """Make what workers share, before the fork: this module's imports, and what the shipped features cache.
 
     No thread and no channel is made here: neither would survive the fork.
     """
@@ -67,7 +67,7 @@ def warm_up() -> None:
 
 def serve() -> Flask:
     """gunicorn's application: `app.extensions[EXTENSION]` is the Runtime that must be closed."""
-    from preprocess_gateway.process.gunicorn_conf import ledger  # which gunicorn has read before
+    from preprocess_gateway.process.gunicorn_conf import ledger  # gunicorn has read it before
 
     settings, metrics = Settings(), Metrics()
     runtime = Runtime.start(settings, metrics)

@@ -20,10 +20,10 @@ from preprocess_gateway.http.body_streams import ChunkedBody, DeclaredBody
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.process.refusals import refusal
 
-MAX_UNREAD_BYTES = 16 * 1024 * 1024  # of a body that was answered unread: as many are skipped to keep its connection
-MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same of a body in chunks, which must have arrived
+MAX_UNREAD_BYTES = 16 * 1024 * 1024  # up to so many bytes of an unread body are skipped to keep its connection
+MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same for a body in chunks, which must have arrived
 MAX_BETWEEN_CHUNKS_BYTES = 65_536  # a line with the size of a chunk, or all trailers; gunicorn bounds neither
-REST_S = 0.1  # who was answered unread and asks again at once is heard only then, and takes no time from others
+REST_S = 0.1  # a refused client that asks again at once has to wait, so that it takes no time from others
 CLOSE_S = 1.25  # how long a client gets to close after its last answer
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
@@ -39,7 +39,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     row: int
     """The worker's row of the ledger."""
     _resting: deque[tuple[float, TConn, Future[bool]]]
-    """Until when, the connection, and how its last request ended; each rests as long."""
+    """When it may go on, the connection, and how its last request ended; in order, as all rest equally long."""
     _refused: set[TConn]
     """Connections whose last request was answered unread."""
 
@@ -69,13 +69,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return kept
 
     def _skip(self, body: DeclaredBody) -> bool:
-        """Skip what has arrived of a body that was answered unread; no thread waits for the rest."""
+        """Skip what has arrived of a body that was answered unread; returns whether to keep the connection."""
         with suppress(OSError, EOFError):
             return body.skip() or time.monotonic() < body.skipped_until
         return False
 
     def handle_request(self, req: Request, conn: TConn) -> bool:
-        """Answer a request; whether its connection can take another, of which the rest of this one's body may be left.
+        """Answer a request; returns whether to keep its connection, on which the rest of the body may still arrive.
 
         gunicorn would read an unread body for 5 s, and a client that sends a byte at a time for as long as it likes.
         """
@@ -96,7 +96,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.sock.setblocking(True)
 
     def _keepalive_after(self, _conn: TConn, keepalive: bool) -> bool:
-        """Whether a connection is kept: `handle_request` has said so, and gunicorn need not read the body's rest."""
+        """Whether a connection is kept, as `handle_request` said; gunicorn would read the rest of the body first."""
         return keepalive
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
@@ -106,7 +106,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().on_client_socket_readable(conn, client)
 
     def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
-        """Wait for the connection's next request, or close it; one that was refused rests before."""
+        """Wait for the connection's next request, or close it; if its request was refused, it rests first."""
         refused = conn in self._refused
         self._refused.discard(conn)
         if not self.alive:  # gunicorn would wait 2 s for each client to close, one after the other
@@ -119,7 +119,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, fs)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for connections to become readable; those that have rested are waited for again."""
+        """Wait for connections to become readable, including those that have rested long enough."""
         while self._resting and (not self.alive or self._resting[0][0] <= time.monotonic()):
             _, conn, fs = self._resting.popleft()
             self.finish_request(conn, fs)
@@ -154,7 +154,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _stream(req: Request, sock: socket.socket) -> DeclaredBody | ChunkedBody:
-    """The request's body as a stream of ours, in place of gunicorn's."""
+    """Replace the request's body by a stream of our own, and return it."""
     expects = req._expected_100_continue
     req._expected_100_continue = False
     reader = req.body.reader

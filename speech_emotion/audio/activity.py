@@ -164,7 +164,7 @@ def _varying_level(
 
 
 def _quantile(values: Decibels, share: float) -> float:
-    """`numpy.quantile` of few values, without the tens of microseconds that it takes to choose its method."""
+    """As `numpy.quantile` for few values, without the tens of microseconds in which it chooses its method."""
     return float(np.interp(share * (values.size - 1), np.arange(values.size), np.sort(values)))
 
 

@@ -22,7 +22,7 @@ BAND_HZ = (200.0, 4_000.0)
 FRAME_S, HOP_S = 0.064, 0.032
 FLOOR_DBFS = -140.0
 _LOUDEST = np.float32(1e30)
-"""Of a sample, as the transform of larger ones is beyond float32."""
+"""Samples are clipped to this, because the transform of larger ones is beyond float32."""
 _BLOCK_FRAMES = 256  # measured at once
 
 

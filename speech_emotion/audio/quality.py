@@ -28,7 +28,7 @@ class QualityLimits:
 
 def at_full_scale(samples: npt.NDArray[np.float32]) -> int:
     """How many `samples` of any shape are at full scale, or beyond it."""
-    if max(samples.max(initial=0), -samples.min(initial=0)) < FULL_SCALE:  # as most recordings: nothing is copied
+    if max(samples.max(initial=0), -samples.min(initial=0)) < FULL_SCALE:  # true of most recordings, and copies nothing
         return 0
     return int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
 

@@ -35,7 +35,7 @@ class Tape(Generic[Scalar]):
         self.extend(len(rows))[:] = rows
 
     def extend(self, rows: int) -> npt.NDArray[Scalar]:
-        """Add so many rows at the end, which are the caller's to fill."""
+        """Add this number of rows at the end and return them for the caller to fill."""
         end = self.end + rows
         if end - self._origin > len(self._rows):
             kept = self[self.start : self.end]

@@ -80,9 +80,9 @@ def encode_wav(samples: npt.NDArray[Any], sample_rate: int) -> bytes:
 
 
 def library(name: str) -> Any:
-    """A library that samples alone need: whoever sends files neither has to have it nor waits for its import.
+    """A library that only samples need: without samples it need not be installed, and is not imported.
 
-    Raises ImportError, with what to install, where it is not there.
+    Raises ImportError, which says what to install, if it is missing.
     """
     try:
         return import_module(name)

@@ -1,6 +1,6 @@
 """Filter banks, analysis windows and the cosine transform, built once for each set of parameters.
 
-They are those of `librosa.filters`, to which tests compare them; librosa itself takes seconds to start.
+Their values are those of `librosa.filters`, as tests check. librosa takes seconds to start, so nothing imports it here.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def mel_bank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
 def chroma_bank(sample_rate: int, n_fft: int, n_chroma: int, tuning: float) -> Array:
     """Pitch classes from C, float32 `[n_chroma, 1 + n_fft // 2]`, read-only; source: Ellis 2007, Chroma Analysis.
 
-    Each bin's frequency is shared out among the pitch classes by a Gaussian as wide as the bin, of unit length; a
-    Gaussian over octaves above A0, around the fifth, weighs the bins.
+    A Gaussian as wide as the bin shares each bin out among the pitch classes; the shares of a bin have unit length. A
+    Gaussian over octaves above A0, around the fifth, gives the bins their weights.
     """
     frequencies = np.arange(1, n_fft) * sample_rate / n_fft
     pitch = n_chroma * np.log2(frequencies / _A0_HZ) - tuning
@@ -73,7 +73,7 @@ def cosine_transform(coefficients: int, bands: int) -> Array:
 
 @lru_cache(maxsize=_CACHED)
 def analysis_window(window: Literal["hann", "hamming"], win_length: int) -> Array:
-    """An analysis window, float32 `[win_length]`, read-only; periodic, as transforms want it."""
+    """An analysis window, float32 `[win_length]`, read-only; periodic, as a transform needs it."""
     offset = _WINDOWS[window]
     return _frozen(offset - (1 - offset) * np.cos(2 * np.pi / win_length * np.arange(win_length)))
 

@@ -1,4 +1,4 @@
-"""The feature blocks that come with the project. All follow librosa's functions of the same name."""
+"""The feature blocks that come with the project. Their values are those of librosa's functions."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _decibels(power: Array) -> Array:
 
 
 def _log10(values: Array) -> Array:
-    """By the natural logarithm, for which numpy has vectors on every processor: up to 5 times faster."""
+    """By way of the natural logarithm, which numpy vectorises on every processor: up to 5 times faster."""
     log: Array = np.log(values)
     log *= _LOG10_E
     return log

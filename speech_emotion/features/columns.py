@@ -16,7 +16,7 @@ from speech_emotion.features.spec import FeatureSpec
 Array = npt.NDArray[np.float32]
 
 _AT_ONCE = 2**18
-"""Values that are made at once where columns lie ready: one call costs less than many."""
+"""Number of values that are computed at once if enough samples are there: one call costs less than many."""
 
 
 class Columns:
@@ -74,10 +74,10 @@ class Columns:
         return self._power[first:last]
 
     def made(self, key: Hashable, make: Callable[[Array], Array], first: int, last: int) -> Array:
-        """What `make` gives for the columns `first` to before `last`: float32 `[last - first, ...]`.
+        """What `make` returns for the columns `first` to before `last`: float32 `[last - first, ...]`, read-only.
 
-        `make` gets the power of several columns, and gives a row for each that depends on nothing else. It is asked
-        once for each column, whichever windows ask for the `key`. They share what is given, which is read-only.
+        `make` gets the power of several columns, and returns a row for each that depends on that column alone. It is
+        called once for each column and `key`; all windows that ask for the key share the result.
         """
         power = self.power(first, last)
         if key not in self._made:

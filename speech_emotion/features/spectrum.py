@@ -1,4 +1,4 @@
-"""A window's spectrum, which all of its blocks share, and what is made of its columns, which all windows share."""
+"""A window's spectrum, which its blocks share, and what is computed from its columns, which all windows share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float32]
 class Spectrum:
     """The spectrum of one window: the columns of a signal from `first` to before `last`.
 
-    What it gives is read-only, as overlapping windows share it.
+    What it returns is read-only, because overlapping windows share it.
     """
 
     def __init__(self, columns: Columns, first: int, last: int) -> None:
@@ -54,7 +54,7 @@ class Spectrum:
         return self.per_column("frame_power", lambda power: power @ weights)
 
     def per_column(self, key: Hashable, make: Callable[[Array], Array]) -> Array:
-        """What `make` gives of each column, float32 `[values, frames]`, made once for all windows it lies in.
+        """What `make` returns for each column, float32 `[values, frames]`, computed once for all windows that have it.
 
         Parameters: `key`, by which other windows find it again, such as the block itself; `make`, which turns the
         power of columns, float32 `[columns, 1 + n_fft // 2]`, into `[columns, values]`, each row from its own column.

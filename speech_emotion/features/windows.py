@@ -28,8 +28,8 @@ class Windows:
     """Cuts a signal into the windows of a specification.
 
     A window is given as soon as it is sure not to be the last one, and no sample that follows can change it: half a
-    transform beyond its end. The last one ends with the signal. No cutting into blocks changes a window, or
-    a feature by more than 1e-5, which is rounding.
+    transform beyond its end. The last one ends with the signal. How the signal is
+    cut into blocks changes no window, and no feature by more than 1e-5 (rounding).
     """
 
     def __init__(self, spec: FeatureSpec) -> None:

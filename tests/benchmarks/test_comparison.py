@@ -35,14 +35,14 @@ def test_services_are_compared_with_the_first_one() -> None:
     assert rows["KServe"]["errors"] == "did not start"
 
 
-def test_goals_are_against_the_best_peer_and_the_seeds_shape() -> None:
+def test_goals_are_against_the_best_peer_and_naive_flask() -> None:
     goals = {goal.name.partition(": ")[2]: goal for goal in usual_load("ann", [OURS, SEED, HANDED]).goals}
     assert (goals["answers/s to the best handed peer"].value, goals["answers/s to the best handed peer"].met) == (
         1.25,
         True,
     )
     assert not goals["CPU to the leanest handed peer"].met
-    assert (goals["answers/s to the seed's shape"].value, goals["answers/s to the seed's shape"].met) == (25, True)
+    assert (goals["answers/s to naive Flask"].value, goals["answers/s to naive Flask"].met) == (25, True)
 
 
 def test_a_better_peer_is_named_with_both_figures() -> None:

@@ -26,7 +26,7 @@ SILENT = {"1076_MTI_SAD_XX"}
 TWICE = {
     "1006_TIE_HAP_XX", "1006_TIE_NEU_XX", "1013_WSI_DIS_XX", "1013_WSI_SAD_XX", "1017_IWW_ANG_XX", "1017_IWW_FEA_XX",
 }  # fmt: skip
-"""Three recordings that the set holds under two emotions each: nobody knows which was acted."""
+"""Three recordings that the set contains under two emotions each. It is not known which one was acted."""
 BY_VOICE = "1"
 """First digit of the number of a row of votes: the listeners heard the clip and did not see it."""
 _NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?:LO|MD|HI|XX?)")

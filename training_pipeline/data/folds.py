@@ -94,9 +94,9 @@ def random_folds(clips: Sequence[Clip], most: int = FOLDS, seed: int = 0) -> lis
 
 
 def clip_folds(clips: Sequence[Clip], most: int = FOLDS) -> list[Fold]:
-    """Folds of one speaker's clips, in each of which every emotion is trained on; a lone clip of one is never tested.
+    """Folds of one speaker's clips; each trains on every emotion. The only clip of an emotion is never tested.
 
-    There are `most` folds, or as many as the most frequent emotion has clips; none if each has a single clip.
+    There are `most` folds, or as many as the most frequent emotion has clips; none if every emotion has one clip.
     """
     counts, seen = Counter(clip.emotion for clip in clips), Counter[str]()
     count = min(most, max(counts.values()))

@@ -22,7 +22,7 @@ YES_NO = {"yes": True, "no": False}
 DIGITS = 6
 AGE_STEPS, AGES = (30, 45, 60), ("under 30", "30 to 44", "45 to 59", "60 and over")
 CALIBRATION_DRAWS = 200
-"""Of the interval of ECE: thousands of clips are sorted in each."""
+"""Bootstrap draws for the interval of the ECE; each of them sorts thousands of clips."""
 Array = npt.NDArray[Any]
 
 
@@ -82,7 +82,7 @@ def age_group(age: int | None) -> str:
 
 
 def _by(groups: Sequence[str], right: Array) -> dict[str, float]:
-    """The accuracy of each group that has a name."""
+    """The accuracy of each group, without clips whose group is not known."""
     of = np.array(groups)
     order = sorted(set(groups), key=lambda group: (AGES.index(group) if group in AGES else 0, group))
     return {group: float(right[of == group].mean()) for group in order if group}

@@ -1,4 +1,4 @@
-"""What one model brings over another on corpora that neither was trained on: their kept answers, paired by clip."""
+"""What one model gains over another on corpora that neither was trained on, from kept answers, paired by clip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training_pipeline.evaluation.over_speakers import OverSpeakers, Statistic
 
 
 def across_gains(before: Sequence[Heard], after: Sequence[Heard]) -> list[dict[str, Any]]:
-    """Figures as JSON of each corpus that both models answered without having heard it, by name.
+    """Figures as JSON of each corpus that both models answered without being trained on it, in order of names.
 
     `before` and `after` are as `measure_corpus` says, of the first seed of each; `accuracy_gain` and `uar_gain` are
     differences with intervals of a bootstrap over speakers. Clips count that both answered and whose label both can

@@ -1,4 +1,4 @@
-"""Shares with intervals over speakers, as clips of one speaker are not independent."""
+"""Shares with intervals over speakers, because clips of one speaker are not independent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training_pipeline.training.calibrate import MIN_CONFIDENCE
 DRAWS, LEVEL = 2_000, 0.95
 Array = npt.NDArray[Any]
 Statistic = Callable[[Array], Array]
-"""Of rows of speakers' weights `[draws, speakers]` the value of each row; NaN of nothing."""
+"""Takes speakers' weights `[draws, speakers]` and returns a value for each draw; NaN if no clip counts."""
 
 
 class OverSpeakers:
@@ -32,7 +32,7 @@ class OverSpeakers:
         return lambda weights: _divided(weights @ tops, weights @ wholes)
 
     def mean_share(self, counted: Array, kinds: Array) -> Statistic:
-        """The mean over the kinds of clips that occur of the share that is `counted`: of what is right, the UAR."""
+        """The share that is `counted`, averaged over the kinds that occur; if right answers are counted, the UAR."""
         sums = [(self._sums(counted & (kinds == kind)), self._sums(kinds == kind)) for kind in np.unique(kinds)]
 
         def statistic(weights: Array) -> Array:
@@ -49,7 +49,7 @@ class OverSpeakers:
         return {name: value, f"{name}_interval": [float(low), float(high)]}
 
     def certainty(self, confidence: Array, right: Array) -> dict[str, Any]:
-        """`sure`: the share of clips that are not uncertain; `sure_right`: how many of these are named right."""
+        """`sure`: the share of clips that are not uncertain; `sure_right`: the share of these that are right."""
         sure = confidence >= MIN_CONFIDENCE
         found = self.measured("sure", self.share(sure))
         return found | self.measured("sure_right", self.share(right, sure))

@@ -22,7 +22,7 @@ from training_pipeline.training.examples import Examples
 
 FIXED = ("clip", "fold", "seed", "label", "predicted")
 WHO = ("corpus", "speaker", "sex", "age")
-"""Columns of clips whose names do not say these, as those of RAVDESS do; an unknown age is empty."""
+"""Columns for clips whose names do not say these, as names of RAVDESS do; an unknown age is empty."""
 DIGITS = 6
 
 
@@ -38,7 +38,7 @@ class Run:
 def write_predictions(path: Path, runs: Sequence[Run]) -> None:
     """Write `clip, fold, seed, label, predicted` and `p_<emotion>` for each emotion; folds count from 1.
 
-    The column `label` holds the true emotion. Where a name is none of RAVDESS, the columns `WHO` stand behind it.
+    The column `label` holds the true emotion. If a clip is not from RAVDESS, the columns `WHO` follow it.
     A clip goes by its file's name without ending, or by its path where two have the same name.
     """
     emotions = runs[0].examples.emotions
@@ -91,7 +91,7 @@ def read_predictions(path: Path) -> list[Run]:
 
 
 def of_first_corpus(runs: Sequence[Run]) -> list[Run]:
-    """The clips of the corpus that stands first in each run: of several, the one that was named first."""
+    """Each run with the clips of its first corpus alone: the one that was named first."""
     return [_of_corpus(run, run.examples.clips[0].corpus) for run in runs]
 
 
@@ -104,7 +104,7 @@ def _of_corpus(run: Run, corpus: str) -> Run:
 def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
     """Means over seeds of what `measure` says, and the calibration of each run, as JSON.
 
-    The calibration has `certainty`, too; see `OverSpeakers`.
+    The calibration includes `OverSpeakers.certainty`.
     """
     measured = [measure(run.predictions, run.examples) for run in runs]
     names = ("accuracy", "accuracy_std", "uar")

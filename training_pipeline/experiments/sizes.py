@@ -1,4 +1,4 @@
-"""What a small data set of one's own brings: models of so many clips, tested on strangers or on the same speaker."""
+"""What a small data set brings: models trained on N clips, tested on other speakers or on the same speaker."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from training_pipeline.training.job import Job
 from training_pipeline.training.train import train
 
 FOLDS = 3
-"""Of strangers: a fit for each, model and size."""
+"""Folds of speakers. Each model is fitted once in each, for each size."""
 LEAST_SPEAKERS = 6
-"""A set is drawn from as few speakers as have that many clips, but from so many at least: a team has few."""
+"""A set is drawn from as few speakers as can fill it, because a team has few, but from at least this number."""
 DRAWS = 3
 """Sets of each size that are drawn from one speaker's clips."""
 AS_IT_IS = "as it is"
-"""What the row of the version without any clip of one's own is called."""
+"""Name of the row for the version that was trained on none of these clips."""
 TIMED = 50
-"""Clips whose features are computed again, to know what they cost."""
+"""Number of clips whose features are computed again, to measure what they cost."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def measure_sizes(asked: Sizes, bar: Bar = no_bar) -> list[dict[str, Any]]:
             cost = _seconds_per_clip(examples, job)
             with bar(f"training {job.network.name}", len(parts) * len(asked.sizes)) as step:
                 for size in asked.sizes:
-                    # Anew, so that what it costs does not depend on what was trained before.
+                    # A new network each time, so that its cost does not depend on what was trained before.
                     fresh = resolve(job.network.name, data, asked.seed, start_from=version)
                     rows.append(_trained(fresh, examples, parts, size, cost, step))
     return rows
@@ -120,7 +120,7 @@ def _trained(
 
 
 def _own_emotions(examples: Examples) -> Examples:
-    """Of emotions that occur: one speaker may lack some that others have."""
+    """The same with the emotions that occur alone: one speaker may lack some."""
     there = {clip.emotion for clip in examples.clips}
     emotions = tuple(emotion for emotion in examples.emotions if emotion in there)
     return Examples.of(replace(examples.data, emotions=emotions), examples.features)
@@ -178,7 +178,7 @@ def _of_few(by_speaker: Sequence[Indices], size: int) -> Indices:
 
 
 def _balanced(clips: Sequence[Clip], among: Indices, random: np.random.Generator) -> Indices:
-    """In a random order in which every beginning has about as many clips of each emotion."""
+    """In a random order, of which the first N have about equally many clips of each emotion, for every N."""
     shuffled, seen, rank = random.permutation(among), Counter[str](), []
     for i in shuffled:
         rank.append(seen[clips[i].emotion])

@@ -1,4 +1,4 @@
 """Names that are known without an import of any network."""
 
 HEAD = "head"
-"""A new classifier on the encoder of the version that ships. It is no entry point: it follows from a version."""
+"""A new classifier on the encoder of the version that ships. It depends on a version, so it is no entry point."""

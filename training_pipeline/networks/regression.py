@@ -1,4 +1,4 @@
-"""Multinomial logistic regression whose examples may leave classes open, which scikit-learn's cannot."""
+"""Multinomial logistic regression whose examples may leave classes open; scikit-learn's has no such option."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def fit_softmax(x: Floats, shares: Floats, inverse_regularisation: float) -> tup
     """Kernel `[values, classes]` and bias `[classes]` of a softmax on `x` `[n, values]`.
 
     Rows of `shares` `[n, classes]` are those of `network.Fit`: shares of classes whose sum is the example's weight,
-    and -1 for a class that is open, among which the example does not choose. Minimises the squares of the kernel,
-    halved, and `inverse_regularisation` times the cross-entropies, as scikit-learn's LogisticRegression does.
+    and -1 for an open class, which has no part in the example's softmax. Minimises half the sum of the squares of the
+    kernel plus `inverse_regularisation` times the cross-entropies, as scikit-learn's LogisticRegression does.
     """
     values, classes = x.shape[1], shares.shape[1]
     closed = np.where(shares < 0, -np.inf, 0.0)

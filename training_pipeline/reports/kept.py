@@ -57,9 +57,8 @@ class Kept:
     def read(cls, folder: Path, models: list[str] | None = None) -> Kept:
         """Read `folder/<model>/predictions.csv`, `folder/<model>/<change>/predictions.csv` and `folder/cost.json`.
 
-        Beside a model's predictions there may be its `across.csv`; of several corpora in its predictions the first
-        counts, on which other models were measured, and `across.csv` has all of them.
-        Raises DataError if predictions are not there.
+        A model may also have `across.csv`, with all corpora. Of several corpora in its predictions the first alone
+        counts, because other models were measured on that one. Raises DataError if predictions are not there.
         """
         names = models or sorted(path.parent.name for path in folder.glob(f"*/{PREDICTIONS}"))
         missing = [name for name in names if not (folder / name / PREDICTIONS).is_file()]
@@ -78,7 +77,7 @@ class Kept:
     def table(self, before: str | None = None) -> str:
         """Accuracy and cost, a row for each model; below it corpora, where several were measured.
 
-        With `before`, a model, also what every other one brings over it on corpora that neither was trained on.
+        With `before`, a model, also what every other model gains over it on corpora that neither was trained on.
         Raises DataError if that was not measured.
         """
         tables = markdown.predictions_table(self.results, self.costs) + across_report.across_tables(self.across)

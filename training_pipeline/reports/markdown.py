@@ -29,7 +29,7 @@ MARKED = re.compile(
 
 
 def summary_table(results: dict[str, dict[str, Any]]) -> str:
-    """One row for each model and protocol, and below what answers are worth that know nothing of a clip."""
+    """One row for each model and protocol; below them chance, and the share of the most frequent emotion."""
     lines = [
         "| model | protocol | accuracy | 95% over speakers | spread over folds | UAR | ECE |",
         "|---|---|---|---|---|---|---|",

@@ -82,7 +82,7 @@ def make_card(
 
 
 def _calibration(of: float | Calibration, examples: Examples) -> dict[str, Any]:
-    """A calibration across corpora has numbers for each corpus trained on, in the order of their names."""
+    """What the card says of a calibration: one temperature, or the numbers of each corpus, in the order of names."""
     if not isinstance(of, Calibration):
         several = len({clip.speaker for clip in examples.clips}) > 1
         return {"method": ON_SPEAKERS if several else ON_CLIPS, "temperature": of}

@@ -73,7 +73,7 @@ class Trunk:
         return list(self._compiled(features))
 
     def remembered(self, windows: Array) -> list[Array]:
-        """The same for windows in memory; what was asked for before, as by another fold, is not computed again."""
+        """The same for windows in memory; what was computed before, such as for another fold, is not computed again."""
         names = [hashlib.blake2b(window.tobytes(), digest_size=16).digest() for window in windows]
         if new := {name: i for i, name in enumerate(names) if name not in self._memory}:
             if len(self._memory) + len(new) > MOST_REMEMBERED:

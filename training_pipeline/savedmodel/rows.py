@@ -1,4 +1,4 @@
-"""A frozen graph with its products on matrices: rows of all windows, for as long as every step works on rows alone.
+"""Rewrites a frozen graph so that a product takes a matrix: the rows of all windows, as long as each step allows it.
 
 Keras writes a dense layer on `[n, time, channels]` as a Tensordot, whose Reshape stands between the product and its
 bias. TensorFlow fuses a product with bias, activation (GELU included) and shortcut only if nothing stands between them.
@@ -15,11 +15,11 @@ _BY_ELEMENT = {
     "AddV2", "BiasAdd", "Elu", "Erf", "Erfc", "Exp", "Identity", "LeakyRelu", "Maximum", "Minimum", "Mul", "Neg",
     "RealDiv", "Relu", "Relu6", "Selu", "Sigmoid", "Softplus", "Square", "Sub", "Tanh",
 }  # fmt: skip
-"""What gives each element its own value, whatever the shape."""
+"""Operations that compute each element from that element alone, whatever the shape."""
 
 
 def in_rows(frozen: GraphDef, wanted: str) -> tuple[GraphDef, str]:
-    """A graph that makes the same of a tensor `wanted`, and what that is called there; what it does not need is gone.
+    """A graph that computes the same tensor `wanted`, without what it does not need, and the tensor's name in it.
 
     A graph with functions or loops, such as that of recurrent layers, stays as it is.
     """
@@ -42,7 +42,7 @@ class _Rows(NamedTuple):
 
 
 class _Replay:
-    """Copies, of a graph, what a tensor follows from, into the graph that is being built.
+    """Copies everything that a tensor depends on into the graph that is being built.
 
     A tensor `[n, ..., channels]`, of which only n is unknown, may be kept as rows `[n * ..., channels]`. Control edges
     are left out: nothing in a frozen graph has a state.
@@ -66,7 +66,7 @@ class _Replay:
             self._whole.update(zip((tensor.name for tensor in operation.outputs), copies, strict=True))
 
     def _product(self, operation: Any) -> bool:
-        """A dense layer's product, of what was made into a matrix for it alone."""
+        """Copy a dense layer's product, whose input was reshaped into a matrix for it; returns whether it is one."""
         if operation.type != "MatMul" or operation.get_attr("transpose_a") or operation.get_attr("transpose_b"):
             return False
         reshape, factor = operation.inputs[0].op, operation.inputs[1]
@@ -136,7 +136,7 @@ def _same(operation: Any, inputs: list[Any]) -> list[Any]:
 
 
 def _before(operation: Any) -> list[Any]:
-    """All operations that one follows from, and itself, each behind its inputs."""
+    """An operation and all that it depends on, each after its inputs."""
     needed, open_ones = set(), [operation]
     while open_ones:
         each = open_ones.pop()
@@ -147,7 +147,7 @@ def _before(operation: Any) -> list[Any]:
 
 
 def _untransposed(tensor: Any) -> Any:
-    """What a Transpose that changes nothing was given, None for another, and any other tensor itself."""
+    """The input of a Transpose that changes nothing; None for another Transpose; any other tensor itself."""
     if tensor.op.type != "Transpose":
         return tensor
     order = tf.get_static_value(tensor.op.inputs[1])

@@ -1,7 +1,7 @@
 """A network as the graph that servers run: frozen, its products on matrices, and its large matrices in variables.
 
-A constant is in memory about eight times: in the function library, before and after optimisation, and in each kernel.
-A variable is there once.
+A server holds about eight copies of a constant: in the function library, before and after optimisation, and in each
+kernel. It holds one copy of a variable.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from training_pipeline.savedmodel.rows import in_rows
 
 Array = npt.NDArray[np.float32]
 LEAST = 4_096
-"""Values of a matrix that is worth a variable."""
+"""Number of values from which a matrix becomes a variable."""
 _PRODUCTS = {"MatMul", "BatchMatMulV2"}
 
 
@@ -36,7 +36,7 @@ class ServedGraph(tf.Module):  # type: ignore[misc]
         self.matrices = {name: tf.Variable(values, trainable=False, name="matrix") for name, values in matrices.items()}
 
     def __call__(self, features: Any) -> Any:
-        """What the graph makes of `features`."""
+        """The graph's output for `features`."""
         inputs = {name: matrix.read_value() for name, matrix in self.matrices.items()} | {self._given: features}
         (answer,) = tf.graph_util.import_graph_def(self._graph, inputs, [self._wanted], name="")
         return answer

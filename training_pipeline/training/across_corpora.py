@@ -1,4 +1,4 @@
-"""A calibration that holds on corpora that were never heard, out of corpora that are left out in turn."""
+"""Fits a calibration that holds on new corpora, by leaving out each corpus in turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import keras
 
 NO_LOGIT = -1e9
-"""Of an emotion that a model does not tell apart."""
+"""The logit of an emotion that a model does not tell apart."""
 Fit = Callable[[Examples, Path | None], "keras.Model"]
 """Examples and a folder for checkpoints to a model."""
 
@@ -30,9 +30,9 @@ Fit = Callable[[Examples, Path | None], "keras.Model"]
 def across_corpora(fit: Fit, examples: Examples, checkpoints: Path | None = None) -> Calibration:
     """The calibration of a model of several corpora.
 
-    For each corpus a probe is trained on the others, but for a fold of their speakers. It is heard on the corpus that
-    it never heard, and on these speakers of corpora that it knows: both count alike, and so does each corpus. Clips of
-    an emotion that a probe cannot tell are left out. Raises DataError if the corpora share no emotion.
+    For each corpus a probe is trained on the others, but for a fold of their speakers. It is tested on the corpus that
+    was left out, and on the speakers that were left out. Both count alike, and so does each corpus. Clips of an emotion
+    that a probe cannot tell are left out. Raises DataError if the corpora share no emotion.
     """
     strange: list[HeldOut] = []
     familiar: list[HeldOut] = []
@@ -68,7 +68,7 @@ class _Probe:
     corpora: npt.NDArray[np.intp]
 
     def hear(self, examples: Examples, emotions: tuple[str, ...], weight: float) -> HeldOut:
-        """What it makes of windows that it was trained without, among all `emotions`."""
+        """Its answers, among all `emotions`, to windows that it was not trained on."""
         windows, _ = examples.windows()
         targets = examples.per_window(np.array([emotions.index(clip.emotion) for clip in examples.clips]))
         logits = np.full((len(windows), len(emotions)), NO_LOGIT, np.float32)

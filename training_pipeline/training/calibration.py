@@ -1,4 +1,4 @@
-"""The calibration of a model of several corpora: by how unlike each of them a window sounds."""
+"""The calibration of a model of several corpora, which depends on how unlike each of them a window sounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 SMALLEST_PRIOR = 1e-6
 EXACT = ("logits", "distances", "told")
 SHARPNESS = 2.0
-"""Where nothing tells it, of about what RAVDESS, CREMA-D and nEMO gave together (2.1 to 2.8)."""
+"""The sharpness if it cannot be fitted: about what was fitted on RAVDESS, CREMA-D and nEMO (2.1 to 2.8)."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class Numbers:
 class Calibration:
     """A temperature and a prior of the emotions for each window, by its distances from the corpora of training.
 
-    Each corpus has the weight `(1 + distance) ** -sharpness`, of which the window's shares of the corpora follow.
+    Each corpus has the weight `(1 + distance) ** -sharpness`; divided by their sum, the weights are shares.
 
     - The temperature: the corpora's own, as their emotions are not equally plain (a geometric mean by these shares),
-      times `(1 + least distance) ** exponent`. A model is surer than it is right of what sounds unlike all that it was
-      trained on (Ovadia et al. 2019, Can You Trust Your Model's Uncertainty?), which one temperature cannot mend.
+      times `(1 + least distance) ** exponent`. On sounds unlike all that it was trained on, a model is more
+      confident than accurate (Ovadia et al. 2019, Can You Trust Your Model's Uncertainty?); one temperature for all
+      sounds cannot correct that.
     - The prior: where only some corpora can tell an emotion, nothing in training says that it is absent elsewhere. Its
       prior is the share of the corpora that can tell it, and its logarithm is added to the logits (Saerens et al.
       2002, Adjusting the Outputs of a Classifier to New a Priori Probabilities).
@@ -57,7 +58,7 @@ class Calibration:
 
 
 def calibrated(library: Any, logits: Any, distances: Any, told: Array, numbers: Numbers) -> Any:
-    """What `Calibration` makes of logits `[n, emotions]`; `library` is that of the arrays, numpy or `keras.ops`.
+    """Calibrated logits `[n, emotions]`; `library` is that of the arrays: numpy or `keras.ops`.
 
     `distances` `[n, corpora]` are those of `Unlikeness`.
     """
@@ -72,7 +73,7 @@ def calibrated(library: Any, logits: Any, distances: Any, told: Array, numbers: 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a model made of windows that it was trained without, which count `weight` in all.
+    """A model's answers to windows that it was not trained on, which together have the weight `weight`.
 
     Logits `[n, emotions]`, class indices `[n]`, distances `[n, corpora]` from the corpora that it was trained on, what
     each of these can tell `[corpora, emotions]`, and which of all corpora they are, `[corpora]`.
@@ -89,8 +90,8 @@ class HeldOut:
 def fit_numbers(parts: Sequence[HeldOut], corpora: int) -> Numbers:
     """The numbers with the least negative log-likelihood of the parts, for so many corpora.
 
-    Temperatures are in 0.05 to 20, the exponent in 0 to 3, the sharpness in 0 to 6; where no model was trained on two
-    corpora, nothing tells it, and it is `SHARPNESS`.
+    Temperatures are in 0.05 to 20, the exponent in 0 to 3, the sharpness in 0 to 6; if no model was trained on two
+    corpora, the sharpness cannot be fitted and is `SHARPNESS`.
     """
     several = any(len(part.corpora) > 1 for part in parts)
     # In single precision the loss does not change with the steps of numerical differentiation.

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """A model from features to logits, and what calibrates it: a temperature, or what takes several corpora."""
+    """A model from features to logits, and its temperature or, for several corpora, its calibration."""
 
     model: keras.Model
     temperature: float | Calibration
@@ -51,13 +51,13 @@ class Trained:
 
 
 def train(network: Network, examples: Examples, seed: int, checkpoints: Path | None = None) -> Trained:
-    """Fit on all examples; what calibrates the model comes from fits that held out some of them.
+    """Fit on all examples; the calibration comes from further fits that held out some of them.
 
-    Of one corpus a fifth of the speakers is held out, for a temperature. Of several corpora each is held out in turn,
-    and with each some speakers of the others, for a `Calibration`: a probability is to mean on a stranger's recordings
-    what it means on these. Of one speaker a part of the clips is held out in turn: a probability then holds for that
-    speaker alone. A network that is not to be calibrated has a temperature of 1. With the folder `checkpoints`, an
-    interrupted call with the same examples and seed resumes.
+    With one corpus, a fifth of the speakers is held out, for a temperature. With several corpora, each is held out in
+    turn, and with it some speakers of the others, for a `Calibration`: a probability should mean the same on a
+    stranger's recordings as on these. With one speaker, parts of the clips are held out in turn, and a probability
+    holds for that speaker alone. A network that is not to be calibrated has a temperature of 1. With the folder
+    `checkpoints`, an interrupted call with the same examples and seed resumes.
     """
     temperature: float | Calibration = 1.0
     if network.calibrated:
@@ -79,7 +79,7 @@ def _fit(network: Network, seed: int, examples: Examples, checkpoints: Path | No
             rows = examples.per_window(shares(examples.data))
         else:
             _log.warning(
-                "%s learns from labels alone: it takes no votes, and an emotion that a corpus cannot tell for absent",
+                "%s learns from labels alone: it ignores votes, and takes emotions that a corpus cannot tell as absent",
                 network.name,
             )
     return network.fit(x, rows, len(examples.emotions), seed, checkpoints)

@@ -18,7 +18,7 @@ from training_pipeline.training.windows import in_batches
 
 Array = npt.NDArray[np.float32]
 DIRECTIONS = 16
-"""Of the greatest scatter within a corpus. Of few no distance follows, and many have little but noise."""
+"""Number of directions, those of the greatest scatter within a corpus. Few tell too little, and many add noise."""
 SMALLEST_DEVIATION = 1e-3
 
 

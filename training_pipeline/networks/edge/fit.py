@@ -70,14 +70,14 @@ def fit(
 
 
 def views_of(lesson: Lesson, student: Student) -> Targets:
-    """How many changed crops of each window the teacher is asked about, `[n]`: `views` of those that weigh most."""
+    """Number of changed crops of each window for the teacher, `[n]`: `views` at the greatest weight, fewer below."""
     weights = _known(soft_targets(lesson.y, lesson.classes, 0)).sum(axis=1)
     views: Targets = np.clip(np.rint(student.views * weights / weights.max()), 1, student.views).astype(np.intp)
     return views
 
 
 def ask(teacher: keras.Model, x: Array, views: Targets, student: Student, seed: int) -> tuple[Array, Array]:
-    """So many changed crops of each window `[views, frames, 80]`; the teacher's probabilities `[views, classes]`."""
+    """Changed crops, `views` `[n]` of each window, `[sum, frames, 80]`; the teacher's answers `[sum, classes]`."""
     random, augment = np.random.default_rng(seed), Augmentation()
     answer = tf.function(lambda batch: tf.nn.softmax(teacher(batch, training=False)))
     frames = min(student.head.crop_frames, x.shape[1])

@@ -37,7 +37,7 @@ class Student:
     )
     """The head's start, on the factored encoder as it is."""
     views: int = 4
-    """Changed crops of each window that the teacher is asked about; of one that weighs less, accordingly fewer."""
+    """Number of changed crops of each window that the teacher answers; fewer for a window of less weight."""
     trust: float = 0.8
     """Share of the teacher's answer in a target; the rest is the class that was acted."""
     tuning: Stage = field(default=Stage(10, 32, 5e-4, 0.02, mixup_alpha=0.4, mixup_share=0.25, fused=False))

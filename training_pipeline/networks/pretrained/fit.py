@@ -83,7 +83,7 @@ def train_stage(
 ) -> None:
     """Train `groups` of the model's variables for one stage; `inputs` makes those of the chosen rows of `targets`.
 
-    Rows sum to the weights of their examples, which a stage that draws examples hears as often as they weigh.
+    A row sums to the weight of its example. A stage that draws examples draws each in proportion to its weight.
     """
     rates = rates_of(targets, stage)
     examples = len(targets) if rates is None else round(rates.sum())

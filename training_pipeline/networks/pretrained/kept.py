@@ -1,4 +1,4 @@
-"""States behind the frozen blocks, computed once and kept: tuning then computes the blocks above alone."""
+"""States behind the frozen blocks, computed once and kept, so that tuning computes only the blocks above them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ KEPT_AS = np.float16
 
 
 class KeptStates:
-    """What the frozen part of an encoder makes of augmented crops of windows `x` `[n, frames, 80]`.
+    """The states that the frozen part of an encoder computes from augmented crops of windows `x` `[n, frames, 80]`.
 
     An example is `[2 * frozen_blocks + positions, width]`: mean and deviation over time of each state below the last,
     then the last state itself, in float16. It is computed when it is first asked for, and kept in a file of its own:
-    180 kB for 352 frames of Whisper-base. A copy depends on its window, its number and the recipe alone, so that
-    every fold, seed and run can share it, and one that was deleted is computed again, as the same.
+    180 kB for 352 frames of Whisper-base. A copy depends on its window, its number and the recipe alone, so
+    every fold, seed and run can share it, and a deleted one is computed again with the same values.
     """
 
     def __init__(self, weights: Weights, x: Array, recipe: Recipe, cache: Path | None) -> None:

@@ -60,7 +60,7 @@ class AttentiveStatistics(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Statistics(keras.layers.Layer):  # type: ignore[misc]
-    """What `AttentiveStatistics` starts as: `[n, time, channels]` to mean and deviation over time, side by side."""
+    """`AttentiveStatistics` before training: `[n, time, channels]` to mean and deviation over time, side by side."""
 
     def call(self, x: Any) -> Any:
         """Mean and deviation, `[n, 2 * channels]`."""

@@ -48,7 +48,7 @@ class Training:
         """Train all epochs, from the checkpoint's on if there is one; the model is left with averaged weights."""
         for epoch in range(self._restore(checkpoint), self.epochs):
             for x, y in batches(np.random.default_rng([seed, epoch])):
-                # Not around the loop: what batches are made of is computed as it is anywhere else.
+                # Not around the loop: the batches themselves are computed in float32, as everywhere else.
                 with products_in_bfloat16(self._bfloat16):
                     self._compiled(tf.constant(x), tf.constant(y))
             if checkpoint is not None:
@@ -101,9 +101,9 @@ def _of_known_classes(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def rates_of(targets: Array, stage: Stage) -> npt.NDArray[np.float64] | None:
-    """How often an epoch of the stage draws each example on average, by the weights that `targets` sum to.
+    """How often an epoch of the stage draws each example on average: in proportion to the sum of its `targets`.
 
-    None where it hears every example once: the stage draws none, or the weights are all alike.
+    None if an epoch takes every example once, because the stage draws none or all weights are equal.
     """
     weights = np.maximum(targets, 0).sum(axis=1, dtype=np.float64)
     if not stage.drawn or np.allclose(weights, weights[0]):
@@ -114,7 +114,7 @@ def rates_of(targets: Array, stage: Stage) -> npt.NDArray[np.float64] | None:
 def draw(rates: npt.NDArray[np.float64], random: np.random.Generator) -> npt.NDArray[np.intp]:
     """Examples of an epoch in random order, each as often as its rate, rounded up or down (systematic sampling).
 
-    So are those of one rate together, as examples of a corpus mostly are.
+    Examples of the same rate, most of which are of one corpus, are also drawn as often together as their rates sum to.
     """
     order = random.permutation(len(rates))
     order = order[np.argsort(rates[order], kind="stable")]

@@ -22,10 +22,10 @@ class Stage:
     bfloat16: bool = False
     """Multiply matrices in bfloat16 where the CPU can, without XLA: a quarter faster for the encoder."""
     drawn: int = 0
-    """Examples of an epoch where examples have weights, drawn in proportion to them; 0: all, whose losses are weighted.
+    """Number of examples that an epoch draws in proportion to their weights; 0: it takes all, and weights their losses.
 
-    As corpora count alike (`training/shares.py`), an epoch then hears as much of each, and costs no more for a large
-    corpus.
+    Every corpus has the same weight (`training/shares.py`), so an epoch draws equally much from each, and does not
+    take longer for a large corpus.
     """
 
 
@@ -48,10 +48,10 @@ class Recipe:
     copies: int = 4
     """Augmented copies of each window for the head's start, beside the window itself."""
     kept_copies: int = 0
-    """Augmented copies of a window at most that tuning hears, and whose states behind the frozen blocks are kept.
+    """Maximum number of augmented copies of a window. Their states behind the frozen blocks are kept.
 
-    Tuning then computes nothing below the upper blocks, and the poolings of the states below those stay equal. 0: every
-    example is augmented anew and goes through the whole network.
+    Tuning then computes only the blocks above, and pools the states below with plain statistics. 0: every example is
+    augmented anew and goes through the whole network.
     """
     crop_frames: int = 352
     """Frames of a training example, cut at random from a window."""

@@ -87,7 +87,7 @@ def _tune(model: keras.Model, lesson: Lesson, recipe: Recipe, checkpoint: Path |
 def _tune_upper(
     model: keras.Model, states: KeptStates, lesson: Lesson, recipe: Recipe, checkpoint: Path | None
 ) -> None:
-    """Train head and upper blocks on kept states, each time of one of a window's copies."""
+    """Train head and upper blocks on kept states, each time on those of one random copy of the window."""
     targets = soft_targets(lesson.y, lesson.classes, recipe.smoothing)
     copies = copies_of(rates_of(targets, recipe.tuning), len(targets), recipe)
 
