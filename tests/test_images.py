@@ -30,7 +30,7 @@ BY_NAME = {
     "tensorflow-cpu": "it has the modules of tensorflow",
     "pyseccomp": "it is found on Linux alone",
 }
-"""What lines name that are no imports."""
+"""Packages that the code names without importing them."""
 COMPILERS = {
     *("clang", "cmake", "cython", "libclang", "llvmlite", "meson", "mypy", "ninja", "numba", "nuitka", "pybind11"),
     *("triton", "ziglang"),
@@ -53,7 +53,7 @@ def installed(name: str) -> Distribution:
 
 
 def imported(parts: tuple[str, ...]) -> set[str]:
-    """The packages whose modules a line of these parts imports, at the top or inside of a function."""
+    """The packages whose modules these parts import, at the top or inside of a function."""
     owners = packages_distributions()
     names = set()
     for path in (path for part in parts for path in (ROOT / part).rglob("*.py")):
@@ -66,7 +66,7 @@ def imported(parts: tuple[str, ...]) -> set[str]:
 
 
 def with_what_they_need(packages: set[str], lock: set[str]) -> set[str]:
-    """`packages` of a lock, and what they require of it, extras included."""
+    """`packages` of a lock, and the packages of the lock that they require, extras included."""
     needed: set[str] = set()
     waiting = [(name, "") for name in packages]
     seen = set(waiting)
@@ -97,7 +97,7 @@ def test_no_package_is_a_compiler(image: str) -> None:
 
 @pytest.mark.parametrize("name", ["gateway", "pipeline", "model_server"])
 def test_nothing_that_debian_installs_reaches_an_image(name: str) -> None:
-    """What strips symbols stays in a stage of its own, from which the libraries alone are copied."""
+    """The program that strips symbols stays in a stage of its own, from which only the libraries are copied."""
     parent: dict[str, str] = {}
     lines: dict[str, list[str]] = {}
     stage = ""

@@ -1,4 +1,4 @@
-"""What TensorFlow says of itself, which no command shows."""
+"""TensorFlow's notices, which no command shows."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class _Replay:
         return True
 
     def _reshape(self, operation: Any) -> bool:
-        """Rows stay rows if they would only get the shape back that they stand for."""
+        """Keep rows if a Reshape only restores the shape that they stand for; returns whether it has been copied."""
         if operation.type != "Reshape":
             return False
         given, output = operation.inputs[0].name, operation.outputs[0]
@@ -96,7 +96,7 @@ class _Replay:
         return True
 
     def _by_element(self, operation: Any) -> bool:
-        """Rows stay rows if the other operand is a number, has one for each channel, or has the same shape."""
+        """Keep rows if the other operand is a number, has one for each channel, or has the same shape."""
         known = [self._rows[tensor.name] for tensor in operation.inputs if tensor.name in self._rows]
         if operation.type not in _BY_ELEMENT or not known:
             return False

@@ -1,4 +1,4 @@
-"""What a model brings on corpora that it never heard, paired by clip."""
+"""What a model gains on corpora that it was not trained on, paired by clip."""
 
 from __future__ import annotations
 
