@@ -31,7 +31,7 @@ class Ledger:
         self._file, name = tempfile.mkstemp(prefix="gateway-quotas-")
         Path(name).unlink()
         weakref.finalize(self, os.close, self._file)
-        # Not in the file: with a full disk, whoever writes to a page that has no room there is killed.
+        # Not in the file: on a full disk, a worker that writes to a page without room there is killed.
         self._cells = memoryview(mmap(-1, rows * WIDTH * CELL_BYTES)).cast("q")
         self._threads = threading.Lock()
         self._free = list(reversed(range(rows)))

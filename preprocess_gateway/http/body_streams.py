@@ -124,7 +124,7 @@ class ChunkedBody(io.RawIOBase):
 
     @property
     def is_last(self) -> bool:
-        """Whether no request can follow: as with `DeclaredBody`, or as nobody knows where malformed chunks end."""
+        """Whether no request can follow: as with `DeclaredBody`, or because the end of malformed chunks is unknown."""
         return self._expects_continue or self._malformed
 
     def readable(self) -> bool:
@@ -141,5 +141,5 @@ class ChunkedBody(io.RawIOBase):
         try:
             return self._take(size)
         except OSError:
-            self._malformed = True  # gunicorn's reader says once that they are, and then that the body is over
+            self._malformed = True  # gunicorn's reader reports it once, and then says that the body is over
             raise

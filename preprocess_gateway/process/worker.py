@@ -170,10 +170,10 @@ def _stream(req: Request, sock: socket.socket) -> DeclaredBody | ChunkedBody:
 
 
 class _Chunks(ChunkedReader):  # type: ignore[misc]
-    """gunicorn's reader, with a bound on what is between chunks; all that is malformed is an OSError."""
+    """gunicorn's reader, with a limit on the bytes between chunks; everything malformed is an OSError."""
 
     def get_data(self, unreader: Unreader, buf: BytesIO) -> None:
-        """Receive more of what is between two chunks, or behind the last."""
+        """Receive more of the bytes between two chunks, or after the last."""
         if buf.tell() > MAX_BETWEEN_CHUNKS_BYTES:
             raise InvalidChunkSize(buf.getvalue()[:20])
         super().get_data(unreader, buf)
