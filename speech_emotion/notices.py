@@ -15,6 +15,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 # A process of its own forwards all the rest, even if this one is aborted in the middle of a message.
 _FILTER = r"""
 import re, sys
@@ -50,7 +51,6 @@ def without_notices() -> Iterator[None]:
 
 def import_quietly() -> None:
     """Drop TensorFlow's notices when any module imports it, and its information and warnings afterwards."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, without information and warnings
     logging.getLogger("tensorflow").setLevel(logging.WARNING)  # "Assets written to" is information
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
@@ -78,7 +78,20 @@ class _QuietLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        with without_notices():
+        with without_notices(), _errors_alone():
             self._loader.exec_module(module)
             # This looks for a GPU. If there is none, CUDA's library reports that as an error.
             module.config.list_physical_devices()
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """TensorFlow reads the level once; left in the environment, it would silence a server that is started later."""
+    if LEVEL in os.environ:
+        yield
+        return
+    os.environ[LEVEL] = "2"  # errors, without information and warnings
+    try:
+        yield
+    finally:
+        del os.environ[LEVEL]

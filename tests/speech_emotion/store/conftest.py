@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 from speech_emotion.store.base import Store
@@ -17,12 +19,20 @@ S3 = {"key": "test", "secret": "test"}
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A real S3 server on loopback."""
+    """A real S3 server on loopback. It compares and writes in two steps, between which others may write: see to one."""
     port = free_port()
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+    put_object, alone = S3Response.put_object, threading.Lock()
+
+    def put_object_alone(request: S3Response) -> object:
+        with alone:
+            return put_object(request)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(S3Response, "put_object", put_object_alone)
+        server.start()
+        yield f"http://127.0.0.1:{port}"
+        server.stop()
 
 
 @pytest.fixture(params=["folder", "s3", "memory"])

@@ -59,11 +59,12 @@ def followed(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with faulty_s3(s3_endpoint) as s3:
         for name, value in {**KEYS, "AWS_ENDPOINT_URL_S3": s3.endpoint}.items():
             monkeypatch.setenv(name, value)
+        store = s3_store(s3_endpoint)  # its own writes have time
         quick = {"connect_timeout": 1, "read_timeout": 0.3, "retries": {"total_max_attempts": 1}}
         monkeypatch.setattr(bucket_module, "S3_CONFIG", quick)
         monkeypatch.setattr("s3fs.S3FileSystem.retries", 2)
         monkeypatch.setattr(follow, "REOPEN_S", 0.0)
-        found = Followed(s3_store(s3_endpoint), s3, tmp_path / "copy")
+        found = Followed(store, s3, tmp_path / "copy")
         for content in ("first", "second"):
             found.publish(tmp_path, content)
         promote(found.store, NAME, 1)
