@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+
+SETTLED_KB = 256
 
 
 def family(pid: int) -> list[int]:
@@ -19,11 +22,24 @@ def family(pid: int) -> list[int]:
 
 
 class Peak:
-    """Peak of each process above what it held when this was made; a process that came later counts whole."""
+    """Peak of each process above what it held when this was made; a process that came later counts whole.
+
+    It is made once all have started, for which it waits: decoders begin to import when their gateway does not wait.
+    """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._idle = {member: _kilobytes(member, "VmRSS") for member in family(pid)}
+        self._idle = self._held()
+        for _ in range(60):
+            time.sleep(0.3)
+            before, self._idle = self._idle, self._held()
+            grown = sum(self._idle.values()) - sum(before.values())
+            if before.keys() == self._idle.keys() and grown < SETTLED_KB:
+                break
+        self.reset()
+
+    def _held(self) -> dict[int, int]:
+        return {member: _kilobytes(member, "VmRSS") for member in family(self._pid)}
 
     def reset(self) -> None:
         """Forget the peaks so far, not what was held when idle: memory that a file left behind counts for the next."""
