@@ -14,7 +14,7 @@ from pathlib import Path
 from subprocess import SubprocessError
 
 from benchmarks import uploads
-from benchmarks.comparison import SEED, USUAL, Load, Measured, all_loads, better_peers, impatience, usual_load
+from benchmarks.comparison import BASELINE, USUAL, Load, Measured, all_loads, better_peers, impatience, usual_load
 from benchmarks.load import Plan, Report, Run, loader
 from benchmarks.processes import memory
 from benchmarks.results import Section
@@ -53,7 +53,7 @@ def _chosen(names: Sequence[str]) -> Iterator[Service]:
 
 def _loads(service: Service, model: str) -> list[Load]:
     """Every load with the smallest model; the others, and naive peers but for Flask, have fewer."""
-    if service.way == "naive" and service.name != SEED:
+    if service.way == "naive" and service.name != BASELINE:
         return [USUAL]
     if model == "ann":
         return [*(("form", clients) for clients in CLIENTS), ("raw", USUAL[1]), ("raw", CLIENTS[-1])]
