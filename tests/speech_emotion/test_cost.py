@@ -6,14 +6,14 @@ room for other machines; `make bench` measures how much the features really take
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from threadpoolctl import threadpool_limits
 
 from benchmarks.features import CASES, Case
 from tests.support import clips
+from tests.support.cost import quickest
 
 # librosa.load imports readers of which Python's newer versions have none.
 pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")
@@ -26,22 +26,15 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def quickest(*ways: Callable[[], object]) -> list[float]:
-    """CPU seconds of this thread for the quickest call of each way, taken by turns."""
-    taken: list[list[float]] = [[] for _ in ways]
-    for _ in range(CALLS):
-        for way, times in zip(ways, taken, strict=True):
-            begun = time.thread_time()
-            way()
-            times.append(time.thread_time() - begun)
-    return [min(times) for times in taken]
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_features_cost_little_more_than_their_kernels_and_less_than_librosas(case: Case) -> None:
     clip = clips.tone(3.5, rate=48_000)
     naive, ours, heard, bare = quickest(
-        lambda: case.naive(clip), lambda: case.ours(clip), lambda: case.heard(clip), lambda: case.bare(clip)
+        lambda: case.naive(clip),
+        lambda: case.ours(clip),
+        lambda: case.heard(clip),
+        lambda: case.bare(clip),
+        calls=CALLS,
     )
     assert ours < 2.5 * bare
     assert heard < 3.5 * bare

@@ -24,6 +24,7 @@ from speech_emotion.audio import decode
 from speech_emotion.hearing import hear, spoken_features
 from speech_emotion.protos import predict_pb2
 from tests.support import clips, served
+from tests.support.cost import quickest
 from tests.support.model_server import ModelServer
 
 CALLS = 40
@@ -41,17 +42,6 @@ def predictor(model_server: ModelServer) -> Iterator[Predictor]:
 @pytest.fixture(scope="module")
 def clip() -> bytes:
     return clips.tone(3.5, rate=48_000)
-
-
-def quickest(*ways: Callable[[], object]) -> list[float]:
-    """CPU seconds of this thread for the quickest call of each way, taken by turns."""
-    taken: list[list[float]] = [[] for _ in ways]
-    for _ in range(CALLS):
-        for way, times in zip(ways, taken, strict=True):
-            begun = time.thread_time()
-            way()
-            times.append(time.thread_time() - begun)
-    return [min(times) for times in taken]
 
 
 def left() -> RequestContext:
@@ -79,6 +69,7 @@ def test_the_core_adds_little_to_decoding_hearing_and_the_call(
     core, parts = quickest(
         lambda: predictor.predict(predictor.models.default, clip, PredictOptions(), left()),
         bare(clip, predictor, model_server),
+        calls=CALLS,
     )
     assert core < 1.35 * parts
 
@@ -98,5 +89,7 @@ def test_the_route_adds_little_to_the_core(clip: bytes, predictor: Predictor, bo
         _, status, _ = run_wsgi_app(app, {**environ, "wsgi.input": BytesIO(payload)}, buffered=True)
         assert status == "200 OK"
 
-    route, core = quickest(post, lambda: predictor.predict(predictor.models.default, clip, PredictOptions(), left()))
+    route, core = quickest(
+        post, lambda: predictor.predict(predictor.models.default, clip, PredictOptions(), left()), calls=CALLS
+    )
     assert route < bound * core
