@@ -67,6 +67,13 @@ class Gateway:
         """What gunicorn printed so far."""
         return self.log_path.read_text(errors="replace")
 
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer, without the one that forked them."""
+        assert self.process
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def predict(self, data: bytes) -> requests.Response:
         """Post a clip as multipart."""
         return requests.post(f"{self.url}/predict", files={"file": ("clip", data)}, timeout=30)

@@ -61,19 +61,13 @@ def figure(gateway: Gateway, name: str) -> float:
 def decoders(gateway: Gateway) -> list[int]:
     """The decoder processes of recordings, which the worker starts to stand back for others."""
     found = []
-    for worker in workers(gateway):
+    for worker in gateway.workers:
         for task in Path(f"/proc/{worker}/task").glob("*/children"):
             for child in task.read_text().split():
                 with suppress(OSError):  # it has ended
                     if b'"niceness": 10' in Path(f"/proc/{child}/cmdline").read_bytes():
                         found.append(int(child))
     return found
-
-
-def workers(gateway: Gateway) -> list[int]:
-    assert gateway.process
-    pid = gateway.process.pid
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_progress_is_told_while_no_window_is_known(one_at_a_time: Gateway) -> None:

@@ -1,0 +1,17 @@
+"""How tests wait for what other threads and processes do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+WITHIN_S = 120.0
+"""Long enough for a machine that does much else; no test is about this bound."""
+
+
+def until(happens: Callable[[], object], within_s: float = WITHIN_S) -> None:
+    """Wait until this is true, and fail the test if it never is."""
+    deadline = time.monotonic() + within_s
+    while not happens():
+        assert time.monotonic() < deadline, "what the test waits for did not happen"
+        time.sleep(0.05)
