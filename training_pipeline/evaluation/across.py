@@ -20,6 +20,8 @@ FIXED = ("corpus", "clip", "speaker", "sex", "age", "seed", "label", "predicted"
 REQUIRED = ("corpus", "clip", "speaker", "label", "left_out")
 YES_NO = {"yes": True, "no": False}
 DIGITS = 6
+SMALLEST = 1e-12
+"""Least probability of an emotion that a corpus has, so that one of them is the most probable."""
 AGE_STEPS, AGES = (30, 45, 60), ("under 30", "30 to 44", "45 to 59", "60 and over")
 CALIBRATION_DRAWS = 200
 """Bootstrap draws for the interval of the ECE; each of them sorts thousands of clips."""
@@ -45,29 +47,41 @@ class Heard:
 def measure_corpus(heard: Heard) -> dict[str, Any]:
     """Figures as JSON, of the clips whose label the model can answer.
 
-    The answer is the model's most probable emotion, as it is served; `uar_among` asks only among the labels that the
-    corpus has. ECE is debiased. Intervals are of a bootstrap over speakers; a share of nothing is null.
+    The answer is the model's most probable emotion, as it is served. `among` has the same figures if the model is
+    asked only among the labels that the corpus has: a corpus without `surprised` cannot say whether that was right.
+    ECE is debiased. Intervals are of a bootstrap over speakers; a share of nothing is null.
     """
     known = [i for i, clip in enumerate(heard.clips) if clip.emotion in heard.emotions]
     figures: dict[str, Any] = {"clips": len(known), "unknown_label": len(heard.clips) - len(known)}
     if not known:
         return figures
-    probabilities = heard.probabilities[known]
-    targets = np.array([heard.emotions.index(heard.clips[i].emotion) for i in known])
-    labels = np.unique(targets)
-    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    right = predicted == targets
-    among = labels[probabilities[:, labels].argmax(axis=1)] == targets
     clips = [heard.clips[i] for i in known]
-    names = np.array([clip.speaker for clip in clips])
-    over = OverSpeakers(names)
+    over = OverSpeakers([clip.speaker for clip in clips])
+    probabilities = heard.probabilities[known]
+    targets = np.array([heard.emotions.index(clip.emotion) for clip in clips])
     return figures | {
         "speakers": over.count,
+        **_measured(probabilities, targets, clips, over),
+        "among": _measured(_among(probabilities, targets), targets, clips, over),
+    }
+
+
+def _among(probabilities: Array, targets: Array) -> Array:
+    """Probabilities of the emotions that occur in `targets`, given that it is one of them."""
+    occurs = np.isin(np.arange(probabilities.shape[1]), targets)
+    own = np.where(occurs, np.maximum(probabilities, SMALLEST), 0)
+    return np.asarray(own / own.sum(axis=1, keepdims=True))
+
+
+def _measured(probabilities: Array, targets: Array, clips: Sequence[Clip], over: OverSpeakers) -> dict[str, Any]:
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    right = predicted == targets
+    speakers = np.array([clip.speaker for clip in clips])
+    return {
         **over.measured("accuracy", over.share(right)),
         **over.measured("uar", over.mean_share(right, targets)),
-        "uar_among": float(np.mean([among[targets == n].mean() for n in labels])),
         "ece_debiased": debiased_calibration_error(confidence, right),
-        "ece_interval": list(calibration_interval(confidence, right, names, CALIBRATION_DRAWS)),
+        "ece_interval": list(calibration_interval(confidence, right, speakers, CALIBRATION_DRAWS)),
         **over.certainty(confidence, right),
         "per_sex": _by([clip.sex for clip in clips], right),
         "per_age": _by([age_group(clip.age) for clip in clips], right),

@@ -8,18 +8,27 @@ from typing import Any
 from training_pipeline.reports.cells import or_none, points, shares, with_interval
 
 ACROSS_COLUMNS = (
-    "corpus", "trained on", "clips, speakers", "accuracy", "UAR", "UAR among its labels", "ECE, debiased",
-    "not uncertain", "of them right", "by sex", "by age",
+    "corpus", "trained on", "clips, speakers", "accuracy", "UAR", "ECE, debiased", "not uncertain", "of them right",
+    "by sex", "by age",
 )  # fmt: skip
+AMONG = "Asked only among the labels that each corpus has:"
 
 
 def across_tables(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """For each model a table of corpora, trained on and left out; nothing for no model."""
+    """For each model the tables of corpora, trained on and left out; nothing for no model."""
     return "".join(f"\n## `{model}` across corpora\n\n{across_table(rows)}" for model, rows in measured.items() if rows)
 
 
 def across_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One row for each corpus, whether it was left out, and seed: what `measure_across` says."""
+    """One row for each corpus, whether it was left out, and seed: what `measure_across` says.
+
+    A second table has the same rows with the figures among each corpus's labels.
+    """
+    among = [{**row, **row["among"]} if "among" in row else row for row in rows]
+    return f"{_across_table(rows)}\n{AMONG}\n\n{_across_table(among)}"
+
+
+def _across_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"| {' | '.join(ACROSS_COLUMNS)} |", "|" + "---|" * len(ACROSS_COLUMNS)]
     several = len({row["seed"] for row in rows}) > 1
     for row in rows:
@@ -31,7 +40,7 @@ def across_table(rows: Sequence[Mapping[str, Any]]) -> str:
             lines.append(f"| {row['corpus']} | {heard} | {clips} |" + " none |" * (len(ACROSS_COLUMNS) - 3))
             continue
         low, high = row["ece_interval"]
-        cells = [with_interval(row, "accuracy"), with_interval(row, "uar"), f"{row['uar_among']:.1%}"]
+        cells = [with_interval(row, "accuracy"), with_interval(row, "uar")]
         cells += [f"{row['ece_debiased']:.1%} ({low:.1%} to {high:.1%})"]
         cells += [with_interval(row, "sure"), with_interval(row, "sure_right")]
         cells += [shares(row["per_sex"]), shares(row["per_age"])]
@@ -40,8 +49,8 @@ def across_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 GAINS_COLUMNS = (
-    "corpus, never heard", "clips, speakers", "accuracy", "brings", "UAR", "brings", "ECE, debiased", "not uncertain",
-    "of them right",
+    "corpus, never heard", "clips, speakers", "accuracy", "brings", "UAR", "brings", "UAR among its labels",
+    "ECE, debiased", "not uncertain", "of them right",
 )  # fmt: skip
 
 
@@ -55,6 +64,7 @@ def across_gains_table(rows: Sequence[Mapping[str, Any]]) -> str:
         }
         cells = [row["corpus"], f"{row['after']['clips']:,}, {row['after']['speakers']}"]
         cells += [shown["accuracy"], points(row, "accuracy_gain"), shown["uar"], points(row, "uar_gain")]
+        cells += [" to ".join(or_none(row[when]["among"]["uar"]) for when in ("before", "after"))]
         cells += [shown[name] for name in ("ece_debiased", "sure", "sure_right")]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

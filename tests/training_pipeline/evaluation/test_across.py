@@ -39,11 +39,17 @@ def test_accuracy_uar_and_certainty_are_of_the_labels_that_the_model_knows() -> 
     found = measure_corpus(heard())
     assert (found["clips"], found["unknown_label"], found["speakers"]) == (8, 1, 4)
     assert (found["accuracy"], found["uar"]) == (0.75, 0.75)
-    # Among glad and sad alone, calm's second choice is right.
-    assert found["uar_among"] == 1.0
     assert (found["sure"], found["sure_right"]) == (0.75, 1.0)
     assert found["per_sex"] == {"female": 1.0, "male": 0.5}
     assert found["per_age"] == {"under 30": 0.75}
+
+
+def test_a_corpus_can_be_asked_only_among_its_own_labels() -> None:
+    found = measure_corpus(heard())
+    # Among glad and sad alone, calm's second choice is right: 0.3 of 0.25 + 0.3, which is not uncertain.
+    assert (found["among"]["accuracy"], found["among"]["uar"]) == (1.0, 1.0)
+    assert (found["among"]["sure"], found["among"]["sure_right"]) == (1.0, 1.0)
+    assert found["among"]["per_sex"] == {"female": 1.0, "male": 1.0}
 
 
 def test_intervals_are_over_speakers() -> None:
