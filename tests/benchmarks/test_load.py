@@ -130,6 +130,6 @@ def test_processes_are_found_by_their_tag_with_those_that_they_started() -> None
     assert cpu_s(tag) >= 0
     assert memory(tag).private > 1_000_000
     end(tag)
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
     assert members(tag) == []

@@ -65,7 +65,7 @@ class S3Server:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(60)
 
     @contextmanager
     def held(self) -> Iterator[None]:

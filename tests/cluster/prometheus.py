@@ -12,7 +12,7 @@ import yaml
 
 from tests.cluster.kit import wait_for
 from tests.cluster.release import Release
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 
 
 class Prometheus:
@@ -32,7 +32,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of Prometheus' API."""
-        answer = requests.get(f"http://{self._address}/api/v1/{path}", params=parameters, timeout=10)
+        answer = requests.get(f"http://{self._address}/api/v1/{path}", params=parameters, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 

@@ -70,13 +70,13 @@ def addresses(release: Release) -> list[str]:
 
 
 def metric(address: str, name: str) -> float:
-    lines = requests.get(f"http://{address}:9090/metrics", timeout=10).text.splitlines()
+    lines = requests.get(f"http://{address}:9090/metrics", timeout=60).text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
 def answers_for(address: str, label: str) -> int:
     """The version that a server answers with for a label; 0 where it does not know the label."""
-    found = requests.get(f"http://{address}:8501/v1/models/{NAME}/labels/{label}/metadata", timeout=10)
+    found = requests.get(f"http://{address}:8501/v1/models/{NAME}/labels/{label}/metadata", timeout=60)
     return int(found.json()["model_spec"]["version"]) if found.ok else 0
 
 

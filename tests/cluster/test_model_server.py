@@ -82,7 +82,7 @@ def test_a_server_answers_only_clients_that_show_a_certificate(release: Release,
 
     def ask(pod: dict[str, Any], shown: Tls | None) -> None:
         with ModelServers(tls=shown).connect(Address(name, f"{pod['status']['podIP']}:8500")) as channel:
-            model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=10)
+            model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=60)
 
     assert "Phase:          Succeeded" in release.cluster.helm("test", release.name, "-n", release.namespace)
     for pod in release.pods("model-server"):

@@ -76,9 +76,9 @@ def test_the_service_says_where_clients_reach_it(url: str, release: Release) -> 
     host, _, path = url.removeprefix("http://").partition("/")
     hostile = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     for headers in ({}, hostile):
-        server = requests.get(f"{url}/asyncapi.json", headers=headers, timeout=10).json()["servers"]["gateway"]
+        server = requests.get(f"{url}/asyncapi.json", headers=headers, timeout=60).json()["servers"]["gateway"]
         assert server == {"host": host, "protocol": "ws", "pathname": f"/{path}"}
-        assert requests.get(f"{url}/nowhere", headers=headers, timeout=10).json()["type"] == f"/{path}/docs#not_found"
+        assert requests.get(f"{url}/nowhere", headers=headers, timeout=60).json()["type"] == f"/{path}/docs#not_found"
     secure = f"https://localhost:{release.cluster.secure_address.rpartition(':')[2]}/speech/asyncapi.json"
     server = httpx.get(secure, timeout=10, verify=False).json()["servers"]["gateway"]
     assert server["protocol"] == "wss"

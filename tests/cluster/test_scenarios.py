@@ -23,7 +23,7 @@ WITHOUT_ADDRESS = ("habits",)
 
 SETS = {"openshift": CHOSEN_BY_THE_CLUSTER}
 """What the cluster adds to the values."""
-ASK = "import urllib.request as u; print(u.urlopen('http://[::1]:9090/readyz', timeout=5).status)"
+ASK = "import urllib.request as u; print(u.urlopen('http://[::1]:9090/readyz', timeout=60).status)"
 
 
 def as_chosen(release: Release) -> None:

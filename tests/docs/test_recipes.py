@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech_emotion.listening import free_port
 from speech_emotion.samples import find_sample, samples
 from tests.support.gateway import Gateway
+from tests.support.ports import free_port
 from training_pipeline.data.clips import read_clips
 from training_pipeline.data.synthetic import write_synthetic
 

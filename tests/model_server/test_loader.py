@@ -29,7 +29,7 @@ class Loads:
 
     def __call__(self, name: str, number: int, path: Path) -> Any:
         self.calls.append((name, number))
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         if self.failures.get(number, 0) > 0:
             self.failures[number] -= 1
             raise ServingError(Code.DATA_LOSS, "torn")

@@ -14,7 +14,8 @@ from google.protobuf import text_format
 from speech_emotion.protos import get_model_status_pb2
 from tests.model_server.calls import LABELS, answering_seed, config, request, until, write
 from tests.support import savedmodels
-from tests.support.model_server import REPOSITORY, ModelServer, command, environment, free_port
+from tests.support.model_server import REPOSITORY, ModelServer, command, environment
+from tests.support.ports import free_port
 
 END = get_model_status_pb2.ModelVersionStatus.State.END
 
@@ -34,7 +35,7 @@ def test_sigterm_ends_calls_under_way_as_unavailable(binary: Path | None, tmp_pa
         assert server.process is not None
         server.process.terminate()
         assert call.code() is grpc.StatusCode.UNAVAILABLE
-        assert server.process.wait(10) == -signal.SIGTERM
+        assert server.process.wait(60) == -signal.SIGTERM
 
 
 def test_labels_at_start_without_the_flag_end_the_server(binary: Path | None, store: Path, tmp_path: Path) -> None:

@@ -33,16 +33,16 @@ def test_what_another_worker_has_taken_counts_until_it_gives_it_back_or_is_kille
     workers = [FORK.Process(target=hold, args=(ledger, rows[1 + n], 3, taken[n], ends[n])) for n in range(2)]
     for worker, has_taken in zip(workers, taken, strict=True):
         worker.start()
-        assert has_taken.wait(20)
+        assert has_taken.wait(60)
     assert quota.taken == 8
     assert not quota.take(3)
     assert quota.take(2)
     ends[0].set()
-    workers[0].join(20)
+    workers[0].join(60)
     assert quota.taken == 7
     assert workers[1].pid
     os.kill(workers[1].pid, signal.SIGKILL)
-    workers[1].join(20)
+    workers[1].join(60)
     assert quota.taken == 7
     ledger.release(rows[2])  # as the arbiter does
     assert quota.taken == 4
@@ -60,7 +60,7 @@ def test_counting_needs_no_room_on_the_disk() -> None:
     """The folder for temporary files is also that of recordings, which may fill it."""
     worker = FORK.Process(target=make_and_take)
     worker.start()
-    worker.join(20)
+    worker.join(60)
     assert worker.exitcode == 0
 
 
@@ -75,9 +75,9 @@ def test_workers_who_take_at_the_same_time_never_take_more_than_there_is() -> No
     workers = [FORK.Process(target=grab, args=(ledger, row, result)) for row in range(4)]
     for worker in workers:
         worker.start()
-    assert sum(result.get(timeout=20) for _ in workers) == 100
+    assert sum(result.get(timeout=60) for _ in workers) == 100
     for worker in workers:
-        worker.join(20)
+        worker.join(60)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,7 +15,7 @@ import requests
 from typer.testing import CliRunner
 
 from ser.main import app
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 from tests.training_pipeline.data.test_data import ravdess_tree
 from training_pipeline.data.clips import read_clips
 from training_pipeline.data.ravdess import read_ravdess

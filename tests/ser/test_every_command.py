@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from ser.main import app
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 from training_pipeline.data.synthetic import write_synthetic
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,8 @@ from tests.model_server.calls import LABELS, answering_seed, until
 from tests.preprocess_gateway.conftest import FLAGS
 from tests.support import savedmodels
 from tests.support.certificates import needs_openssl, self_signed
-from tests.support.model_server import ModelServer, free_port, ssl_config
+from tests.support.model_server import ModelServer, ssl_config
+from tests.support.ports import free_port
 from tests.support.stores import write_version
 
 SHIPPED = Path(__file__).parents[2] / "models"
@@ -197,11 +198,11 @@ def test_sync_follows_until_it_is_ended_and_says_each_change_once(store: Path, t
         assert process.stdout is not None
         assert process.stdout.readline() == f"status on port {port}\n"
         assert f"{source} is not a model store" in process.stdout.readline()
-        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 503
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 503
         store.rename(source)
         lines = list(iter(lambda: process.stdout.readline().strip(), "the copy is whole"))
         assert {"+speech_emotion/1", "models.config"} <= set(lines)
-        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200
     finally:
         process.terminate()
         rest, _ = process.communicate(timeout=30)

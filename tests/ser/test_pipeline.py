@@ -89,7 +89,7 @@ def card_of_label(gateway: Gateway, label: str) -> object:
     """The card that `/v1/models` shows, once the gateway knows the label."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        (model,) = requests.get(f"{gateway.url}/v1/models", timeout=20).json()["models"]
+        (model,) = requests.get(f"{gateway.url}/v1/models", timeout=60).json()["models"]
         for version in model["versions"]:
             if label in version["labels"]:
                 return version["card"]

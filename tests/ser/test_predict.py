@@ -18,7 +18,8 @@ from ser.main import app
 from speech_emotion.client import Client
 from tests.ser.conftest import predict
 from tests.support.gateway import Gateway
-from tests.support.model_server import ModelServer, free_port
+from tests.support.model_server import ModelServer
+from tests.support.ports import free_port
 
 
 def names(folder: Path) -> list[str]:
@@ -44,7 +45,7 @@ def test_more_at_once_than_the_service_holds_lose_no_file(service_models: ModelS
     with Gateway(service_models.address, concurrency=1, queue=0, retry_after_s=4) as crowded:
         # A deadline before Retry-After leaves a client no retry of its own.
         done = predict(crowded, clips, "--json", "--jobs", "6", "--deadline-s", "3.5")
-        refused = requests.get(f"{crowded.probes}/metrics", timeout=10).text
+        refused = requests.get(f"{crowded.probes}/metrics", timeout=60).text
     assert done.exit_code == 0, done.output
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == names(clips)
     assert 'shed_requests_total{reason="queue_full"} 0.0' not in refused

@@ -82,7 +82,7 @@ def test_ctrl_c_ends_a_run_that_waits_for_standard_input() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_until_it_reads_standard_input(process.pid)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == -signal.SIGINT
+        assert process.wait(60) == -signal.SIGINT
         assert process.stderr is not None
         assert process.stderr.read() == "interrupted\n"
 

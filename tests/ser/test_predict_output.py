@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from ser.main import app
 from tests.ser.conftest import predict
 from tests.support.gateway import Gateway
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize("name", ["answers.jsonl", "answers.csv"])

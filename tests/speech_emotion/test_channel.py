@@ -49,7 +49,7 @@ def outcome(port: int, tls: Tls | None, host: str = "") -> str:
     with open_channel(f"127.0.0.1:{port}", tls, host=host) as channel:
         try:
             request = get_model_status_pb2.GetModelStatusRequest()
-            model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=5)
+            model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=60)
         except grpc.RpcError as error:
             return str(error.code().name)
     return "OK"

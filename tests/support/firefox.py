@@ -135,7 +135,7 @@ def firefox(environment: Mapping[str, str] | None = None, **preferences: str | i
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

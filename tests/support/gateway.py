@@ -14,9 +14,12 @@ from typing import Self
 import requests
 
 from speech_emotion.listening import host_port, listening_host, reachable_host
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 
 COMMAND = ["-m", "gunicorn", "-c", "python:preprocess_gateway.process.gunicorn_conf"]
+
+PATIENT = {"deadline_s": 60, "window_deadline_s": 60}
+"""Deadlines that a machine which does much else meets; a test that is about one sets it."""
 
 
 class Gateway:
@@ -35,6 +38,7 @@ class Gateway:
             "probe_port": self.probe_port,
             "drain_s": 0,
             "workers": 1,
+            **PATIENT,
             **settings,
         }
         self._environment = {**os.environ, **{f"GATEWAY_{name.upper()}": str(value) for name, value in named.items()}}
@@ -95,7 +99,7 @@ class Gateway:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(30)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -149,7 +149,7 @@ class SlowClients:
         self.reopened = 0
 
     def _open(self) -> socket.socket:
-        opened = socket.create_connection(self._address, timeout=10)
+        opened = socket.create_connection(self._address, timeout=60)
         opened.sendall(self._head)
         return opened
 

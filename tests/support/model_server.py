@@ -18,7 +18,7 @@ from typing import Self
 import grpc
 
 from speech_emotion.channel import Tls, open_channel
-from speech_emotion.listening import free_port, host_port, listening_host, reachable_host
+from speech_emotion.listening import host_port, listening_host, reachable_host
 from speech_emotion.protos import (
     get_model_status_pb2,
     model_management_pb2,
@@ -26,6 +26,7 @@ from speech_emotion.protos import (
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
+from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AVAILABLE = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
@@ -143,7 +144,7 @@ class ModelServer:
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = name or self.name
         try:
-            answer = self.models.GetModelStatus(request, timeout=10)
+            answer = self.models.GetModelStatus(request, timeout=60)
         except grpc.RpcError as error:
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):
                 return {}

@@ -14,7 +14,8 @@ from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.features import SEED_SPEC
 from tests.preprocess_gateway.conftest import FLAGS, LABELS
 from tests.support import savedmodels
-from tests.support.model_server import ModelServer, free_port
+from tests.support.model_server import ModelServer
+from tests.support.ports import free_port
 from tests.support.served import client as client_of
 
 RETRIES = ("--max_num_load_retries=1", "--load_retry_interval_micros=1000000")

@@ -24,7 +24,8 @@ from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.features import SEED_SPEC
 from speech_emotion.protos import predict_pb2, prediction_service_pb2_grpc
 from tests.preprocess_gateway.conftest import FLAGS
-from tests.support.model_server import ModelServer, free_port
+from tests.support.model_server import ModelServer
+from tests.support.ports import free_port
 from tests.support.served import client as client_of
 
 FEATURES = np.zeros((1, 1, SEED_SPEC.bins), np.float32)

@@ -40,7 +40,7 @@ class Pausing(dict[str, ServedVersion]):
 
     def items(self) -> ItemsView[str, ServedVersion]:  # type: ignore[override]
         self.read.set()
-        assert self.may_go_on.wait(20)
+        assert self.may_go_on.wait(60)
         return super().items()
 
 
@@ -58,7 +58,7 @@ def test_what_a_request_resolves_while_a_label_is_forgotten_is_kept() -> None:
     forgetting = threading.Thread(target=versions._try, args=("canary",))
     resolving = threading.Thread(target=versions.resolve, args=("stable",))
     forgetting.start()
-    assert pausing.read.wait(20)
+    assert pausing.read.wait(60)
     resolving.start()
     resolving.join(0.3)  # without a lock it is done by now, and about to be undone
     pausing.may_go_on.set()

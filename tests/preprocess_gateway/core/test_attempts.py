@@ -40,7 +40,7 @@ def answered(canary_error: SpeechEmotionError, **settings: float) -> list[bool]:
         attempt, outcomes = with_fallback(steps, model, metrics), []
         for _ in range(REQUESTS):
             try:
-                outcomes.append(attempt(CANARY, RequestContext(time.monotonic() + 10)) == 1)
+                outcomes.append(attempt(CANARY, RequestContext(time.monotonic() + 120)) == 1)
             except GatewayError:
                 outcomes.append(False)
     fallbacks = metrics.registry.get_sample_value("speech_emotion_canary_fallbacks_total", {"model": model.name})

@@ -68,7 +68,7 @@ def expected(spec: FeatureSpec, seed: int) -> np.ndarray:
 
 
 def series(gateway: Gateway, start: str) -> dict[str, float]:
-    lines = requests.get(f"{gateway.probes}/metrics", timeout=10).text.splitlines()
+    lines = requests.get(f"{gateway.probes}/metrics", timeout=60).text.splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line.startswith(start))}
 
 

@@ -70,7 +70,7 @@ def wait_for_predictions(server: ModelServer) -> None:
     """Wait until the server has answered Predict calls since its start."""
     answered = re.compile(r'^:tensorflow:serving:request_count\{[^}]*status="OK"\} [1-9]', re.MULTILINE)
     end = time.monotonic() + 60
-    while not answered.search(requests.get(f"http://127.0.0.1:{server.rest_port}{METRICS_PATH}", timeout=10).text):
+    while not answered.search(requests.get(f"http://127.0.0.1:{server.rest_port}{METRICS_PATH}", timeout=60).text):
         assert time.monotonic() < end, server.log
         time.sleep(0.1)
 
@@ -81,7 +81,7 @@ def balanced(gateways: list[Gateway]) -> Send:
     def send(session: requests.Session) -> requests.Response:
         for gateway in list(gateways):
             try:
-                if session.get(f"{gateway.probes}/readyz", timeout=5).status_code == 200:
+                if session.get(f"{gateway.probes}/readyz", timeout=60).status_code == 200:
                     break
             except requests.ConnectionError:
                 continue

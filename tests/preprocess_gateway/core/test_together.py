@@ -29,7 +29,7 @@ class Slow:
         self.calls.append(len(features))
         if len(self.calls) == 1:
             self.begun.set()
-            assert self.go.wait(10)
+            assert self.go.wait(60)
         elif self._error:
             raise self._error
         return features.mean(axis=(1, 2))[:, np.newaxis]
@@ -43,18 +43,18 @@ def gather(model: Slow, counts: list[int], most: int, version: Any = None, lanes
         features = np.full((windows, 2, 3), number, np.float32)
         named = SimpleNamespace(version=(version or (lambda _: 1))(number))
         try:
-            return lanes.together.ask(model, features, named, RequestContext(time.monotonic() + 10))  # type: ignore[arg-type]
+            return lanes.together.ask(model, features, named, RequestContext(time.monotonic() + 120))  # type: ignore[arg-type]
         except ModelUnavailableError as error:
             return error
 
     with ThreadPoolExecutor(len(counts) + 1) as pool:
         first = pool.submit(ask, 0, 1)
-        assert model.begun.wait(10)
+        assert model.begun.wait(60)
         rest = [pool.submit(ask, number, windows) for number, windows in enumerate(counts, 1)]
         while len(lanes.together._waiting) < len(counts):
             time.sleep(0.01)
         model.go.set()
-        return [future.result(10) for future in [first, *rest]]
+        return [future.result(60) for future in [first, *rest]]
 
 
 def test_what_gathers_goes_in_one_call_and_each_gets_its_own_rows() -> None:

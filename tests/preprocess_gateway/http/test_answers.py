@@ -118,7 +118,7 @@ def test_top_shows_the_most_probable_first(gateway: Gateway, top: int) -> None:
 
 
 def test_models_tells_what_answers(gateway: Gateway) -> None:
-    body = requests.get(f"{gateway.url}/v1/models", timeout=10).json()
+    body = requests.get(f"{gateway.url}/v1/models", timeout=60).json()
     (model,) = body["models"]
     (version,) = model["versions"]
     assert (model["name"], version["version"], version["labels"]) == ("speech_emotion", 1, ["stable"])

@@ -104,6 +104,6 @@ def test_a_knock_before_quiet_speech_does_not_silence_it(gateway: Gateway) -> No
 
 def counted(gateway: Gateway) -> list[float]:
     """Emotions and clips without speech so far."""
-    lines = requests.get(f"{gateway.probes}/metrics", timeout=10).text.splitlines()
+    lines = requests.get(f"{gateway.probes}/metrics", timeout=60).text.splitlines()
     names = ("speech_emotion_predictions_total", "speech_emotion_no_speech_total")
     return [sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name)) for name in names]

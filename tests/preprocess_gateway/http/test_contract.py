@@ -114,7 +114,7 @@ def test_a_raw_body_that_is_no_clip_is_refused_as_described(
 
 
 def test_the_description_is_stable(gateway: Gateway) -> None:
-    first, second = (requests.get(f"{gateway.url}/openapi.json", timeout=10) for _ in range(2))
+    first, second = (requests.get(f"{gateway.url}/openapi.json", timeout=60) for _ in range(2))
     assert first.content == second.content
     assert first.json()["openapi"].startswith("3.1")
     assert set(first.json()["paths"]) == {

@@ -31,17 +31,17 @@ def references(text: str) -> Iterator[str]:
 
 
 def test_the_page_and_its_files_come_with_a_strict_policy(service: Gateway) -> None:
-    page = requests.get(service.url, timeout=10)
+    page = requests.get(service.url, timeout=60)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert 'name="max-duration-s" content="60.0"' in page.text
     assert "{{" not in page.text
     named = list(references(page.text))
     assert len(named) == 3
     for url in ["", *named, *(f"page/{name}" for name in FILES)]:
-        answer = requests.get(f"{service.url}/{url}", timeout=10)
+        answer = requests.get(f"{service.url}/{url}", timeout=60)
         assert answer.status_code == 200, url
         assert HEADERS.items() <= dict(answer.headers).items()
-        again = requests.get(f"{service.url}/{url}", headers={"If-None-Match": answer.headers["ETag"]}, timeout=10)
+        again = requests.get(f"{service.url}/{url}", headers={"If-None-Match": answer.headers["ETag"]}, timeout=60)
         assert again.status_code == 304, url
 
 
@@ -61,7 +61,7 @@ def read(name: str) -> str:
 
 @pytest.mark.parametrize("name", ["index.html", "js/worklet.d.ts", "../app.py", "js/none.js", "..%2fsettings.py"])
 def test_nothing_else_is_given_away(service: Gateway, name: str) -> None:
-    answer = requests.get(f"{service.url}/page/{name}", timeout=10)
+    answer = requests.get(f"{service.url}/page/{name}", timeout=60)
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "application/problem+json"
 
@@ -98,8 +98,8 @@ def test_limits_of_the_settings_are_told_to_the_page_though_no_model_is_there() 
 
 
 def test_the_page_says_in_three_sentences_what_the_model_learned_from_and_where_it_fails(service: Gateway) -> None:
-    text = requests.get(service.url, timeout=10).text
-    card = requests.get(f"{service.url}/v1/models", timeout=10).json()["models"][0]["versions"][0]["card"]
+    text = requests.get(service.url, timeout=60).text
+    card = requests.get(f"{service.url}/v1/models", timeout=60).json()["models"][0]["versions"][0]["card"]
     said = sentences(card)
     assert "RAVDESS speech: 1,440 clips of 24 speakers." in said[0]
     assert re.search(r"^It names 77% .*; it is weakest on sad \(66%\), neutral \(68%\) and happy \(69%\)", said[1])
@@ -110,7 +110,7 @@ def test_the_page_says_in_three_sentences_what_the_model_learned_from_and_where_
 
 @pytest.mark.parametrize("query", ["", "?model=speech_emotion", "?model=edge", "?model=edge&version=1"])
 def test_the_card_of_a_model_is_a_page_under_the_same_policy(service: Gateway, query: str) -> None:
-    answer = requests.get(f"{service.url}/card{query}", timeout=10)
+    answer = requests.get(f"{service.url}/card{query}", timeout=60)
     assert answer.status_code == 200
     assert HEADERS.items() <= dict(answer.headers).items()
     assert f"Model card: {'edge' if 'edge' in query else 'speech_emotion'}, version" in answer.text
@@ -122,7 +122,7 @@ def test_the_card_of_a_model_is_a_page_under_the_same_policy(service: Gateway, q
 
 @pytest.mark.parametrize("query", ["?model=nobody", "?version=99", "?version=two"])
 def test_a_card_that_is_not_there_is_not_found(service: Gateway, query: str) -> None:
-    assert requests.get(f"{service.url}/card{query}", timeout=10).status_code == 404
+    assert requests.get(f"{service.url}/card{query}", timeout=60).status_code == 404
 
 
 def test_while_the_model_is_away_there_is_no_card() -> None:

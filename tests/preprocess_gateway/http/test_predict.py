@@ -77,11 +77,11 @@ def test_bad_input_is_a_problem_with_a_code(gateway: Gateway, data: bytes, statu
 
 def test_other_requests_are_problems_too(gateway: Gateway) -> None:
     url = f"{gateway.url}/predict"
-    assert_problem(requests.post(url, files={"other": b"x"}, timeout=10), 400, "missing_file")
-    assert_problem(requests.post(url, data={"file": "text"}, timeout=10), 415, "unsupported_media_type")
-    assert_problem(requests.post(url, data=b"raw", timeout=10), 415, "unsupported_media_type")
-    assert_problem(requests.get(f"{gateway.url}/nowhere", timeout=10), 404, "not_found")
-    got = requests.get(url, timeout=10)
+    assert_problem(requests.post(url, files={"other": b"x"}, timeout=60), 400, "missing_file")
+    assert_problem(requests.post(url, data={"file": "text"}, timeout=60), 415, "unsupported_media_type")
+    assert_problem(requests.post(url, data=b"raw", timeout=60), 415, "unsupported_media_type")
+    assert_problem(requests.get(f"{gateway.url}/nowhere", timeout=60), 404, "not_found")
+    got = requests.get(url, timeout=60)
     assert_problem(got, 405, "method_not_allowed")
     assert "POST" in got.headers["Allow"]
 

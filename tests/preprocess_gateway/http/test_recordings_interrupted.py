@@ -54,7 +54,7 @@ def read_until(lines: Iterator[Any], wanted: Callable[[dict[str, Any]], bool]) -
 
 
 def figure(gateway: Gateway, name: str) -> float:
-    text = requests.get(f"{gateway.probes}/metrics", timeout=10).text
+    text = requests.get(f"{gateway.probes}/metrics", timeout=60).text
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.rpartition(" ")[0] == name)
 
 
@@ -93,7 +93,7 @@ def test_a_client_that_goes_away_frees_everything(one_at_a_time: Gateway, accept
         response = begin(gateway, accept)
         read_until(response.iter_lines(), lambda line: line["type"] == "window")
         assert len(decoders(gateway)) == 1
-        busy = requests.post(f"{gateway.url}/v1/recordings", data=LONG, headers=HEADERS, timeout=10)
+        busy = requests.post(f"{gateway.url}/v1/recordings", data=LONG, headers=HEADERS, timeout=60)
         assert (busy.status_code, busy.json()["code"]) == (503, "overloaded")
         assert "Retry-After" in busy.headers
         response.close()
@@ -124,7 +124,7 @@ def test_a_recording_under_way_is_told_when_the_worker_ends(slow_server: ModelSe
             assert (seen[-1]["code"], seen[-1]["status"]) == ("shutting_down", 503)
             assert any(line["type"] == "window" for line in seen)  # it went on for as long as it could
             assert list(lines) == []
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0
 
 
 def test_a_model_server_that_is_killed_is_asked_until_the_windows_deadline(store: Path) -> None:

@@ -11,7 +11,7 @@ from tests.support.model_server import ModelServer
 
 
 def get(gateway: Gateway, path: str, **headers: str) -> requests.Response:
-    return requests.get(f"{gateway.url}{path}", headers=headers, timeout=10)
+    return requests.get(f"{gateway.url}{path}", headers=headers, timeout=60)
 
 
 def test_the_index_names_files_that_are_there_and_is_asked_for_anew(gateway: Gateway) -> None:

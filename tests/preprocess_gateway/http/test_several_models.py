@@ -72,11 +72,11 @@ def test_a_model_that_is_not_there_yet_keeps_nobody_from_the_default_one(service
     late = ask(service, "/v1/models/small/predict")
     assert (late.status_code, late.json()["code"]) == (503, "model_unavailable")
     assert "Retry-After" in late.headers
-    listed = requests.get(f"{service.url}/v1/models", timeout=10).json()["models"]
+    listed = requests.get(f"{service.url}/v1/models", timeout=60).json()["models"]
     assert [(model["name"], len(model["versions"])) for model in listed] == [("large", 1), ("small", 0)]
     (folder / "models.config").write_text(configured(folder, large=1, small=4))
     until(lambda: ask(service, "/v1/models/small/predict").status_code == 200)
-    listed = requests.get(f"{service.url}/v1/models", timeout=10).json()["models"]
+    listed = requests.get(f"{service.url}/v1/models", timeout=60).json()["models"]
     assert [version["emotions"] for model in listed for version in model["versions"]] == [
         list(LABELS), list(OTHER_LABELS),
     ]  # fmt: skip
@@ -101,7 +101,7 @@ def test_each_model_answers_with_its_own_features_and_emotions(
     version = int(str(model["version"]))
     np.testing.assert_allclose(list(answer["probabilities"].values()), expected(spec, labels, version), atol=1e-5)
     counted = f'emotion="{answer["emotion"]}",label="stable",model="{model["name"]}",version="{version}"'
-    assert counted in requests.get(f"{service.probes}/metrics", timeout=10).text
+    assert counted in requests.get(f"{service.probes}/metrics", timeout=60).text
 
 
 @pytest.mark.parametrize("name", ["absent", "Large", "%E2%98%83", "a" * 2000])
@@ -126,7 +126,7 @@ def test_the_same_parameters_and_limits_hold_for_every_model(service: Gateway) -
 
 
 def test_the_description_names_the_models(service: Gateway) -> None:
-    paths = requests.get(f"{service.url}/openapi.json", timeout=10).json()["paths"]
+    paths = requests.get(f"{service.url}/openapi.json", timeout=60).json()["paths"]
     (name,) = (
         parameter for parameter in paths["/v1/models/{name}/predict"]["post"]["parameters"] if parameter["in"] == "path"
     )

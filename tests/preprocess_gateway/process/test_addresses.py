@@ -39,9 +39,9 @@ def on_six(on_both: ModelServer) -> Iterator[Gateway]:
 @needs_ipv6
 def test_a_model_server_on_every_address_answers_by_both_families(on_both: ModelServer) -> None:
     for host in ("127.0.0.1", "::1"):
-        ModelServers((host_port(host, on_both.port),), timeout_s=10).require_available("speech_emotion", 1)
+        ModelServers((host_port(host, on_both.port),), timeout_s=60).require_available("speech_emotion", 1)
         url = f"http://{host_port(host, on_both.rest_port)}/v1/models/speech_emotion"
-        assert requests.get(url, timeout=10).status_code == 200
+        assert requests.get(url, timeout=60).status_code == 200
 
 
 @needs_ipv6
@@ -57,9 +57,9 @@ def test_tensorflow_serving_answers_by_both_families(store: Path) -> None:
 def test_service_and_probes_listen_on_ipv6(on_six: Gateway) -> None:
     assert "[::1]" in on_six.url
     assert on_six.predict(tone()).json()["model"]["version"] == 1
-    assert requests.get(f"{on_six.probes}/metrics", timeout=5).status_code == 200
+    assert requests.get(f"{on_six.probes}/metrics", timeout=60).status_code == 200
     with pytest.raises(requests.ConnectionError):
-        requests.get(on_six.url.replace("[::1]", "127.0.0.1"), timeout=5)
+        requests.get(on_six.url.replace("[::1]", "127.0.0.1"), timeout=60)
 
 
 @needs_ipv6
@@ -87,9 +87,9 @@ def test_a_gateway_on_every_address_shows_a_client_of_ipv4_as_such(on_both: Mode
         for host in ("127.0.0.1", "[::1]"):
             url = f"http://{host}:{gateway.port}"
             assert requests.post(f"{url}/predict", files={"file": tone()}, timeout=30).status_code == 200
-            assert requests.get(f"http://{host}:{gateway.probe_port}/readyz", timeout=5).status_code == 200
+            assert requests.get(f"http://{host}:{gateway.probe_port}/readyz", timeout=60).status_code == 200
         headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "h"}
-        told = requests.get(f"http://127.0.0.1:{gateway.port}/asyncapi.json", headers=headers, timeout=5).json()
+        told = requests.get(f"http://127.0.0.1:{gateway.port}/asyncapi.json", headers=headers, timeout=60).json()
         assert told["servers"]["gateway"] == {"host": "h", "protocol": "wss"}
 
 
@@ -109,7 +109,7 @@ def test_an_address_of_another_machine_is_refused_by_the_setting_that_names_it()
     gateway.start(wait=False)
     try:
         assert gateway.process
-        assert gateway.process.wait(30) == 1
+        assert gateway.process.wait(60) == 1
         assert "cannot listen on 192.0.2.1:" in gateway.log
         assert "(Cannot assign requested address): set GATEWAY_HOST" in gateway.log
     finally:

@@ -13,7 +13,8 @@ import requests
 from tests.preprocess_gateway.conftest import CONFIG, FLAGS
 from tests.support import clips
 from tests.support.gateway import COMMAND, Gateway
-from tests.support.model_server import ModelServer, free_port
+from tests.support.model_server import ModelServer
+from tests.support.ports import free_port
 
 
 def test_tensorflows_runtime_is_not_in_the_process(gateway: Gateway) -> None:
@@ -30,9 +31,9 @@ def test_tensorflows_runtime_is_not_in_the_process(gateway: Gateway) -> None:
 
 def test_probes_and_metrics_have_their_own_port(gateway: Gateway) -> None:
     gateway.predict(clips.tone())
-    assert requests.get(f"{gateway.probes}/healthz", timeout=5).status_code == 200
-    assert requests.get(f"{gateway.url}/metrics", timeout=5).status_code == 404
-    scrape = requests.get(f"{gateway.probes}/metrics", timeout=5).text
+    assert requests.get(f"{gateway.probes}/healthz", timeout=60).status_code == 200
+    assert requests.get(f"{gateway.url}/metrics", timeout=60).status_code == 404
+    scrape = requests.get(f"{gateway.probes}/metrics", timeout=60).text
     for series in (
         'speech_emotion_requests_total{route="/predict",status="200"}',
         'speech_emotion_stage_duration_seconds_count{stage="features"}',
@@ -46,7 +47,7 @@ def test_probes_and_metrics_have_their_own_port(gateway: Gateway) -> None:
 def test_gunicorn_believes_nobody_by_itself(gateway: Gateway) -> None:
     """By default it believes these headers of whatever connects from loopback, such as `kubectl port-forward`."""
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "off", "SCRIPT_NAME": "/evil", "PATH_INFO": "/docs"}
-    answer = requests.get(f"{gateway.url}/asyncapi.json", headers=headers, timeout=5)
+    answer = requests.get(f"{gateway.url}/asyncapi.json", headers=headers, timeout=60)
     assert answer.status_code == 200
     assert answer.json()["servers"] == {"gateway": {"host": f"127.0.0.1:{gateway.port}", "protocol": "ws"}}
 
@@ -71,7 +72,7 @@ def test_a_dead_model_server_is_a_503_and_the_gateway_recovers(store: Path) -> N
         response = gateway.predict(clips.tone())
         assert (response.status_code, response.json()["code"]) == (503, "model_unavailable")
         assert int(response.headers["Retry-After"]) >= 1
-        assert requests.get(f"{gateway.probes}/readyz", timeout=5).status_code == 200
+        assert requests.get(f"{gateway.probes}/readyz", timeout=60).status_code == 200
         with ModelServer(*FLAGS, config_file=store / "models.config", port=server.port):
             deadline = time.monotonic() + 30
             while gateway.predict(clips.tone()).status_code != 200:
@@ -85,7 +86,7 @@ def test_without_a_model_the_gateway_is_not_ready_but_answers() -> None:
         gateway = Gateway(f"127.0.0.1:{unused.getsockname()[1]}").start(wait=False)
         try:
             gateway.wait_for(503)
-            assert requests.get(f"{gateway.probes}/healthz", timeout=5).status_code == 200
+            assert requests.get(f"{gateway.probes}/healthz", timeout=60).status_code == 200
             assert gateway.predict(clips.tone()).status_code == 503
         finally:
             gateway.stop()
@@ -97,7 +98,7 @@ def test_sigterm_drains_and_exits_with_0(model_server: ModelServer) -> None:
     gateway.process.terminate()
     gateway.wait_for(503)
     assert gateway.predict(clips.tone()).status_code == 200
-    assert gateway.process.wait(30) == 0
+    assert gateway.process.wait(60) == 0
     gateway.stop()
 
 

@@ -24,7 +24,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def scrape(gateway: Gateway) -> str:
-    return requests.get(f"{gateway.probes}/metrics", timeout=10).text
+    return requests.get(f"{gateway.probes}/metrics", timeout=60).text
 
 
 def value(gateway: Gateway, series: str) -> float:
@@ -147,7 +147,7 @@ def test_ids_that_are_none_are_replaced(gateway: Gateway, header: str, forged: s
 def test_audio_and_paths_of_strangers_stay_out_of_the_log(gateway: Gateway) -> None:
     clip = clips.tone()
     requests.post(f"{gateway.url}/predict", data=clip, headers={"Content-Type": "audio/wav"}, timeout=30)
-    missing = requests.get(f"{gateway.url}/a%0aforged-line?secret=1", timeout=10)
+    missing = requests.get(f"{gateway.url}/a%0aforged-line?secret=1", timeout=60)
     assert missing.status_code == 404
     until(lambda: any(line.get("request_id") == missing.headers["X-Request-ID"] for line in lines(gateway)))
     assert "forged-line" not in gateway.log

@@ -297,7 +297,7 @@ def test_closing_a_pool_on_demand_breaks_off_what_is_in_work() -> None:
         pid = pool.pids[0]
         closing = threading.Thread(target=pool.close)
         closing.start()
-        closing.join(10)
+        closing.join(60)
         assert not closing.is_alive()
         assert not is_there(pid)
         with pytest.raises(errors.DecoderFailedError):

@@ -6,7 +6,7 @@ import pytest
 from speech_emotion.client import AsyncClient, Client, UnreachableError
 from speech_emotion.client.address import Address
 from tests.support.gateway import Gateway
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture

@@ -51,15 +51,15 @@ def test_the_asynchronous_client_takes_it_too(below_a_path: str) -> None:
 
 def test_a_problems_type_and_the_servers_are_at_the_path(below_a_path: str) -> None:
     host, _, path = below_a_path.removeprefix("http://").partition("/")
-    problem = requests.post(f"{below_a_path}/predict", data=b"x", headers={"Content-Type": "audio/wav"}, timeout=10)
+    problem = requests.post(f"{below_a_path}/predict", data=b"x", headers={"Content-Type": "audio/wav"}, timeout=60)
     assert problem.json()["type"] == f"/{path}/docs#unsupported_format"
     several = [("file", ("a", CLIP)), ("file", ("b", b"no audio"))]
     answers = requests.post(f"{below_a_path}/predict", files=several, timeout=30)
     assert answers.json()["results"][1]["type"] == f"/{path}/docs#unsupported_format"
-    assert requests.get(f"{below_a_path}/openapi.json", timeout=10).json()["servers"] == [{"url": f"/{path}"}]
+    assert requests.get(f"{below_a_path}/openapi.json", timeout=60).json()["servers"] == [{"url": f"/{path}"}]
     server = {"host": host, "protocol": "ws", "pathname": f"/{path}"}
-    assert requests.get(f"{below_a_path}/asyncapi.json", timeout=10).json()["servers"] == {"gateway": server}
-    page = requests.get(below_a_path, timeout=10)  # without the slash; what keeps the path is redirected
+    assert requests.get(f"{below_a_path}/asyncapi.json", timeout=60).json()["servers"] == {"gateway": server}
+    page = requests.get(below_a_path, timeout=60)  # without the slash; what keeps the path is redirected
     assert page.url.rstrip("/") == below_a_path
     assert f'<base href="/{path}/">' in page.text
 

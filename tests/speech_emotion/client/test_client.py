@@ -25,7 +25,7 @@ from speech_emotion.client import (
 )
 from tests.support import clips, sent
 from tests.support.gateway import Gateway
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 from training_pipeline.data.synthetic import RATE, voice
 
 ANSWER = {

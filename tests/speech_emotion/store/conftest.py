@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 from speech_emotion.store.base import Store
 from speech_emotion.store.bucket import BucketStore
 from speech_emotion.store.folder import FolderStore
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 
 S3 = {"key": "test", "secret": "test"}
 

@@ -202,40 +202,40 @@ def test_a_restarted_follower_is_ready_by_the_copy_that_is_there(followed: Follo
 def test_the_status_says_how_old_the_copy_is(followed: Followed) -> None:
     with served("127.0.0.1", 0, followed.follower, followed.copy) as port:
         url = f"http://127.0.0.1:{port}"
-        waiting = requests.get(f"{url}/readyz", timeout=5)
+        waiting = requests.get(f"{url}/readyz", timeout=60)
         assert (waiting.status_code, waiting.text) == (503, "the first copy is being made\n")
         assert value(url, "speech_emotion_store_synced_timestamp_seconds") == 0
         followed.s3.fault = "expired"
         followed.follower.look()
-        refused = requests.get(f"{url}/readyz", timeout=5)
+        refused = requests.get(f"{url}/readyz", timeout=60)
         assert refused.status_code == 503
         assert "The provided token has expired" in refused.text
         assert value(url, "speech_emotion_store_sync_failures_total") == 1
         followed.s3.fault = ""
         before = time.time()
         followed.follower.look()
-        assert requests.get(f"{url}/readyz", timeout=5).status_code == 200
+        assert requests.get(f"{url}/readyz", timeout=60).status_code == 200
         assert before <= value(url, "speech_emotion_store_synced_timestamp_seconds") <= time.time()
         assert value(url, "speech_emotion_store_copy_bytes") == FolderStore(followed.folder).size() > 0
         page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
         documented = set(re.findall(r"^\| `(speech_emotion_store_\w+)` \|", page, re.MULTILINE))
         assert (
-            set(re.findall(r"^(speech_emotion_\w+) ", requests.get(f"{url}/metrics", timeout=5).text, re.MULTILINE))
+            set(re.findall(r"^(speech_emotion_\w+) ", requests.get(f"{url}/metrics", timeout=60).text, re.MULTILINE))
             == documented
         )
-        assert requests.get(f"{url}/elsewhere", timeout=5).status_code == 404
+        assert requests.get(f"{url}/elsewhere", timeout=60).status_code == 404
 
 
 def test_the_status_listens_on_addresses_of_both_families(followed: Followed) -> None:
     with served("::1", 0, followed.follower, followed.copy) as port:
-        assert requests.get(f"http://[::1]:{port}/readyz", timeout=5).status_code == 503
+        assert requests.get(f"http://[::1]:{port}/readyz", timeout=60).status_code == 503
         taken = served("::1", port, followed.follower, followed.copy)
         with pytest.raises(OSError, match="Address already in use"):
             taken.__enter__()
 
 
 def value(url: str, name: str) -> float:
-    lines = requests.get(f"{url}/metrics", timeout=5).text.splitlines()
+    lines = requests.get(f"{url}/metrics", timeout=60).text.splitlines()
     (line,) = (line for line in lines if line.startswith(f"{name} "))
     return float(line.split()[1])
 

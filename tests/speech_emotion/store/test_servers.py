@@ -18,7 +18,7 @@ from speech_emotion.store.labels import promote
 from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import Address, ModelServers
 from tests.support.certificates import needs_openssl, self_signed
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 from tests.support.stores import write_version
 
 STATES = get_model_status_pb2.ModelVersionStatus.State

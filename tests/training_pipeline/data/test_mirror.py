@@ -10,7 +10,7 @@ import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 from training_pipeline.data import mirror
 from training_pipeline.data.mirror import local_copies, local_copy
 from training_pipeline.data.readers import read_data

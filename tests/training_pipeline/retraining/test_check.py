@@ -20,7 +20,8 @@ from speech_emotion.store.labels import promote, set_canary
 from speech_emotion.store.publish import publish
 from speech_emotion.store.servers import NO_SERVERS, ModelServers
 from tests.support import savedmodels
-from tests.support.model_server import ModelServer, free_port
+from tests.support.model_server import ModelServer
+from tests.support.ports import free_port
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.retraining import check as checking
 from training_pipeline.retraining import own_server

@@ -24,7 +24,7 @@ from speech_emotion.contract import Description
 from speech_emotion.errors import ContractError
 from speech_emotion.features import SEED_SPEC
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 SAMPLES = np.zeros((1, 1000), np.float32)
 FEATURES = np.zeros((1, 2, 3), np.float32)
 EACH_BYTES = SAMPLES.nbytes + FEATURES.nbytes

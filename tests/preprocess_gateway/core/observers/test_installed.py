@@ -13,8 +13,8 @@ from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion import plugins
 from speech_emotion.errors import PluginError
-from tests.support.model_server import free_port
 from tests.support.plugins import OURS, write_distribution
+from tests.support.ports import free_port
 
 WATCH = """
 class Watch:

@@ -67,7 +67,7 @@ def all_messages(ws: ClientConnection) -> list[dict[str, Any]]:
     seen = []
     try:
         while True:
-            seen.append(json.loads(ws.recv(timeout=20)))
+            seen.append(json.loads(ws.recv(timeout=60)))
     except ConnectionClosed:
         return seen
 

@@ -1,0 +1,35 @@
+"""Ports for servers under test."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from pathlib import Path
+
+LOWEST, HIGHEST = 10_000, 29_999  # Kubernetes has the next ones for Services
+RANGE_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on, and that was not given before.
+
+    It is not one of those that the kernel gives to connections: between the choice and the start of the server, any
+    connection of this machine could take such a port.
+    """
+    below = int(RANGE_OF_CLIENTS.read_text().split()[0]) if RANGE_OF_CLIENTS.exists() else HIGHEST
+    while True:
+        port = LOWEST + secrets.randbelow(min(below, HIGHEST) - LOWEST)
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
