@@ -46,7 +46,7 @@ def kill_at(cwd: Path, pattern: str, *arguments: object) -> None:
 def test_a_training_that_was_killed_goes_on_to_the_same_model(tmp_path: Path) -> None:
     data = write_synthetic(tmp_path / "data", speakers=5, takes=2)
     command = ("train", "--data", data, "--model", "ann", "--export")
-    kill_at(tmp_path, ".cache/training/ann-*/final/last.npz", *command, "killed")
+    kill_at(tmp_path, ".cache/training/ann-*/30-clips-*/last.npz", *command, "killed")
     assert not (tmp_path / "killed").exists()
     assert "resuming from the checkpoints" in ser(tmp_path, *command, "resumed").stderr
     assert list((tmp_path / ".cache" / "training").iterdir()) == []
@@ -60,10 +60,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_model(tmp_path: Path) ->
 def test_an_evaluation_keeps_named_checkpoints_and_goes_on_from_them(tmp_path: Path) -> None:
     data = write_synthetic(tmp_path / "data", speakers=5, takes=1)
     command = ("evaluate", "--retrain", "--data", data, "--model", "ann", "--no-random-split", "--checkpoints", "kept")
-    kill_at(tmp_path, "kept/ann-*/unheard_speakers/fold-0/final/last.npz", *command, "-o", "out")
-    (first,) = tmp_path.glob("kept/*/unheard_speakers/fold-0/probe/last.npz")
+    kill_at(tmp_path, "kept/ann-*/12-clips-*/last.npz", *command, "-o", "out")
+    (first,) = tmp_path.glob("kept/*/9-clips-*/last.npz")
     inode = first.stat().st_ino
     assert "resuming from the checkpoints" in ser(tmp_path, *command, "-o", "out").stderr
     assert first.stat().st_ino == inode
-    assert len(list(tmp_path.glob("kept/*/unheard_speakers/fold-*/final/last.npz"))) == 5
+    assert len(list(tmp_path.glob("kept/*/12-clips-*/last.npz"))) == 5
     assert not (tmp_path / ".cache" / "training").exists()

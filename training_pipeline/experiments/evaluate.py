@@ -136,9 +136,7 @@ def _cross_validate_all(
         bar(f"training {job.network.name}", sum(map(len, splits.values()))) as step,
     ):
         return {
-            protocol: cross_validate(
-                job.network, examples, folds, job.seed, step, folder / protocol, tested.get(protocol)
-            )
+            protocol: cross_validate(job.network, examples, folds, job.seed, step, folder, tested.get(protocol))
             for protocol, folds in splits.items()
         }
 
@@ -153,7 +151,7 @@ def _write_across(
             checkpoints(job, kept or asked.cache / "training", keep=kept is not None) as folder,
             bar(f"training {job.network.name} without a corpus", len(job.data.corpora)) as step,
         ):
-            parts += leave_corpora_out(job.network, examples, job.seed, step, folder / "left-out")
+            parts += leave_corpora_out(job.network, examples, job.seed, step, folder)
     add_across(asked.output / job.network.name / ACROSS, parts)
     done.across[job.network.name] = measure_across(parts)
 

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pipeline.data.folds import clip_folds, speaker_folds
+from training_pipeline.identity import identity
 from training_pipeline.networks.registry import Network
-from training_pipeline.training.across_corpora import Fit, across_corpora
+from training_pipeline.training.across_corpora import Fit, Probed, across_corpora
 from training_pipeline.training.calibrate import fit_temperature
 from training_pipeline.training.calibration import Calibration
 from training_pipeline.training.examples import Array, Examples
@@ -50,28 +51,36 @@ class Trained:
         return per_clip(in_batches(self.probabilities, np.concatenate(features)), features)
 
 
-def train(network: Network, examples: Examples, seed: int, checkpoints: Path | None = None) -> Trained:
+def train(
+    network: Network,
+    examples: Examples,
+    seed: int,
+    checkpoints: Path | None = None,
+    probed: Probed | None = None,
+) -> Trained:
     """Fit on all examples; the calibration comes from further fits that held out some of them.
 
     With one corpus, a fifth of the speakers is held out, for a temperature. With several corpora, each is held out in
-    turn, and with it some speakers of the others, for a `Calibration`: a probability should mean the same on a
-    stranger's recordings as on these. With one speaker, parts of the clips are held out in turn, and a probability
-    holds for that speaker alone. A network that is not to be calibrated has a temperature of 1. With the folder
-    `checkpoints`, an interrupted call with the same examples and seed resumes.
+    turn, and some speakers of each, for a `Calibration`: a probability should mean the same on a stranger's recordings
+    as on these; `probed` is as in `across_corpora`. With one speaker, parts of the clips are held out in turn, and a
+    probability holds for that speaker alone. A network that is not to be calibrated has a temperature of 1.
+
+    With the folder `checkpoints`, an interrupted call resumes, and what another call has fitted is not fitted again.
+    The folder is for one network, and its code.
     """
     temperature: float | Calibration = 1.0
     if network.calibrated:
-        fit = partial(_fit, network, PROBE_SEED)
+        fit = partial(_fit, network, PROBE_SEED, checkpoints)
         if len({clip.corpus for clip in examples.clips}) > 1:
-            temperature = across_corpora(fit, examples, checkpoints)
+            temperature = across_corpora(fit, examples, probed)
         elif len({clip.speaker for clip in examples.clips}) > 1:
-            temperature = _across_speakers(fit, examples, checkpoints)
+            temperature = _across_speakers(fit, examples)
         else:
-            temperature = _across_clips(fit, examples, checkpoints)
-    return Trained(_fit(network, seed, examples, checkpoints and checkpoints / "final"), temperature)
+            temperature = _across_clips(fit, examples)
+    return Trained(_fit(network, seed, checkpoints, examples), temperature)
 
 
-def _fit(network: Network, seed: int, examples: Examples, checkpoints: Path | None) -> keras.Model:
+def _fit(network: Network, seed: int, checkpoints: Path | None, examples: Examples) -> keras.Model:
     x, y = examples.windows()
     rows: npt.NDArray[Any] = y
     if has_shares(examples.data):
@@ -82,21 +91,28 @@ def _fit(network: Network, seed: int, examples: Examples, checkpoints: Path | No
                 "%s learns from labels alone: it ignores votes, and takes emotions that a corpus cannot tell as absent",
                 network.name,
             )
-    return network.fit(x, rows, len(examples.emotions), seed, checkpoints)
+    return network.fit(x, rows, len(examples.emotions), seed, checkpoints and checkpoints / _name(examples, seed))
 
 
-def _across_speakers(fit: Fit, examples: Examples, checkpoints: Path | None) -> float:
+def _name(examples: Examples, seed: int) -> str:
+    """The same one for the same clips of a data set, among the same emotions."""
+    corpora = [(corpus.name, corpus.emotions) for corpus in examples.data.corpora]
+    clips = [str(clip.path) for clip in examples.clips]
+    return f"{len(clips)}-clips-{identity(seed, examples.emotions, corpora, clips)}"
+
+
+def _across_speakers(fit: Fit, examples: Examples) -> float:
     inner = speaker_folds(examples.clips)[0]
     held_out = examples.subset(inner.test)
-    probe = fit(examples.subset(inner.train), checkpoints and checkpoints / "probe")
+    probe = fit(examples.subset(inner.train))
     x, y = held_out.windows()
     return fit_temperature(in_batches(partial(probe, training=False), x), y)
 
 
-def _across_clips(fit: Fit, examples: Examples, checkpoints: Path | None) -> float:
+def _across_clips(fit: Fit, examples: Examples) -> float:
     logits, targets = [], []
-    for number, fold in enumerate(clip_folds(examples.clips)):
-        probe = fit(examples.subset(fold.train), checkpoints and checkpoints / f"probe-{number}")
+    for fold in clip_folds(examples.clips):
+        probe = fit(examples.subset(fold.train))
         x, y = examples.subset(fold.test).windows()
         logits.append(in_batches(partial(probe, training=False), x))
         targets.append(y)
