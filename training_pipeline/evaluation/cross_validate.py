@@ -13,6 +13,7 @@ from training_pipeline.evaluation.figures import Predictions
 from training_pipeline.networks.registry import Network
 from training_pipeline.progress import Progress, no_progress
 from training_pipeline.training.across_corpora import Probed
+from training_pipeline.training.calibration import HeldOut
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.train import Trained, train
 
@@ -37,8 +38,9 @@ def cross_validate(
     """
     probabilities = np.zeros((len(examples.clips), len(examples.emotions)))
     which = np.zeros(len(examples.clips), np.intp)
+    answers: dict[object, HeldOut] = {}
     for number, fold in enumerate(folds):
-        probed = _probed(examples, fold, folds[(number + 1) % len(folds)])
+        probed = _probed(examples, fold, folds[(number + 1) % len(folds)], answers)
         trained = train(network, examples.subset(fold.train), seed, checkpoints, probed)
         test = examples.subset(fold.test)
         probabilities[fold.test] = trained.predict(test.features)
@@ -49,11 +51,11 @@ def cross_validate(
     return Predictions(probabilities, which)
 
 
-def _probed(examples: Examples, fold: Fold, following: Fold) -> Probed | None:
+def _probed(examples: Examples, fold: Fold, following: Fold, answers: dict[object, HeldOut]) -> Probed | None:
     """What the probes of a fold learn from; None if it tests a whole corpus, which they must not learn from."""
     names = {clip.corpus for clip in examples.clips}
     trained_on = {examples.clips[i].corpus for i in fold.train}
-    return Probed(examples, following) if trained_on == names else None
+    return Probed(examples, following, answers) if trained_on == names else None
 
 
 def heard_in_folds(predictions: Predictions, examples: Examples, seed: int) -> list[Heard]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -27,10 +27,14 @@ Fit = Callable[[Examples], "keras.Model"]
 
 @dataclass(frozen=True)
 class Probed:
-    """What probes learn from: `examples` without a corpus, and without the test clips of `fold`, if there is one."""
+    """What probes learn from: `examples` without a corpus, and without the test clips of `fold`, if there is one.
+
+    Who calibrates several models by the same probes hands the same dictionary `answers` to each, which keeps them.
+    """
 
     examples: Examples
     fold: Fold | None
+    answers: dict[object, HeldOut] = field(default_factory=dict)
 
     @classmethod
     def of(cls, examples: Examples) -> Self:
@@ -45,6 +49,14 @@ class Probed:
         test = np.array([i for i in first if examples.clips[i].corpus in several])
         return cls(examples, Fold(np.setdiff1d(np.arange(len(examples.clips)), test), test))
 
+    def ask(self, fit: Fit, taught: Examples, asked: Examples) -> HeldOut:
+        """The answers of a probe trained on `taught` to `asked`."""
+        key = tuple(tuple(clip.path for clip in each.clips) for each in (taught, asked))
+        if key not in self.answers:
+            places = [_names(self.examples).index(name) for name in _names(taught)]
+            self.answers[key] = _hear(fit(taught), taught, asked, self.examples.emotions, np.array(places))
+        return self.answers[key]
+
 
 def across_corpora(fit: Fit, examples: Examples, probed: Probed | None = None) -> Calibration:
     """The calibration of a model of several corpora, trained on `examples`.
@@ -58,48 +70,41 @@ def across_corpora(fit: Fit, examples: Examples, probed: Probed | None = None) -
     only answers to `examples` count.
     """
     probed = probed or Probed.of(examples)
+    names, paths = _names(examples), {clip.path for clip in examples.clips}
     held_out: list[HeldOut] = []
-    names = _names(examples)
     for name in names:
         others = probed.examples.of_corpora(other for other in names if other != name)
-        own = [i for i, c in enumerate(examples.clips) if c.corpus == name and c.emotion in others.emotions]
-        if own:
-            held_out.append(_Probe.of(fit, others, names).hear(examples.subset(np.array(own)), examples.emotions))
+        own = _of(probed.examples, name, others.emotions)
+        if any(counts := [clip.path in paths for clip in own.clips]):
+            held_out.append(probed.ask(fit, others, own).part(own.per_window(np.array(counts))))
     if not held_out:
         raise DataError(f"the corpora {', '.join(names)} share no emotion: a model of them cannot be calibrated")
     if probed.fold:
         taught, unheard = probed.examples.subset(probed.fold.train), probed.examples.subset(probed.fold.test)
-        probe = _Probe.of(fit, taught, names)
+        answers = probed.ask(fit, taught, unheard)
         for name in sorted({*_names(taught)} & {*_names(unheard)}):
-            own = [i for i, clip in enumerate(unheard.clips) if clip.corpus == name]
-            held_out.append(probe.hear(unheard.subset(np.array(own)), examples.emotions))
+            held_out.append(answers.part(unheard.per_window(np.array([clip.corpus == name for clip in unheard.clips]))))
     numbers = fit_numbers(held_out, len(names))
     return Calibration(numbers, _unlikeness(examples), _told(examples.emotions, examples))
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """A model trained on `taught`, whose corpora are at the places `corpora` among all."""
+def _hear(
+    model: keras.Model, taught: Examples, asked: Examples, emotions: tuple[str, ...], corpora: npt.NDArray[np.intp]
+) -> HeldOut:
+    """Answers, among all `emotions`, of a model trained on `taught`, whose corpora are at these places among all."""
+    windows, _ = asked.windows()
+    targets = asked.per_window(np.array([emotions.index(clip.emotion) for clip in asked.clips]))
+    logits = np.full((len(windows), len(emotions)), NO_LOGIT, np.float32)
+    own = [emotions.index(emotion) for emotion in taught.emotions]
+    logits[:, own] = in_batches(partial(model, training=False), windows)
+    distances = in_batches(_unlikeness(taught), windows)
+    return HeldOut(logits, targets, distances, _told(emotions, taught), corpora)
 
-    model: keras.Model
-    taught: Examples
-    unlikeness: Unlikeness
-    corpora: npt.NDArray[np.intp]
 
-    @classmethod
-    def of(cls, fit: Fit, taught: Examples, names: Sequence[str]) -> Self:
-        places = np.array([names.index(name) for name in _names(taught)])
-        return cls(fit(taught), taught, _unlikeness(taught), places)
-
-    def hear(self, examples: Examples, emotions: tuple[str, ...]) -> HeldOut:
-        """Its answers, among all `emotions`, to windows that it was not trained on."""
-        windows, _ = examples.windows()
-        targets = examples.per_window(np.array([emotions.index(clip.emotion) for clip in examples.clips]))
-        logits = np.full((len(windows), len(emotions)), NO_LOGIT, np.float32)
-        own = [emotions.index(emotion) for emotion in self.taught.emotions]
-        logits[:, own] = in_batches(partial(self.model, training=False), windows)
-        distances = in_batches(self.unlikeness, windows)
-        return HeldOut(logits, targets, distances, _told(emotions, self.taught), self.corpora)
+def _of(examples: Examples, corpus: str, emotions: tuple[str, ...]) -> Examples:
+    """Those of one corpus that have one of the emotions."""
+    own = [i for i, clip in enumerate(examples.clips) if clip.corpus == corpus and clip.emotion in emotions]
+    return examples.subset(np.array(own, np.intp))
 
 
 def _names(examples: Examples) -> list[str]:

@@ -86,6 +86,11 @@ class HeldOut:
     corpora: Array
     weight: float = 1.0
 
+    def part(self, chosen: npt.NDArray[np.bool_]) -> HeldOut:
+        """The windows that are `chosen`, with the same weight together."""
+        own = {name: getattr(self, name)[chosen] for name in ("logits", "targets", "distances")}
+        return replace(self, **own)
+
 
 def fit_numbers(parts: Sequence[HeldOut], corpora: int) -> Numbers:
     """The numbers with the least negative log-likelihood of the parts, for so many corpora.
