@@ -1,4 +1,4 @@
-"""Limits that apply to all workers of a gateway together: what each has taken is in memory that they share."""
+"""What the workers of a gateway know of each other, in memory that they share: what each took of a limit, its state."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from typing import Final
 
 NAMES: Final = ("places", "held_bytes", "recordings", "spooled_bytes", "streams")
 GROUPS: Final = 1024  # of clients, by their address
-WIDTH: Final = len(NAMES) + GROUPS
+STATES: Final = ("models", "ready")
+WIDTH: Final = len(NAMES) + GROUPS + len(STATES)
 CELL_BYTES: Final = 8
 
 
 class Ledger:
-    """A row for each worker, with what it has taken of each limit. Make it before the fork.
+    """A row for each worker, with what it has taken of each limit, and its state. Make it before the fork.
 
-    What a killed worker had taken is given back when its row is released. The workers lock a file; the kernel releases
-    the lock of a process that ends, however it ends.
+    When the row of a killed worker is released, what it had taken is given back, and its state is 0. The workers lock a
+    file; the kernel releases the lock of a process that ends, however it ends.
     """
 
     def __init__(self, rows: int = 1) -> None:
@@ -63,6 +64,14 @@ class Ledger:
     def add(self, column: int, amount: int) -> None:
         """Add to what this worker has taken; a negative amount gives back."""
         self._cells[self.row * WIDTH + column] += amount
+
+    def tell(self, state: str, value: int) -> None:
+        """Set one of `STATES` of this worker."""
+        self._cells[self.row * WIDTH + len(NAMES) + GROUPS + STATES.index(state)] = value
+
+    def most(self, state: str) -> int:
+        """The highest value that any worker has told of a state; 0 if none has told any."""
+        return max(self._cells[len(NAMES) + GROUPS + STATES.index(state) :: WIDTH])
 
     @contextmanager
     def locked(self) -> Iterator[None]:

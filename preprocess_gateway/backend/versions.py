@@ -73,9 +73,10 @@ class VersionResolver:
         """Whether the first label was ever resolved."""
         return self._labels[0] in self._known
 
-    def wait_asked(self, timeout_s: float) -> None:
-        """Wait until each label was asked for once, with whatever outcome, and what was found is warm."""
-        self._asked.wait(timeout_s)
+    @property
+    def asked(self) -> bool:
+        """Whether each label was asked for once, with whatever outcome, and what was found is warm."""
+        return self._asked.is_set()
 
     @property
     def known(self) -> Mapping[str, ServedVersion]:

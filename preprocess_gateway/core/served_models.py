@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
@@ -110,11 +109,13 @@ class ServedModels:
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._by_name.values())
 
-    def wait_asked(self, timeout_s: float) -> None:
-        """Wait until the model server was asked once for each model, `timeout_s` seconds at most for all of them."""
-        end = time.monotonic() + timeout_s
-        for model in self:
-            model.versions.wait_asked(max(0.0, end - time.monotonic()))
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the model server was asked once for each model, with whatever outcome."""
+        return all(model.versions.asked for model in self)
 
     def close(self) -> None:
         """Stop resolving, then close what the models share."""

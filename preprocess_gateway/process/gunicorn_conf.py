@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from preprocess_gateway.process.worker import Worker
 
 SPARE_ROWS = 64
-START_WAIT_S = 45.0  # below `timeout`; a worker that warms up lets clients wait rather than refuse them
 
 _settings = Settings()
 _host = listening_host(_settings.host)
@@ -92,12 +91,13 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """On SIGTERM: readiness goes false, endpoints get `drain_s` to forget this pod, then gunicorn's own exit."""
+    """On SIGTERM: this worker is not ready, endpoints get `drain_s` to forget this pod, then gunicorn's own exit."""
     from preprocess_gateway.process.runtime import EXTENSION
 
     exit_gracefully = worker.handle_exit
     runtime = worker.wsgi.extensions[EXTENSION]
     worker.reading = runtime.reading
+    worker.readiness = runtime.readiness
     worker.root = _settings.base_path
 
     def drain(signum: int, frame: FrameType | None) -> None:
@@ -106,8 +106,6 @@ def post_worker_init(worker: Worker) -> None:
         threading.Timer(_settings.drain_s, exit_gracefully, (signum, frame)).start()
 
     signal.signal(signal.SIGTERM, drain)
-    runtime.probes.starting = False
-    runtime.predictor.models.wait_asked(START_WAIT_S)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:

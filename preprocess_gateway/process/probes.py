@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from preprocess_gateway.core.predictor import Predictor
+from preprocess_gateway.process.readiness import Readiness
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.probes import Answer, AnswerServer
 
 
 class ProbeServer:
-    """`/healthz`, `/readyz`, `/metrics` of one worker, below its base path too: kubelet and Prometheus know none."""
+    """`/healthz` of one worker, `/readyz` and `/metrics` of all, and below the base path too: kubelet knows none."""
 
-    def __init__(self, host: str, port: int, predictor: Predictor, metrics: Metrics, base_path: str = "") -> None:
+    def __init__(self, host: str, port: int, readiness: Readiness, metrics: Metrics, base_path: str = "") -> None:
         self._base_path = base_path
-        self._predictor = predictor
+        self._readiness = readiness
         self._metrics = metrics
-        self.starting = self.draining = False
-        # Each worker listens on the one port: one that hangs is found out, one that is not ready is seen. Metrics are
-        # those of all workers, whoever answers.
+        self.draining = False
+        # Each worker listens on the one port, so that one that hangs is found out. Readiness and metrics are those of
+        # all workers, whoever answers.
         self._server = AnswerServer(host, port, self.answer, shared=True)
 
     def start(self) -> None:
@@ -34,14 +34,12 @@ class ProbeServer:
         match path.removeprefix(self._base_path):
             case "/healthz":
                 return 200, "text/plain", b"ok\n"
-            case "/readyz" if self.starting:
-                return 503, "text/plain", b"starting\n"
+            case "/readyz" if self._readiness.gateway_ready:
+                return 200, "text/plain", b"ready\n"
             case "/readyz" if self.draining:
                 return 503, "text/plain", b"draining\n"
-            case "/readyz" if not self._predictor.ready:
-                return 503, "text/plain", b"the model has not described itself yet\n"
             case "/readyz":
-                return 200, "text/plain", b"ready\n"
+                return 503, "text/plain", b"the model has not described itself yet\n"
             case "/metrics":
                 return 200, CONTENT_TYPE_PLAIN_0_0_4, self._metrics.exposition()
             case _:

@@ -13,6 +13,8 @@ from preprocess_gateway.core.predictor import Predictor
 from preprocess_gateway.http.app import create_app
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.process.probes import ProbeServer
+from preprocess_gateway.process.readiness import Readiness
+from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.features import SEED_SPEC, WHISPER_SPEC, extract
@@ -26,25 +28,27 @@ class Runtime:
     """The threads of a worker."""
 
     predictor: Predictor
+    readiness: Readiness
     probes: ProbeServer
     reading: ReadDeadlines
     drains_s: float
     """Seconds between the beginning of a drain and the end of the last request."""
 
     @classmethod
-    def start(cls, settings: Settings, metrics: Metrics) -> Self:
+    def start(cls, settings: Settings, metrics: Metrics, ledger: Ledger) -> Self:
         """Connect to the model server, serve probes and watch read deadlines; call after the fork."""
         predictor = Predictor.connect(settings, metrics)
-        probes = ProbeServer(listening_host(settings.host), settings.probe_port, predictor, metrics, settings.base_path)
-        probes.starting = True  # until the worker handles SIGTERM
+        readiness = Readiness(ledger, predictor.models)
+        probes = ProbeServer(listening_host(settings.host), settings.probe_port, readiness, metrics, settings.base_path)
         probes.start()
         reading = ReadDeadlines(settings.read_timeout_s)
         reading.start()
-        return cls(predictor, probes, reading, settings.drain_s + settings.grace_s)
+        return cls(predictor, readiness, probes, reading, settings.drain_s + settings.grace_s)
 
     def drain(self) -> None:
-        """Readiness goes false; requests are still answered, long ones until shortly before the worker ends."""
+        """The worker is no longer ready; requests are still answered, long ones until shortly before it ends."""
         self.probes.draining = True
+        self.readiness.leave()
         self.predictor.draining.begin(self.drains_s)
 
     def close(self) -> None:
@@ -70,7 +74,7 @@ def serve() -> Flask:
     from preprocess_gateway.process.gunicorn_conf import ledger  # gunicorn has read it before
 
     settings, metrics = Settings(), Metrics()
-    runtime = Runtime.start(settings, metrics)
+    runtime = Runtime.start(settings, metrics, ledger)
     app = create_app(settings, runtime.predictor, metrics, runtime.reading, ledger)
     app.extensions[EXTENSION] = runtime
     return app

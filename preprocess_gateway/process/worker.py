@@ -18,12 +18,14 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from preprocess_gateway.http.body_streams import ChunkedBody, DeclaredBody
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
+from preprocess_gateway.process.readiness import Readiness
 from preprocess_gateway.process.refusals import refusal
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024  # up to so many bytes of an unread body are skipped to keep its connection
 MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same for a body in chunks, which must have arrived
 MAX_BETWEEN_CHUNKS_BYTES = 65_536  # a line with the size of a chunk, or all trailers; gunicorn bounds neither
 REST_S = 0.1  # a refused client that asks again at once has to wait, so that it takes no time from others
+LOOK_S = 0.1  # how often a worker looks whether it knows its models by now
 CLOSE_S = 1.25  # how long a client gets to close after its last answer
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
@@ -33,6 +35,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     reading: ReadDeadlines
     """Set once the application is loaded, before any connection."""
+    readiness: Readiness
+    """Whether it may take connections; set likewise."""
     root: str
     """The path that clients put before those of this service, as far as settings say; set likewise."""
 
@@ -40,6 +44,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """The worker's row of the ledger."""
     _resting: deque[tuple[float, TConn, Future[bool]]]
     """When it may go on, the connection, and how its last request ended; in order, as all rest equally long."""
+    max_keepalived: int
+    """Connections that may idle between two requests; at 0 every answer closes its connection."""
     _refused: set[TConn]
     """Connections whose last request was answered unread."""
 
@@ -120,6 +126,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for connections to become readable, including those that have rested long enough."""
+        if self.alive and not self.readiness.settled:
+            timeout = min(timeout, LOOK_S)
         while self._resting and (not self.alive or self._resting[0][0] <= time.monotonic()):
             _, conn, fs = self._resting.popleft()
             self.finish_request(conn, fs)
@@ -136,12 +144,27 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Ask clients to leave: every answer from now on closes its connection."""
         self.max_keepalived = 0
 
+    def notify(self) -> None:
+        """In each turn of the loop, tell the arbiter that this worker lives, and the others what it knows."""
+        super().notify()
+        self.readiness.look()
+        kept = self.worker_connections - self.cfg.threads  # as gunicorn has it
+        self.max_keepalived = kept if self.readiness.keeps_connections else 0
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection, or leave it and all that follow to a worker that has come to know more than this one."""
+        if self.readiness.takes_connections:
+            super().accept(listener)
+        else:
+            super().set_accept_enabled(False)
+
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Before no connection is accepted any more, serve what has arrived; then close those without a request."""
+        """Accept if this worker may; before it ends, serve what has arrived, then close what has no request."""
         if not self.alive:
             self._serve_what_arrived()
-        super().set_accept_enabled(enabled)
+        super().set_accept_enabled(enabled and self.readiness.takes_connections)
         if not self.alive:
+            self.readiness.end()
             for conn in (*self.keepalived_conns, *self.pending_conns):
                 conn.timeout = 0
             self.murder_keepalived()

@@ -16,17 +16,27 @@ import requests
 from speech_emotion.listening import host_port, listening_host, reachable_host
 from tests.support.ports import free_port
 
-COMMAND = ["-m", "gunicorn", "-c", "python:preprocess_gateway.process.gunicorn_conf"]
+CONFIG = "preprocess_gateway.process.gunicorn_conf"
+COMMAND = ["-m", "gunicorn", "-c", f"python:{CONFIG}"]
 
 PATIENT = {"deadline_s": 60, "window_deadline_s": 60}
 """Deadlines that a machine which does much else meets; a test that is about one sets it."""
 
 
 class Gateway:
-    """The gateway on free ports, run by the command `prefix`; further settings by name without their prefix."""
+    """The gateway on free ports, run by the command `prefix`; further settings by name without their prefix.
+
+    `config` is another module of gunicorn's configuration.
+    """
 
     def __init__(
-        self, model_server: str, *, wait_s: float = 90.0, prefix: Sequence[str] = (), **settings: object
+        self,
+        model_server: str,
+        *,
+        wait_s: float = 90.0,
+        prefix: Sequence[str] = (),
+        config: str = CONFIG,
+        **settings: object,
     ) -> None:
         self.port, self.probe_port = free_port(), free_port()
         host = reachable_host(listening_host(str(settings.get("host", "127.0.0.1"))))
@@ -42,7 +52,7 @@ class Gateway:
             **settings,
         }
         self._environment = {**os.environ, **{f"GATEWAY_{name.upper()}": str(value) for name, value in named.items()}}
-        self._command = [*prefix, sys.executable, *COMMAND]
+        self._command = [*prefix, sys.executable, *COMMAND[:-1], f"python:{config}"]
         self._wait_s = wait_s
         self.log_path = Path(tempfile.mkstemp(prefix="gateway.", suffix=".log")[1])
         self.process: subprocess.Popen[bytes] | None = None

@@ -16,7 +16,9 @@ from preprocess_gateway.http.app import create_app
 from preprocess_gateway.http.page import HEADERS, POLICY, POLICY_BELOW_A_PATH
 from preprocess_gateway.http.proxies import behind_proxies
 from preprocess_gateway.process.probes import ProbeServer
+from preprocess_gateway.process.readiness import Readiness
 from preprocess_gateway.process.refusals import refusal
+from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import MAX_PATH, Settings
 from preprocess_gateway.telemetry import failures
 from preprocess_gateway.telemetry.metrics import Metrics
@@ -261,7 +263,7 @@ def test_pages_of_other_origins_may_use_the_same_routes_below_a_path() -> None:
 def test_probes_answer_without_the_base_path_and_below_it(base_path: str) -> None:
     settings, metrics = Settings(model_server="127.0.0.1:1"), Metrics()
     with models(settings, metrics) as served:
-        probes = ProbeServer("127.0.0.1", 0, Predictor(settings, served, metrics), metrics, base_path)
+        probes = ProbeServer("127.0.0.1", 0, Readiness(Ledger(), served), metrics, base_path)
         probes.start()
         found = {path: probes.answer(path)[0] for path in ("/healthz", "/readyz", "/metrics", "/predict")}
         assert found == {"/healthz": 200, "/readyz": 503, "/metrics": 200, "/predict": 404}

@@ -34,7 +34,7 @@ def test_gunicorn_has_every_part_that_the_worker_uses() -> None:
         if node.value.id == "conn":
             used += 1
             missing += [] if f"self.{node.attr} =" in connection else [f"TConn.{node.attr}"]
-    overridden = ("handle", "handle_request", "handle_error", "set_accept_enabled")
+    overridden = ("handle", "handle_request", "handle_error", "set_accept_enabled", "accept", "notify")
     missing += [f"ThreadWorker.{name}" for name in overridden if not hasattr(base, name)]
     missing += [] if hasattr(RequestParser, "finish_body") else ["RequestParser.finish_body"]
     assert missing == [], f"gunicorn {version('gunicorn')} lacks them"

@@ -1,0 +1,71 @@
+"""Which workers of a gateway take connections: each learns by itself, after the fork, what the models are."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from preprocess_gateway.core.served_models import ServedModels
+from preprocess_gateway.quotas import Ledger
+
+WAIT_S: Final = 30.0
+"""How long a worker waits, once it has started, for the first answers about its models, and for further models that
+another worker knows. A model may have been taken from the model server since."""
+
+
+class Readiness:
+    """What this worker and the others know. The worker's own loop calls `look`; all else is for any thread.
+
+    A worker that knows fewer models than another leaves connections to that one, so that no request meets a worker that
+    cannot answer while another could. Where no worker knows a model, all take connections, and refuse requests.
+    """
+
+    def __init__(self, ledger: Ledger, models: ServedModels) -> None:
+        self._ledger = ledger
+        self._models = models
+        self._begun = time.monotonic()
+        self._known = 0
+        self._leaving = False
+
+    def look(self) -> None:
+        """Tell the other workers what this one knows by now."""
+        if self._known < len(self._models):
+            self._known = sum(model.ready for model in self._models)
+            self._ledger.tell("models", self._known)
+            self._ledger.tell("ready", self._models.default.ready)
+            if self._leaving:  # perhaps since a moment ago
+                self._ledger.tell("ready", 0)
+
+    @property
+    def settled(self) -> bool:
+        """Whether this worker takes connections whatever the others know."""
+        return self._known == len(self._models) or (self._models.default.ready and self._waited)
+
+    @property
+    def takes_connections(self) -> bool:
+        """Whether this worker has asked for every model, and knows as many as any other."""
+        asked = self._models.asked or self._waited
+        return self.settled or (asked and self._known >= self._ledger.most("models"))
+
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether clients should come back to this worker: the next one that they reach may know the default model."""
+        return self._models.default.ready and not self._leaving
+
+    @property
+    def gateway_ready(self) -> bool:
+        """Whether a worker that is not being stopped knows the default model; it takes the connections then."""
+        return bool(self._ledger.most("ready"))
+
+    @property
+    def _waited(self) -> bool:
+        return time.monotonic() - self._begun > WAIT_S
+
+    def leave(self) -> None:
+        """This worker is being stopped, but still takes connections."""
+        self._leaving = True
+        self._ledger.tell("ready", 0)
+
+    def end(self) -> None:
+        """This worker takes no connections any more."""
+        self._ledger.tell("models", 0)
