@@ -50,6 +50,7 @@ class PredictClient:
         """The version that `label` means now, and what it says of itself; raises what `predict` does."""
         request = self._request(contract.SIGNATURE_DESCRIBE)
         request.model_spec.version_label = label
+        self._connection.renew_if_lost()
         rows = tensor_pb2.TensorProto(dtype=types_pb2.DT_INT32, int_val=[0])
         rows.tensor_shape.dim.add(size=1)
         request.inputs[contract.INPUT_ROWS].CopyFrom(rows)

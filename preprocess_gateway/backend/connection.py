@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import grpc
@@ -35,6 +36,9 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),  # the budget here is the only one
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
 )
+RENEW_S = 10.0
+"""Seconds without a connection after which the channel is made anew: gRPC asks a name server that has no address less
+and less often, up to every two minutes, and has no option for it."""
 UNKNOWN_LABEL = "servable version label"  # INVALID_ARGUMENT with these words: the label was taken away
 BATCHING_QUEUE = "batch scheduling queue"  # UNAVAILABLE with these words means full, not away
 
@@ -49,20 +53,39 @@ class Connection:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._metrics = metrics
         self._budget = RetryBudget(settings.retry_ratio)
-        tls = Tls.of(
+        self._target = settings.model_server
+        self._tls = Tls.of(
             settings.model_server_ca_file,
             settings.model_server_client_cert_file,
             settings.model_server_client_key_file,
         )
-        self._channel = open_channel(settings.model_server, tls, CHANNEL_OPTIONS)
-        self._connectivity = Connectivity(self._channel)
+        self._renewing = threading.Lock()
+        self._connectivity = Connectivity()
+        self._open()
+
+    def _open(self) -> None:
+        self._opened = time.monotonic()
+        self._channel = open_channel(self._target, self._tls, CHANNEL_OPTIONS)
+        self._connectivity.follow(self._channel)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._status = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
+    def renew_if_lost(self) -> None:
+        """Make the channel anew if there has been no connection for RENEW_S. Raises TlsError."""
+        with self._renewing:
+            if time.monotonic() - self._opened > RENEW_S and self._connectivity.away(RENEW_S):
+                lost = self._channel
+                self._open()
+                self._close(lost)
+
     def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""
-        self._connectivity.close()
-        self._channel.close()
+        with self._renewing:
+            self._close(self._channel)
+
+    def _close(self, channel: grpc.Channel) -> None:
+        self._connectivity.leave(channel)
+        channel.close()
 
     def ask(self, request: predict_pb2.PredictRequest, context: RequestContext) -> predict_pb2.PredictResponse:
         """The answer to a client's call.

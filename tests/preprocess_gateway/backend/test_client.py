@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ import grpc
 import numpy as np
 import pytest
 
+from preprocess_gateway.backend import connection
 from preprocess_gateway.backend.client import PredictClient
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.errors import DeadlineError, GatewayError, ModelUnavailableError, OverloadedError
@@ -137,6 +140,46 @@ def test_a_server_that_is_away_is_not_waited_for(host: str) -> None:
             with pytest.raises(ModelUnavailableError):
                 ask(client, seconds=60)
         assert time.monotonic() - begun < 30  # of 300 that the deadlines would allow
+
+
+def name_server(sock: socket.socket, unknown: int) -> None:
+    """Answer so many times that a name does not exist, then that it is 127.0.0.1. An empty datagram ends it."""
+    while True:
+        question, client = sock.recvfrom(2048)
+        if not question:
+            return
+        end = question.index(b"\0", 12) + 5
+        asked, kind = question[12:end], question[end - 4 : end - 2]
+        unknown -= 1
+        found = unknown < 0 and kind == b"\0\1"
+        counts = struct.pack(">HHHHH", 0x8183 if unknown >= 0 else 0x8180, 1, found, 0, 0)
+        address = struct.pack(">HHHIH", 0xC00C, 1, 1, 1, 4) + socket.inet_aton("127.0.0.1")
+        sock.sendto(question[:2] + counts + asked + address * found, client)
+
+
+def test_a_server_whose_name_did_not_exist_is_found_soon(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a headless Service without a ready pod; gRPC alone would ask again after up to two minutes."""
+    monkeypatch.setattr(connection, "RENEW_S", 0.2)
+    with (
+        ModelServer(*FLAGS, config_file=store / "models.config") as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        names.bind(("127.0.0.1", 0))
+        answering = pool.submit(name_server, names, 24)  # a dozen attempts: minutes, as gRPC counts them
+        host, port = names.getsockname()
+        with client_of(Settings(model_server=f"dns://{host}:{port}/model-server.test:{server.port}")) as client:
+            begun = time.monotonic()
+            while True:
+                try:
+                    assert client.describe("stable", 30)[0] == 1
+                    break
+                except ModelUnavailableError:
+                    assert time.monotonic() - begun < 90
+                    time.sleep(0.1)
+            ask(client)
+        names.sendto(b"", names.getsockname())
+        answering.result(20)
 
 
 @pytest.mark.slow
