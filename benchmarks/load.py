@@ -4,7 +4,9 @@
 keeps its connection and sends its next clip when the last is answered. After 503 a patient client waits as long as
 Retry-After asks, and up to a quarter longer, as the service's own client does; an impatient one asks again at once. A
 latency is the time from the first request for a clip to its answer, with all refusals between. The window begins after
-`warm_s`; what is answered within it counts.
+`warm_s`; what is answered within it counts. After it, clients wait for the answers that are on their way. Otherwise
+these requests would still hold places of the service when the next window begins, and all of its clients could be
+refused and wait.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,7 @@ from benchmarks.processes import cpu_s
 from benchmarks.uploads import request_of
 
 ROOT = Path(__file__).parents[1]
+LAST_ANSWERS_S = 10.0
 SLOW = 4.0
 """A window lasts up to this many times its seconds, until there is an answer for each client on average."""
 
@@ -117,7 +120,7 @@ class _Clients:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._requests = _requests(plan.path, plan.body, tuple(plan.clips))
-        self._ended = False
+        self._ended = asyncio.Event()
         self._counting = False
         self._latencies: list[float] = []
         self._refused = 0
@@ -132,7 +135,8 @@ class _Clients:
         await self._window(begun)
         self._counting = False
         seconds, own, after = time.perf_counter() - begun, time.process_time() - own, self._cpu()
-        self._ended = True
+        self._ended.set()
+        await asyncio.wait(tasks, timeout=LAST_ANSWERS_S)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -151,19 +155,19 @@ class _Clients:
 
     async def _client(self, number: int) -> None:
         began, port = time.perf_counter(), self._plan.ports[number % len(self._plan.ports)]
-        while not self._ended:
+        while not self._ended.is_set():
             writer = None
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
                 kept = True
-                while kept and not self._ended:
+                while kept and not self._ended.is_set():
                     writer.write(self._requests[number % len(self._requests)])
                     status, headers, body = await response(reader)
                     kept = headers.get("connection", "").lower() != "close"
                     if status == 503 and "retry-after" in headers:
                         self._refused += self._counting
                         if self._plan.patient:
-                            await asyncio.sleep(float(headers["retry-after"]) * random.uniform(1.0, 1.25))
+                            await self._rest(float(headers["retry-after"]) * random.uniform(1.0, 1.25))
                         continue
                     self._note(status, time.perf_counter() - began, body)
                     number, began = number + 1, time.perf_counter()
@@ -173,6 +177,10 @@ class _Clients:
             finally:
                 if writer:
                     writer.close()
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
 
     def _note(self, status: int | str, latency_s: float, body: bytes) -> None:
         if not self._counting:

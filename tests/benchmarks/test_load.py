@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -23,10 +25,16 @@ class Echo(BaseHTTPRequestHandler):
     refusing = False
     chunked = False
     asked = 0
+    slow_s = 0.0
+    working: ClassVar[set[object]] = set()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.asked += 1
+        if self.slow_s:
+            self.working.add(self)
+            time.sleep(self.slow_s)
+            self.working.discard(self)
         if self.refusing and self.asked % 2:
             self.send_response(503)
             self.send_header("Retry-After", "0.05")
@@ -48,7 +56,7 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def echo(**settings: bool) -> Iterator[int]:
+def echo(**settings: object) -> Iterator[int]:
     handler = type("Own", (Echo,), settings)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -101,6 +109,13 @@ def test_a_patient_client_waits_after_a_refusal_and_its_latency_says_so(run: Run
     assert patient.refused > 0
     assert impatient.answers > 0
     assert impatient.refused > 0
+
+
+def test_no_request_is_left_for_the_next_window(run: Run, clip: str) -> None:
+    with echo(slow_s=0.5) as port:
+        report = run(plan(port, clip))
+        assert Echo.working == set()
+    assert report.errors == {}
 
 
 def test_percentiles_are_of_what_was_answered() -> None:
