@@ -76,10 +76,12 @@ def _job(asked: Training) -> Job:
 
 
 def _figures(path: Path, model: str) -> dict[str, Any]:
+    """Figures by protocol, and of a model of several corpora also `across`, those of each."""
     try:
-        models = json.loads(read_at_most(path, MAX_FIGURES_BYTES))["models"]
-        return dict(models[model])
-    except (FileTooLargeError, KeyError, TypeError, ValueError) as error:
+        found = json.loads(read_at_most(path, MAX_FIGURES_BYTES))
+        across = found.get("across", {}).get(model)
+        return dict(found["models"][model]) | ({"across": across} if across else {})
+    except (AttributeError, FileTooLargeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not an evaluation with figures of {model}") from error
 
 

@@ -35,9 +35,17 @@ def card_page(card: dict[str, Any]) -> str:
             f"| {len(card['folds'])} folds of unheard speakers | accuracy {folds['accuracy']:.1%} "
             f"(spread {folds['accuracy_std']:.1%}), UAR {folds['uar']:.1%}, ECE {folds['ece']:.1%} |"
         )
+    lines += [_corpus(row) for row in card["evaluation"].get("across", []) if "accuracy" in row]
     lines += ["", "## What the figures mean\n", card["figures_mean"], "", "## Not for\n"]
     lines += [f"- {use}" for use in card["not_for"]]
     return "\n".join(lines) + "\n"
+
+
+def _corpus(row: dict[str, Any]) -> str:
+    """What `measure_corpus` found of one corpus."""
+    heard = "never heard by the model" if row["left_out"] else "speakers never heard, others of the corpus heard"
+    figures = f"accuracy {row['accuracy']:.1%}, UAR {row['uar']:.1%}, ECE {row['ece_debiased']:.1%}"
+    return f"| {row['corpus']}: {heard} | {figures}; among its labels UAR {row['among']['uar']:.1%} |"
 
 
 def _temperature(calibration: dict[str, Any]) -> str:

@@ -44,6 +44,22 @@ def test_a_version_is_whole_and_its_card_says_what_it_was_made_of(asked: Trainin
     assert not any(path.is_file() for path in asked.cache.rglob("*"))  # the limit is 0
 
 
+def test_the_card_has_the_figures_of_every_corpus(asked: Training) -> None:
+    row = {"corpus": "calls", "left_out": True, "accuracy": 0.5, "uar": 0.25, "ece_debiased": 0.125}
+    row |= {"among": {"uar": 0.75}}
+    figures = {"accuracy": 0.5, "accuracy_std": 0.0, "uar": 0.5, "ece": 0.0}
+    assert asked.evaluation
+    asked.evaluation.write_text(
+        json.dumps({"models": {"mlp": {"unheard_speakers": figures}}, "across": {"mlp": [row]}})
+    )
+    train_on_all(asked)
+    assert json.loads((asked.folder / CARD_JSON).read_text())["evaluation"]["across"] == [row]
+    page = (asked.folder / CARD_PAGE).read_text()
+    assert (
+        "| calls: never heard by the model | accuracy 50.0%, UAR 25.0%, ECE 12.5%; among its labels UAR 75.0% |" in page
+    )
+
+
 def test_what_cannot_be_done_is_said_before_anything_is_trained(asked: Training) -> None:
     assert asked.evaluation
     asked.evaluation.write_text('{"models": {}}')
