@@ -116,7 +116,7 @@ def no_thread_left() -> Iterator[None]:
     """Fail the test that leaves a thread of its own running."""
     before = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while left := [t for t in threading.enumerate() if t not in before and not t.daemon]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads left behind: {left}")

@@ -16,7 +16,7 @@ from preprocess_gateway.core.answer import LongWindow, PredictOptions, verdict
 from preprocess_gateway.core.attempts import asked_again, with_fallback
 from preprocess_gateway.core.lane import Lanes
 from preprocess_gateway.core.served_models import ServedModel
-from preprocess_gateway.errors import ModelUnavailableError, OverloadedError, VersionChangedError
+from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, OverloadedError, VersionChangedError
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.audio.quality import QualityWarning
@@ -201,14 +201,20 @@ class WindowAnswers:
                 return version, self._model.ask(features, version, context)
 
         attempt = with_fallback(asked_again(steps, self._model), self._model, self._metrics)
+        refused: ModelUnavailableError | OverloadedError | None = None
         while True:
             try:
                 self.version, rows = attempt(self.version, context)
                 return rows
-            except (ModelUnavailableError, OverloadedError):
+            except (ModelUnavailableError, OverloadedError) as error:
                 late = time.monotonic() + RETRY_PAUSE_S >= context.deadline
                 if late or self._asking.stopped.wait(RETRY_PAUSE_S):
                     raise
+                refused = error
+            except DeadlineError:
+                if refused is None:
+                    raise
+                raise refused from None  # the last call had little time left: why it was needed says more
 
 
 def hears_alike(one: ServedVersion, other: ServedVersion) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,13 +48,6 @@ def code_of(call: Callable[[], Any]) -> tuple[str, str]:
     with pytest.raises(grpc.RpcError) as refused:
         call()
     return refused.value.code().name, refused.value.details()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.05)
 
 
 def write(store: Path, version: int) -> None:

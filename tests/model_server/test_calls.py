@@ -19,9 +19,10 @@ from speech_emotion.protos import (
     predict_pb2,
 )
 from speech_emotion.store.config import parse_config
-from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, ours, request, until, write
+from tests.model_server.calls import FEATURES, LABELS, answering_seed, code_of, config, ours, request, write
 from tests.support import savedmodels
 from tests.support.model_server import AVAILABLE, ModelServer
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

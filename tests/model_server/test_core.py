@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ from model_server.errors import Code, ServingError
 from model_server.loader import Loader
 from model_server.watchers import BasePathWatcher
 from speech_emotion.protos import model_pb2, model_server_config_pb2
+from tests.support.waiting import until
 
 
 def load(name: str, number: int, path: Path) -> Any:
@@ -35,7 +35,7 @@ class Server:
         return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
 
     def reload(self, text: str) -> None:
-        self.core.wait_until_served(self.core.reload(self.config(text)), 10)
+        self.core.wait_until_served(self.core.reload(self.config(text)), 60)
 
     def add(self, number: int) -> None:
         (self.store / str(number)).mkdir()
@@ -43,10 +43,7 @@ class Server:
         self.settle(number)
 
     def settle(self, number: int, served: bool = True) -> None:
-        end = time.monotonic() + 10
-        while bool(self.loader.servable("m", number)) != served:
-            assert time.monotonic() < end
-            time.sleep(0.005)
+        until(lambda: bool(self.loader.servable("m", number)) == served)
 
     def version(self, **spec: Any) -> int:
         return self.core.servable(model_pb2.ModelSpec(name="m", **spec)).version

@@ -8,9 +8,10 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from speech_emotion.protos import get_model_status_pb2, prediction_log_pb2
-from tests.model_server.calls import LABELS, answering_seed, code_of, config, request, until, write
+from tests.model_server.calls import LABELS, answering_seed, code_of, config, request, write
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 START, LOADING, AVAILABLE, END = (
     getattr(get_model_status_pb2.ModelVersionStatus.State, name) for name in ("START", "LOADING", "AVAILABLE", "END")

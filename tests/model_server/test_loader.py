@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 
 from model_server.errors import Code, ServingError
 from model_server.loader import Loader, State
+from tests.support.waiting import until
 
 P = Path("/nowhere")
 
@@ -39,13 +38,6 @@ class Loads:
 @pytest.fixture
 def loads() -> Loads:
     return Loads()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.005)
 
 
 def states(loader: Loader, name: str = "m") -> dict[int, State]:
@@ -94,7 +86,7 @@ def test_the_old_version_stays_when_the_new_one_cannot_be_loaded(loads: Loads) -
 
 def test_a_failed_load_is_tried_again_while_others_load(loads: Loads) -> None:
     loads.failures[2] = 2
-    loader = Loader(loads, max_retries=5, retry_interval_s=0.1)
+    loader = Loader(loads, max_retries=5, retry_interval_s=1.0)
     loader.want("m", {1: P, 2: P})
     until(lambda: states(loader) == {1: State.AVAILABLE, 2: State.AVAILABLE})
     assert loads.calls == [("m", 2), ("m", 1), ("m", 2), ("m", 2)]
@@ -106,9 +98,9 @@ def test_after_the_start_a_failed_version_occupies_a_load_thread(
     loads: Loads, load_threads: int, then: list[int]
 ) -> None:
     loads.failures[2] = 1
-    loader = Loader(loads, retry_interval_s=0.5, load_threads=load_threads)
+    loader = Loader(loads, retry_interval_s=3.0 if load_threads == 2 else 0.5, load_threads=load_threads)
     loader.want("m", {1: P})
-    loader.wait_until_served(["m"], 10)
+    loader.wait_until_served(["m"], 60)
     loader.end_of_start()
     loader.want("m", {1: P, 2: P})
     until(lambda: len(loads.calls) == 2)
@@ -188,11 +180,11 @@ def test_waiting_ends_when_all_are_served_or_one_failed_for_good(loads: Loads) -
     loader = Loader(loads, max_retries=0)
     loads.failures[7] = 1
     loader.want("good", {1: P})
-    loader.wait_until_served(["good"], 10)
+    loader.wait_until_served(["good"], 60)
     loader.wait_until_served([])
     loader.want("bad", {7: P})
     with pytest.raises(ServingError) as failed:
-        loader.wait_until_served(["good", "bad"], 10)
+        loader.wait_until_served(["good", "bad"], 60)
     assert failed.value.code is Code.UNKNOWN
     assert failed.value.message == (
         "1 servable(s) did not become available: {{{name: bad version: 7} due to error: DATA_LOSS: torn}}"
@@ -205,7 +197,7 @@ def test_waiting_lasts_until_a_failing_version_is_given_up_beside_one_that_is_se
     loads.failures[2] = 2
     loader = Loader(loads, max_retries=1, retry_interval_s=0.05)
     loader.want("m", {1: P, 2: P})
-    loader.wait_until_served(["m"], 10)
+    loader.wait_until_served(["m"], 60)
     assert states(loader) == {1: State.AVAILABLE, 2: State.END}
 
 
@@ -214,4 +206,4 @@ def test_a_version_given_up_before_any_other_is_served_ends_the_wait_with_its_er
     loader = Loader(loads, max_retries=0)
     loader.want("m", {1: P, 2: P})
     with pytest.raises(ServingError, match=r"1 servable.* did not become available: .*version: 2.*torn"):
-        loader.wait_until_served(["m"], 10)
+        loader.wait_until_served(["m"], 60)

@@ -12,10 +12,11 @@ import grpc
 from google.protobuf import text_format
 
 from speech_emotion.protos import get_model_status_pb2
-from tests.model_server.calls import LABELS, answering_seed, config, request, until, write
+from tests.model_server.calls import LABELS, answering_seed, config, request, write
 from tests.support import savedmodels
 from tests.support.model_server import REPOSITORY, ModelServer, command, environment
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 END = get_model_status_pb2.ModelVersionStatus.State.END
 

@@ -54,15 +54,32 @@ def write_linear(
     return _save(path, probabilities, spec_json, labels, card=card, bins=bins, describe=describe)
 
 
-def write_slow(path: Path, spec_json: str, labels: Sequence[str], seed: int = 0, *, seconds: float = 1.0) -> Path:
-    """As `write_linear`, but every call of `serving_default` spins for `seconds` first."""
+def write_slow(
+    path: Path,
+    spec_json: str,
+    labels: Sequence[str],
+    seed: int = 0,
+    *,
+    seconds: float = 1.0,
+    gate: Path | None = None,
+) -> Path:
+    """As `write_linear`, but every call of `serving_default` spins for `seconds` first, or until `gate` exists."""
     import tensorflow as tf
 
     linear = _linear(seed, len(labels), None)
 
     def probabilities(features: Any) -> Any:
         start = tf.timestamp()
-        spun = tf.while_loop(lambda _: tf.timestamp() - start < seconds, lambda turns: (turns + 1,), (tf.constant(0),))
+
+        def waits(turns: Any) -> Any:
+            early = tf.timestamp() - start < seconds
+            if gate is None:
+                return early
+            # A pattern that is known in advance would be looked for once, when the graph is optimised.
+            pattern = tf.strings.substr(f"{gate} ", 0, len(str(gate)) + tf.minimum(turns, 0))
+            return tf.logical_and(early, tf.equal(tf.size(tf.io.matching_files(pattern)), 0))
+
+        spun = tf.while_loop(waits, lambda turns: (turns + 1,), (tf.constant(0),))
         with tf.control_dependencies([spun[0]]):
             return linear(tf.identity(features))
 

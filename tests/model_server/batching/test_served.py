@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from model_server.tensors import decode, encode
 from speech_emotion.protos import types_pb2
-from tests.model_server.calls import LABELS, code_of, request, until
+from tests.model_server.calls import LABELS, code_of, request
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 HOUR = 3600 * 10**6
 

@@ -19,7 +19,7 @@ from preprocess_gateway.core.answer import PredictOptions
 from preprocess_gateway.core.lane import Lanes
 from preprocess_gateway.core.served_models import ServedModel
 from preprocess_gateway.core.windows import AnsweredWindow, Asking, WindowAnswers
-from preprocess_gateway.errors import ModelUnavailableError, VersionChangedError
+from preprocess_gateway.errors import DeadlineError, ModelUnavailableError, VersionChangedError
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.contract import Description
@@ -206,6 +206,20 @@ def test_a_server_that_is_away_is_asked_again_until_the_windows_deadline(monkeyp
     with pytest.raises(ModelUnavailableError):
         heard(answers(model, window_deadline_s=0.01), speech(4.0))
     assert len(model.asked) == 1
+
+
+def test_a_server_that_stays_away_is_the_error_even_if_the_last_call_runs_out_of_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "RETRY_PAUSE_S", 0.02)
+
+    def say(_features: Array, _version: ServedVersion) -> Array:
+        raise ModelUnavailableError("away") if len(model.asked) == 1 else DeadlineError("late")
+
+    model = Model(version(1), say)
+    with pytest.raises(ModelUnavailableError, match="away"):
+        heard(answers(model), speech(4.0))
+    assert len(model.asked) == 2
 
 
 def test_nothing_is_asked_again_once_nobody_waits() -> None:

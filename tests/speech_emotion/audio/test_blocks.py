@@ -261,7 +261,7 @@ def test_a_decoder_that_hangs_or_breaks_after_a_block_is_replaced(
     heard: list[int] = []
     with (
         written(tmp_path, LONG_FLAC + fault) as file,
-        opened(pool, file, block_s=5.0) as blocks,
+        opened(pool, file, block_s=10.0) as blocks,
         pytest.raises(error),
     ):
         count(blocks, heard)

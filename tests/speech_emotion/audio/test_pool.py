@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from speech_emotion import errors
-from speech_emotion.audio import DecoderOptions, DecoderPool, Limits, decode
+from speech_emotion.audio import DecoderOptions, DecoderPool, Limits, decode, wire
 from tests.support import clips
+from tests.support.waiting import until
 
 FLAC = clips.tone(format="FLAC")
 MODULE = "tests.support.faulty_decoder"
-LONG_S = 60.0
+LONG_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -106,29 +107,38 @@ def test_a_decoder_that_hangs_is_ended_at_the_deadline(pool: DecoderPool) -> Non
 
 def test_when_all_are_at_work_a_clip_is_told_so_but_plain_wav_is_answered(pool: DecoderPool) -> None:
     pool.decode(FLAC, soon())
-    hanging = threading.Thread(target=refused, args=(pool, FLAC + b"HANG", 3.0))
+    hanging = threading.Thread(target=refused, args=(pool, FLAC + b"HANG", LONG_S))
     hanging.start()
-    time.sleep(0.5)
+    until(pool._idle.empty)
     with pytest.raises(errors.DecoderBusyError):
         pool.decode(FLAC, soon(0.1))
     assert pool.decode(clips.tone(), soon(0.1))[1].frames == clips.RATE
+    os.kill(pool.pids[0], signal.SIGKILL)
     hanging.join()
 
 
-def test_a_decoder_killed_at_work_costs_its_clip_one_killed_idle_costs_none(pool: DecoderPool) -> None:
+def test_a_decoder_killed_at_work_costs_its_clip_one_killed_idle_costs_none(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pool.decode(FLAC, soon())
     caught: list[BaseException] = []
+    asked, receive = threading.Event(), wire.receive_header
+
+    def receive_header(*arguments: Any) -> tuple[bytes, int]:
+        asked.set()  # the clip has been sent
+        return receive(*arguments)
+
+    monkeypatch.setattr(wire, "receive_header", receive_header)
     asking = threading.Thread(target=lambda: caught.append(refused(pool, FLAC + b"HANG", LONG_S)))
     asking.start()
-    time.sleep(0.5)
+    assert asked.wait(LONG_S)
     os.kill(pool.pids[0], signal.SIGKILL)
     asking.join()
     assert [type(error) for error in caught] == [errors.DecoderFailedError]
     pool.decode(FLAC, soon())
     idle = pool.pids[0]
     os.kill(idle, signal.SIGKILL)
-    while Path(f"/proc/{idle}/stat").read_text().split()[2] != "Z":
-        time.sleep(0.01)
+    until(lambda: Path(f"/proc/{idle}/stat").read_text().split()[2] == "Z")
     assert pool.decode(FLAC, soon())[1].frames == clips.RATE
 
 

@@ -27,6 +27,7 @@ from speech_emotion.client.calls import Attempts
 from speech_emotion.client.live import Course, StreamOptions, encode
 from tests.support import clips
 from tests.support.gateway import Gateway
+from tests.support.ports import free_port
 
 RATE = 16_000
 
@@ -103,9 +104,7 @@ def test_what_the_service_refuses_is_a_problem(service: Gateway) -> None:
 
 
 def test_a_service_that_is_away_or_another_one_is_said_so() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with Client(f"127.0.0.1:{port}", retries=0) as client, pytest.raises(UnreachableError):
+    with Client(f"127.0.0.1:{free_port()}", retries=0) as client, pytest.raises(UnreachableError):
         client.stream(sample_rate=RATE)
     with socket.create_server(("127.0.0.1", 0)) as other, Client(f"127.0.0.1:{other.getsockname()[1]}") as client:
 

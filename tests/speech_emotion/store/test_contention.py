@@ -39,7 +39,7 @@ def test_many_writers_at_once_all_have_their_turn(store: Store, tmp_path: Path) 
 def test_a_writer_whom_others_always_outrun_gives_up_with_a_sentence(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contention, "WAIT_S", 0.3)
+    monkeypatch.setattr(contention, "WAIT_S", 2.0)
     publish(store, NAME, write_version(tmp_path / "v"))
     turns = 0
 
@@ -51,7 +51,7 @@ def test_a_writer_whom_others_always_outrun_gives_up_with_a_sentence(
             store.update(with_label(f"faster{turns}"))
         return with_label("slower")(config)
 
-    message = re.escape(f"{store.location}/models.config: other processes were faster at every attempt for 0.3 seconds")
+    message = re.escape(f"{store.location}/models.config: other processes were faster at every attempt for 2 seconds")
     with pytest.raises(ConflictError, match=message):
         store.update(outrun)
     labels = store.read_config().labels(NAME)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,10 @@ from speech_emotion.store.sync import Copy
 from tests.speech_emotion.store.conftest import s3_store
 from tests.support.s3 import KEYS, FaultyS3, faulty_s3
 from tests.support.stores import write_version
+from tests.support.waiting import until
 
 NAME = "speech_emotion"
+PATIENT_S = 60.0
 
 
 class Followed:
@@ -47,6 +49,11 @@ class Followed:
         )
         return self.follower
 
+    def wait(self, seconds: float) -> None:
+        """Wait for answers no longer than this, in a store that is opened anew."""
+        bucket_module.S3_CONFIG["read_timeout"] = seconds
+        self.follower._store = None
+
     def labels(self) -> dict[str, int]:
         return FolderStore(self.folder).read_config().labels(NAME)
 
@@ -60,7 +67,7 @@ def followed(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         for name, value in {**KEYS, "AWS_ENDPOINT_URL_S3": s3.endpoint}.items():
             monkeypatch.setenv(name, value)
         store = s3_store(s3_endpoint)  # its own writes have time
-        quick = {"connect_timeout": 1, "read_timeout": 0.3, "retries": {"total_max_attempts": 1}}
+        quick = {"connect_timeout": 30, "read_timeout": PATIENT_S, "retries": {"total_max_attempts": 1}}
         monkeypatch.setattr(bucket_module, "S3_CONFIG", quick)
         monkeypatch.setattr("s3fs.S3FileSystem.retries", 2)
         monkeypatch.setattr(follow, "REOPEN_S", 0.0)
@@ -94,6 +101,7 @@ def test_a_store_that_does_not_answer_is_told_once_and_followed_again_afterwards
     followed.follower.look()
     synced = followed.follower.synced_at
     followed.s3.fault, followed.s3.delay_s = fault, 1.0
+    followed.wait(0.3 if fault == "slow" else PATIENT_S)
     for _ in range(3):
         followed.follower.look()
     (complaint,) = followed.complaints
@@ -104,6 +112,7 @@ def test_a_store_that_does_not_answer_is_told_once_and_followed_again_afterwards
     assert followed.follower.ready
     assert followed.labels() == {"stable": 1}
     followed.s3.fault = ""
+    followed.wait(PATIENT_S)
     third = followed.publish(tmp_path, "third")
     promote(followed.store, NAME, third)
     followed.follower.look()
@@ -111,6 +120,7 @@ def test_a_store_that_does_not_answer_is_told_once_and_followed_again_afterwards
     assert followed.said[-1].startswith("the copy is equal to the store again, after")
     assert followed.follower.problem is None
     followed.s3.fault = fault
+    followed.wait(0.3 if fault == "slow" else PATIENT_S)
     followed.follower.look()
     assert len(followed.complaints) == 2  # another outage
 
@@ -249,17 +259,10 @@ def test_it_looks_until_it_is_told_to_stop(tmp_path: Path) -> None:
     thread.start()
     try:
         promote(source, NAME, 1)
-        wait_until(lambda: FolderStore(tmp_path / "copy").read_config().labels(NAME) == {"stable": 1})
+        until(lambda: FolderStore(tmp_path / "copy").read_config().labels(NAME) == {"stable": 1})
     finally:
         stop.set()
         thread.join()
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_every_store_can_be_followed(store: Store, tmp_path: Path) -> None:

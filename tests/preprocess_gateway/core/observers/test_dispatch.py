@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +22,7 @@ from speech_emotion.audio import AudioInfo
 from speech_emotion.contract import Description
 from speech_emotion.errors import ContractError
 from speech_emotion.features import SEED_SPEC
+from tests.support.waiting import until
 
 WAIT_S = 60.0
 SAMPLES = np.zeros((1, 1000), np.float32)
@@ -94,13 +94,6 @@ def told(*observers: Observer, threads: int = 1, room: int = 10) -> Iterator[tup
         yield running, count
     finally:
         running.close()
-
-
-def until(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_each_clip_reaches_the_observers_that_want_it() -> None:
@@ -239,14 +232,22 @@ def test_an_observer_that_cannot_decide_does_not_reach_the_client(caplog: pytest
     assert "the observer undecided failed: joy" in caplog.text
 
 
-def test_closing_forgets_what_waits_and_ends_what_runs() -> None:
+def test_closing_forgets_what_waits_and_ends_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Recording()
     with told(slow) as (observers, count):
         for _ in range(3):
             observers.tell(seen())
         assert slow.inside.acquire(timeout=WAIT_S)
-        threading.Timer(0.1, slow.may_go_on.set).start()
+        shutdown = observers._executor.shutdown
+
+        def let_go_meanwhile(*, wait: bool, cancel_futures: bool) -> None:
+            shutdown(wait=False, cancel_futures=cancel_futures)
+            slow.may_go_on.set()
+            shutdown(wait=wait)
+
+        monkeypatch.setattr(observers._executor, "shutdown", let_go_meanwhile)
         observers.close()
+        monkeypatch.undo()
         observers.tell(seen())  # too late: neither an error nor a clip that is held for ever
         assert count("recording", "observed") == 1
         assert len(slow.seen) == 1
