@@ -80,7 +80,7 @@ def run() -> Iterator[Run]:
 
 
 def plan(port: int, clip: str, path: str = "/right", **settings: object) -> Plan:
-    return Plan(ports=[port], path=path, body="raw", clips=[clip], clients=2, seconds=0.2, warm_s=0.1, **settings)  # type: ignore[arg-type]
+    return Plan(ports=[port], path=path, body="raw", clips=[clip], clients=2, seconds=1.5, warm_s=0.1, **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -56,7 +56,7 @@ class S3Server:
     def start(self) -> None:
         keys = {"ACCESS_KEY": "access", "SECRET_KEY": self.secret}
         self._process = subprocess.Popen([self._program, self._folder, "models"], env={**os.environ, **keys})
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self._answers():
             assert time.monotonic() < deadline, "the S3 server does not answer"
             time.sleep(0.1)

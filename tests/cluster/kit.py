@@ -8,9 +8,12 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 KIT = ROOT.parent / "shared" / "cluster" / "cluster"
@@ -36,12 +39,13 @@ def run(*command: object, timeout_s: float = 300, env: dict[str, str] | None = N
     return done.stdout
 
 
-def wait_for(what: str, test: Callable[[], object], seconds: float = 120) -> Any:
-    """What `test` returns once it is true. Raises AssertionError after `seconds`."""
+def wait_for(what: str, test: Callable[[], object], seconds: float = 180) -> Any:
+    """What `test` returns once it is true; one that cannot connect is asked again. Raises AssertionError."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := test():
-            return found
+        with suppress(requests.ConnectionError, requests.Timeout):
+            if found := test():
+                return found
         time.sleep(0.5)
     raise AssertionError(f"{what}: not within {seconds} s")
 

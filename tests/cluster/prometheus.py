@@ -54,15 +54,12 @@ class Prometheus:
             self._process = subprocess.Popen(
                 [*command, f"--web.listen-address={self._address}"], cwd=self._folder, stdout=log, stderr=log
             )
-        wait_for("Prometheus", self._ready, 30)
+        wait_for("Prometheus", self._ready)
         return self
 
     def _ready(self) -> bool:
         assert self._process.poll() is None, (self._folder / "log").read_text()
-        try:
-            return requests.get(f"http://{self._address}/-/ready", timeout=5).status_code == 200
-        except requests.ConnectionError:
-            return False
+        return requests.get(f"http://{self._address}/-/ready", timeout=5).status_code == 200
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

@@ -44,7 +44,7 @@ class Release:
 
     def create_namespace(self) -> None:
         # An earlier release's may still be on its way out.
-        self.cluster.kubectl("wait", "--for=delete", f"namespace/{self.namespace}", "--timeout=120s")
+        self.cluster.kubectl("wait", "--for=delete", f"namespace/{self.namespace}", "--timeout=280s")
         self.cluster.kubectl("create", "namespace", self.namespace)
         label = "pod-security.kubernetes.io/enforce=restricted"
         self.cluster.kubectl("label", "namespace", self.namespace, label)
@@ -90,7 +90,7 @@ class Release:
             deployment = f"deployment/{self.full_name}-{component}"
             self.kubectl("rollout", "status", deployment, "--timeout=300s", timeout_s=310)
 
-    def wait_for_answer(self, seconds: float = 120) -> float:
+    def wait_for_answer(self, seconds: float = 180) -> float:
         """Seconds until the ingress leads to an answer."""
         begun = time.monotonic()
         wait_for("an answer through the ingress", lambda: self.predict(tone()).status_code == 200, seconds)

@@ -62,7 +62,7 @@ def give_keys(release: Release, server: S3Server) -> None:
 
 
 def log(release: Release, pod: str) -> str:
-    return release.kubectl("logs", pod, "-c", "model-store")
+    return release.kubectl("logs", pod, "-c", "model-store", check=False)  # there is none before it starts
 
 
 def addresses(release: Release) -> list[str]:
@@ -93,7 +93,7 @@ def promoted(release: Release, store: BucketStore, number: int) -> float:
     begun = time.monotonic()
     while waiting or answering(release) != number:
         waiting = [address for address in waiting if answers_for(address, "stable") != number]
-        assert time.monotonic() - begun < 60, f"not promoted: {waiting}"
+        assert time.monotonic() - begun < 180, f"not promoted: {waiting}"
         time.sleep(0.1)
     return time.monotonic() - begun
 
@@ -140,17 +140,17 @@ def test_what_is_loaded_answers_whatever_happens_to_the_bucket(release: Release,
     with Traffic(release, clients=2, pause_s=0.1) as traffic:
         with traffic.phase("away"):
             server.stop()
-            wait_for("the sidecar's word", told("onnect"), 90)
+            wait_for("the sidecar's word", told("onnect"))
             before = metric(address, synced)
             assert time.time() - before > 1
             failures = metric(address, "speech_emotion_store_sync_failures_total")
             # A sidecar that starts while the bucket is away is ready by the copy of the one before.
             release.kubectl("exec", one, "-c", "model-store", "--", "sh", "-c", "kill 1", check=False)
-            wait_for("the sidecar", lambda: restarted(release, one), 60)
+            wait_for("the sidecar", lambda: restarted(release, one))
             assert failures >= 1
         with traffic.phase("back"):
             server.start()
-            wait_for("the copy", lambda: metric(address, synced) > before, 60)
+            wait_for("the copy", lambda: metric(address, synced) > before)
             promoted(release, server.store(), 2)
         with traffic.phase("held"), server.held():
             time.sleep(5)
@@ -158,16 +158,16 @@ def test_what_is_loaded_answers_whatever_happens_to_the_bucket(release: Release,
             server.stop()
             server.secret = "second-secret"
             server.start()
-            wait_for("the sidecar's word", told("ignature|orbidden|denied"), 90)
+            wait_for("the sidecar's word", told("ignature|orbidden|denied"))
             give_keys(release, server)
             promoted(release, server.store(), 1)  # once kubelet has brought the Secret
         with traffic.phase("emptied"):
             store = server.store()
             config = store.files.cat_file(f"{store.root}/models.config")
             store.files.rm(f"{store.root}/models.config")
-            wait_for("the sidecar's word", told("is not a model store"), 30)
+            wait_for("the sidecar's word", told("is not a model store"))
             store.files.pipe_file(f"{store.root}/models.config", config)
-            wait_for("the copy", told("is not a model store(.|\n)*equal to the store again"), 30)
+            wait_for("the copy", told("is not a model store(.|\n)*equal to the store again"))
     assert traffic.unheard == 0
     assert [(record.status, record.body) for record in traffic.report.failed] == []
 

@@ -132,7 +132,7 @@ def test_the_model_servers_own_metrics_are_scraped_and_they_batch(release: Relea
 
 def test_a_broken_version_keeps_no_server_down_and_an_alert_names_it(release: Release, prometheus: Prometheus) -> None:
     store_pod(release)
-    wait_for("an evaluation of each rule", lambda: {rule["health"] for rule in prometheus.rules()} == {"ok"}, 30)
+    wait_for("an evaluation of each rule", lambda: {rule["health"] for rule in prometheus.rules()} == {"ok"})
     assert prometheus.firing() == []
     with Traffic(release, clients=2) as traffic:
         broken = "mkdir -p /tmp/broken && echo broken > /tmp/broken/saved_model.pb"

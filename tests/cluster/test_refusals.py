@@ -40,19 +40,19 @@ def test_a_missing_secret_is_named_in_the_pod_s_events(cluster: Cluster) -> None
     tls = ("modelServer.tls.enabled=true", "modelServer.tls.secretName=absent")
     with installed(cluster, "no-secret", tls) as release:
         said = 'secret "absent" not found'
-        wait_for("the event", lambda: said in release.kubectl("get", "events", "-o", "wide"), 90)
+        wait_for("the event", lambda: said in release.kubectl("get", "events", "-o", "wide"))
         assert release.ready("model-server") == []
 
 
 def test_a_store_without_the_model_is_named_in_the_log(cluster: Cluster) -> None:
     with installed(cluster, "no-model", ["modelStore.modelName=absent"]) as release:
         said = "no model in the store: models.config does not name absent; set modelStore.modelName"
-        wait_for("the log", lambda: said in logs(release, "model-server", "model-store"), 90)
+        wait_for("the log", lambda: said in logs(release, "model-server", "model-store"))
         assert release.ready("model-server") == []
 
 
 def test_a_wrong_label_is_named_in_the_log(cluster: Cluster) -> None:
     with installed(cluster, "no-label", ["gateway.settings.model_label=absent"]) as release:
-        wait_for("the model server", lambda: release.ready("model-server"), 120)
+        wait_for("the model server", lambda: release.ready("model-server"))
         said = "Unrecognized servable version label: absent"
-        wait_for("the log", lambda: said in logs(release, "gateway", "gateway"), 90)
+        wait_for("the log", lambda: said in logs(release, "gateway", "gateway"))

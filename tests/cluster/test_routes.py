@@ -36,7 +36,7 @@ def release(cluster: Cluster) -> Iterator[Release]:
         release.helm("install")
         for path in PATHS.values():
             url = f"http://localhost:{cluster.address.rpartition(':')[2]}{path}/v1/models"
-            wait_for(f"an answer below {path}", lambda url=url: requests.get(url, timeout=10).ok, 60)
+            wait_for(f"an answer below {path}", lambda url=url: requests.get(url, timeout=10).ok)
         yield release
 
 

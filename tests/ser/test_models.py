@@ -16,13 +16,14 @@ from typer.testing import CliRunner
 from ser.main import app
 from ser.serve import ConfigMirror
 from speech_emotion.channel import Tls
-from tests.model_server.calls import LABELS, answering_seed, until
+from tests.model_server.calls import LABELS, answering_seed
 from tests.preprocess_gateway.conftest import FLAGS
 from tests.support import savedmodels
 from tests.support.certificates import needs_openssl, self_signed
 from tests.support.model_server import ModelServer, ssl_config
 from tests.support.ports import free_port
 from tests.support.stores import write_version
+from tests.support.waiting import until
 
 SHIPPED = Path(__file__).parents[2] / "models"
 
@@ -205,7 +206,7 @@ def test_sync_follows_until_it_is_ended_and_says_each_change_once(store: Path, t
         assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200
     finally:
         process.terminate()
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=120)
     assert process.returncode == 0, rest
     assert rest == ""
     assert labels(tmp_path / "copy") == labels(source)

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from ser.main import app
 from tests.ser.conftest import predict
 from tests.support.gateway import Gateway
+from tests.support.waiting import until
 
 
 def test_every_kind_of_file_is_answered_or_a_failed_row(service: Gateway, folder: Path, tmp_path: Path) -> None:
@@ -88,11 +89,9 @@ def test_ctrl_c_ends_a_run_that_waits_for_standard_input() -> None:
 
 
 def wait_until_it_reads_standard_input(pid: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            called = (task / "syscall").read_text().split()
-            if called[:2] == ["0", "0x0"]:  # read(0, ...)
-                return
-        time.sleep(0.02)
-    raise AssertionError("it does not read")
+    def reads(task: Path) -> bool:
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            return (task / "syscall").read_text().split()[:2] == ["0", "0x0"]  # read(0, ...)
+        return False
+
+    until(lambda: any(map(reads, Path(f"/proc/{pid}/task").iterdir())))

@@ -33,7 +33,7 @@ class Gateway:
         self,
         model_server: str,
         *,
-        wait_s: float = 90.0,
+        wait_s: float = 180.0,
         prefix: Sequence[str] = (),
         config: str = CONFIG,
         **settings: object,
@@ -69,7 +69,7 @@ class Gateway:
         deadline = time.monotonic() + self._wait_s
         while time.monotonic() < deadline and self.process and self.process.poll() is None:
             try:
-                if requests.get(f"{self.probes}/readyz", timeout=2).status_code == status:
+                if requests.get(f"{self.probes}/readyz", timeout=10).status_code == status:
                     return
             except (requests.ConnectionError, requests.Timeout):  # not there yet, or a machine that is busy
                 pass
@@ -92,7 +92,7 @@ class Gateway:
         """Post a clip as multipart."""
         return requests.post(f"{self.url}/predict", files={"file": ("clip", data)}, timeout=30)
 
-    def seconds_until_version(self, version: int, clip: bytes, within_s: float = 60.0) -> float:
+    def seconds_until_version(self, version: int, clip: bytes, within_s: float = 120.0) -> float:
         """How long it takes until this version answers."""
         begun = time.monotonic()
         while time.monotonic() - begun < within_s:

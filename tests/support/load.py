@@ -121,12 +121,12 @@ class BackgroundLoad:
         return self._reports[0]
 
 
-def post_file(url: str, data: bytes, timeout_s: float = 30.0) -> Send:
+def post_file(url: str, data: bytes, timeout_s: float = 60.0) -> Send:
     """A `send` that posts a clip as the multipart field `file`."""
     return lambda session: session.post(url, files={"file": ("clip.wav", data)}, timeout=timeout_s)
 
 
-def post_raw(url: str, data: bytes, timeout_s: float = 30.0, **headers: str) -> Send:
+def post_raw(url: str, data: bytes, timeout_s: float = 60.0, **headers: str) -> Send:
     """A `send` that posts a clip as the body itself."""
     named = {"Content-Type": "application/octet-stream", **headers}
     return lambda session: session.post(url, data=data, headers=named, timeout=timeout_s)

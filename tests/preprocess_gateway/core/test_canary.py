@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.preprocess_gateway.conftest import FLAGS, LABELS
 from tests.support import clips, savedmodels
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 OTHER_SPEC = FeatureSpec(sample_rate=8_000, window_s=2, stride_s=1, blocks=(Mel(n_mels=20, scale="db"),))
 CLIP = clips.tone(3.0)
@@ -70,13 +70,6 @@ def expected(spec: FeatureSpec, seed: int) -> np.ndarray:
 def series(gateway: Gateway, start: str) -> dict[str, float]:
     lines = requests.get(f"{gateway.probes}/metrics", timeout=60).text.splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line.startswith(start))}
-
-
-def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_share_of_clients_hears_the_canary_and_each_always_the_same(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def constant_load(send: Send, clients: int = 2) -> Iterator[list[Report]]:
     reports: list[Report] = []
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run_load, send, clients=clients, seconds=200, pause_s=0.05, until=stop)
+        running = pool.submit(run_load, send, clients=clients, seconds=600, pause_s=0.05, until=stop)
         try:
             time.sleep(2)
             yield reports
@@ -69,7 +69,7 @@ def assert_all_right(report: Report) -> set[int]:
 def wait_for_predictions(server: ModelServer) -> None:
     """Wait until the server has answered Predict calls since its start."""
     answered = re.compile(r'^:tensorflow:serving:request_count\{[^}]*status="OK"\} [1-9]', re.MULTILINE)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not answered.search(requests.get(f"http://127.0.0.1:{server.rest_port}{METRICS_PATH}", timeout=60).text):
         assert time.monotonic() < end, server.log
         time.sleep(0.1)
@@ -83,7 +83,7 @@ def balanced(gateways: list[Gateway]) -> Send:
             try:
                 if session.get(f"{gateway.probes}/readyz", timeout=60).status_code == 200:
                     break
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 continue
         return post_raw(f"{gateway.url}/predict", CLIP)(session)
 
@@ -93,10 +93,10 @@ def balanced(gateways: list[Gateway]) -> Send:
 @pytest.mark.slow
 def test_gateways_restarted_one_after_the_other(versions: Path) -> None:
     with ModelServer(*FLAGS, config_file=versions / "models.config") as server, ExitStack() as running:
-        gateways = [running.enter_context(Gateway(server.address, drain_s=1)) for _ in range(2)]
+        gateways = [running.enter_context(Gateway(server.address, drain_s=5)) for _ in range(2)]
         with constant_load(balanced(gateways)) as reports:
             for old in list(gateways):
-                gateways.append(running.enter_context(Gateway(server.address, drain_s=1)))
+                gateways.append(running.enter_context(Gateway(server.address, drain_s=5)))
                 assert old.stop() == 0
                 gateways.remove(old)
         assert assert_all_right(reports[0]) == {1}
@@ -133,5 +133,6 @@ def test_a_label_moved_to_a_version_with_another_spec(binary: Path | None, versi
         with constant_load(post_raw(f"{gateway.url}/predict", CLIP)) as reports:
             for version in (2, 1, 2):
                 file.write_text(config(versions, stable=version))
-                time.sleep(4)
+                gateway.seconds_until_version(version, CLIP)
+                time.sleep(2)  # the servers read the file at different moments: both take part
         assert assert_all_right(reports[0]) == {1, 2}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from tests.preprocess_gateway.core.test_canary import OTHER_SPEC
 from tests.support import clips, savedmodels
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 CLIP = clips.tone(3.0)
 WAV = {"Content-Type": "audio/wav"}
@@ -49,13 +49,6 @@ def service(folder: Path) -> Iterator[Gateway]:
         Gateway(server.address, model_names="large, small") as gateway,
     ):
         yield gateway
-
-
-def until(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def ask(gateway: Gateway, path: str) -> requests.Response:

@@ -109,7 +109,7 @@ def test_an_address_of_another_machine_is_refused_by_the_setting_that_names_it()
     gateway.start(wait=False)
     try:
         assert gateway.process
-        assert gateway.process.wait(60) == 1
+        assert gateway.process.wait(120) == 1
         assert "cannot listen on 192.0.2.1:" in gateway.log
         assert "(Cannot assign requested address): set GATEWAY_HOST" in gateway.log
     finally:

@@ -15,14 +15,13 @@ from tests.support import clips
 from tests.support.gateway import COMMAND, Gateway
 from tests.support.model_server import ModelServer
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 def test_tensorflows_runtime_is_not_in_the_process(gateway: Gateway) -> None:
     assert gateway.predict(clips.tone()).status_code == 200
-    assert gateway.process
-    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
-    assert children
-    for pid in children:
+    assert gateway.workers
+    for pid in gateway.workers:
         maps = Path(f"/proc/{pid}/maps").read_text()
         assert "grpc" in maps  # what is mapped can be seen
         assert "libtensorflow" not in maps
@@ -56,7 +55,7 @@ def test_a_label_moves_between_versions_without_a_failed_request(tmp_path: Path,
     config = tmp_path / "models.config"
     config.write_text(CONFIG.format(base=store / "speech_emotion", stable=1))
     with ModelServer(*FLAGS, config_file=config) as server, Gateway(server.address) as gateway:
-        versions, deadline = set(), time.monotonic() + 30
+        versions, deadline = set(), time.monotonic() + 120
         while 2 not in versions and time.monotonic() < deadline:
             response = gateway.predict(clips.tone())
             assert response.status_code == 200, response.text
@@ -74,10 +73,7 @@ def test_a_dead_model_server_is_a_503_and_the_gateway_recovers(store: Path) -> N
         assert int(response.headers["Retry-After"]) >= 1
         assert requests.get(f"{gateway.probes}/readyz", timeout=60).status_code == 200
         with ModelServer(*FLAGS, config_file=store / "models.config", port=server.port):
-            deadline = time.monotonic() + 30
-            while gateway.predict(clips.tone()).status_code != 200:
-                assert time.monotonic() < deadline, gateway.log
-                time.sleep(0.2)
+            until(lambda: gateway.predict(clips.tone()).status_code == 200)
 
 
 def test_without_a_model_the_gateway_is_not_ready_but_answers() -> None:
@@ -93,7 +89,7 @@ def test_without_a_model_the_gateway_is_not_ready_but_answers() -> None:
 
 
 def test_sigterm_drains_and_exits_with_0(model_server: ModelServer) -> None:
-    gateway = Gateway(model_server.address, drain_s=2).start()
+    gateway = Gateway(model_server.address, drain_s=10).start()
     assert gateway.process
     gateway.process.terminate()
     gateway.wait_for(503)
@@ -108,7 +104,7 @@ def test_a_setting_out_of_bounds_is_named() -> None:
         env={"GATEWAY_DEADLINE_S": "-1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode != 0
@@ -125,7 +121,7 @@ def test_a_taken_port_is_said_with_its_setting(setting: str) -> None:
             env={**os.environ, **ports},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert done.returncode == 1
