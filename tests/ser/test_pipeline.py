@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -87,7 +88,7 @@ def serving(store: Path) -> Iterator[tuple[ModelServer, Gateway]]:
 
 def card_of_label(gateway: Gateway, label: str) -> object:
     """The card that `/v1/models` shows, once the gateway knows the label."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         (model,) = requests.get(f"{gateway.url}/v1/models", timeout=60).json()["models"]
         for version in model["versions"]:
@@ -204,17 +205,12 @@ def test_a_run_killed_while_it_trains_goes_on_and_publishes_once(data: Path, sto
         "ann",
         "--offline",
     ]
-    command = [sys.executable, "-m", "ser.main", "pipeline", "run", *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 200
-    while not (kept := list((tmp_path / "work").glob("*/checkpoints/train/*/last.npz"))):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    pattern = "*/checkpoints/train/*/last.npz"
+    command = [sys.executable, "-m", "tests.support.killed", pattern, "pipeline", "run", *map(str, arguments)]
+    killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert FolderStore(store).versions(NAME) == [1]
-    assert kept
+    assert list((tmp_path / "work").glob(pattern))
     done = retrain(data, store, tmp_path / "work", "--model", "ann", "--offline")
     assert done.returncode == 0, done.stderr
     assert (json.loads(done.stdout)["version"], json.loads(done.stdout)["label"]) == (2, "canary")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.support.notices import assert_no_notices
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.savedmodel.servable import ServableModel
 
+ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "ser.main"]
 pytestmark = pytest.mark.timeout(600)  # several processes, each of which imports TensorFlow
 
@@ -29,17 +31,12 @@ def ser(cwd: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def kill_at(cwd: Path, pattern: str, *arguments: object) -> None:
-    """Start the command, and kill it once a file of that pattern is there."""
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 200
-    while not list(cwd.glob(pattern)):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    """Run the command, which is killed once a file of that pattern is there."""
+    command = [sys.executable, "-m", "tests.support.killed", f"*{pattern}", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert list(cwd.glob(pattern))
 
 
 @pytest.mark.slow

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from tests.support import clips, savedmodels
 from tests.support.gateway import Gateway
 from tests.support.load import post_raw, run_load
 from tests.support.model_server import ModelServer
+from tests.support.unsent import AWAITS, HEAD, answered, invited
+from tests.support.waiting import until
 
 
 def places(count: int) -> Quota:
@@ -37,23 +38,27 @@ def slot(admission: Admission, within_s: float) -> Iterator[None]:
 
 
 def test_a_full_queue_is_refused_at_once_and_a_wait_ends() -> None:
-    admission = Admission(1, places(2), wait_s=1.0)
-    reasons, together = [], threading.Barrier(2)
+    two, answered = places(2), threading.Event()
+    admission = Admission(1, two, wait_s=60)
 
-    def ask() -> None:
-        together.wait()
-        with pytest.raises(OverloadedError) as refused, slot(admission, 60):
-            pass
-        reasons.append(refused.value.reason)
+    def wait() -> None:
+        with slot(admission, 60):
+            answered.set()
 
     with slot(admission, 60):
-        askers = [threading.Thread(target=ask) for _ in range(2)]
-        for asker in askers:
-            asker.start()
-        for asker in askers:
-            asker.join()
-    # One place is left for two: who comes second is told first.
-    assert reasons == ["queue_full", "queue_timeout"]
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        until(lambda: two.taken == 2)
+        with pytest.raises(OverloadedError) as refused, slot(admission, 60):
+            pass
+        assert refused.value.reason == "queue_full"
+        assert not answered.is_set()
+    waiter.join()
+    assert answered.is_set()
+    admission = Admission(1, places(2), wait_s=0.05)
+    with slot(admission, 60), pytest.raises(OverloadedError) as refused, slot(admission, 60):
+        pass
+    assert refused.value.reason == "queue_timeout"
 
 
 def test_a_slot_is_free_again_after_an_error() -> None:
@@ -76,14 +81,14 @@ def test_nobody_waits_longer_than_the_deadline_leaves() -> None:
 
 def test_ten_times_too_many_are_answered_or_refused_and_counted(tmp_path: Path) -> None:
     folder = tmp_path / "speech_emotion"
-    savedmodels.write_slow(folder / "1", SEED_SPEC.to_json(), LABELS, seconds=0.2)
+    savedmodels.write_slow(folder / "1", SEED_SPEC.to_json(), LABELS, seconds=0.5)
     (tmp_path / "models.config").write_text(CONFIG.format(base=folder, stable=1))
     with (
         ModelServer(*FLAGS, config_file=tmp_path / "models.config") as server,
-        Gateway(server.address, concurrency=1, queue=1, queue_s=5) as gateway,
+        Gateway(server.address, concurrency=1, queue=1, queue_s=60) as gateway,
     ):
         send = post_raw(f"{gateway.url}/predict", clips.tone())
-        report = run_load(send, clients=20, requests_total=200, seconds=60, pause_s=0.02)
+        report = run_load(send, clients=20, requests_total=200, seconds=300, pause_s=0.02)
         assert set(report.counts) == {200, 503}
         assert report.counts[503] > report.counts[200] >= 2
         for record in report.failed:
@@ -92,10 +97,6 @@ def test_ten_times_too_many_are_answered_or_refused_and_counted(tmp_path: Path) 
         assert f'speech_emotion_shed_requests_total{{reason="queue_full"}} {report.counts[503]}.0' in scrape
         with requests.Session() as session:
             assert send(session).status_code == 200  # and then it is as before
-
-
-HEAD = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: audio/wav\r\nContent-Length: %d\r\n"
-AWAITS = HEAD + b"Expect: 100-continue\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -117,33 +118,19 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
         asker = threading.Thread(target=ask)
         asker.start()
-        until(lambda: all(is_full(gateway) for _ in range(5)))  # one alone may have met the question before it
+        # Nobody else asks, so nobody can hold the place instead of it.
+        until(lambda: figure(gateway, 'speech_emotion_stage_duration_seconds_count{stage="admission"}') == 1)
         yield gateway
         ended.set()
         server.kill()
         asker.join()
 
 
-def is_full(gateway: Gateway) -> bool:
-    """Whether a request is refused that would send its body when asked for it, and so takes no place."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
-        client.sendall(AWAITS % 1000)
-        return answered(client)[0] == 503
-
-
-def answered(client: socket.socket) -> tuple[int, http.client.HTTPMessage]:
-    with client.makefile("rb") as answers:
-        status = int(answers.readline().split()[1])
-        head = http.client.parse_headers(answers)
-        answers.read(int(head.get("Content-Length", 0)))
-    return status, head
-
-
 def test_who_finds_no_place_is_told_before_sending_a_body(full: Gateway) -> None:
     body = bytes(500_000)
     with socket.create_connection(("127.0.0.1", full.port), timeout=60) as client:
         for _ in range(3):  # the body is skipped when it comes, and the connection kept
-            client.sendall(HEAD % len(body) + b"\r\n")
+            client.sendall(HEAD.format(path="/predict", length=len(body)).encode() + b"\r\n")
             status, head = answered(client)
             assert (status, head["Retry-After"], head["Connection"]) == (503, "2", "keep-alive")
             client.sendall(body)
@@ -173,7 +160,7 @@ def test_the_door_refuses_as_the_application_does(full: Gateway, path: str) -> N
 
 def test_who_asks_before_sending_a_body_is_not_told_to_send_one_that_is_refused(full: Gateway) -> None:
     with socket.create_connection(("127.0.0.1", full.port), timeout=60) as client:
-        client.sendall(AWAITS % 500_000)
+        client.sendall(AWAITS.format(path="/predict", length=500_000).encode())
         status, head = answered(client)
         assert (status, head["Connection"]) == (503, "close")  # nobody knows whether the body still comes
         assert client.recv(1) == b""
@@ -181,9 +168,7 @@ def test_who_asks_before_sending_a_body_is_not_told_to_send_one_that_is_refused(
 
 def test_who_asks_before_sending_a_body_is_told_to_send_one_that_is_wanted(gateway: Gateway) -> None:
     clip = clips.tone()
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
-        client.sendall(AWAITS % len(clip))
-        assert answered(client)[0] == 100
+    with invited(gateway.port, "/predict", len(clip)) as client:
         client.sendall(clip)
         assert answered(client)[0] == 200
 
@@ -195,20 +180,17 @@ def test_bodies_that_arrive_slowly_take_no_place_from_others(model_server: Model
     ):
         for _ in range(3):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=60))
-            client.sendall(HEAD % 100_000 + b"\r\nx")
+            client.sendall(HEAD.format(path="/predict", length=100_000).encode() + b"\r\nx")
         until(lambda: in_progress(gateway) > 0)
         until(lambda: gateway.predict(clips.tone()).status_code == 200)  # before the slow ones' time is over
         assert in_progress(gateway) > 0
 
 
 def in_progress(gateway: Gateway) -> float:
+    return figure(gateway, "speech_emotion_requests_in_progress")
+
+
+def figure(gateway: Gateway, series: str) -> float:
     scrape = requests.get(f"{gateway.probes}/metrics", timeout=60).text
-    [line] = [line for line in scrape.splitlines() if line.startswith("speech_emotion_requests_in_progress")]
+    [line] = [line for line in scrape.splitlines() if line.startswith(f"{series} ")]
     return float(line.split()[-1])
-
-
-def until(happens: Callable[[], bool], within_s: float = 60.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not happens():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from socket import create_connection
 
 import pytest
 import requests
@@ -19,6 +17,8 @@ from tests.support import clips
 from tests.support.gateway import Gateway
 from tests.support.memory import Peak, family
 from tests.support.model_server import ModelServer
+from tests.support.unsent import Unfinished
+from tests.support.waiting import until
 
 BOUNDARY = b"frontier"
 FORM = {"Content-Type": "multipart/form-data; boundary=frontier"}
@@ -174,19 +174,19 @@ def test_what_is_held_is_counted_and_held_once(model_server: ModelServer) -> Non
     head = b"POST /predict HTTP/1.1\r\nHost: g\r\nContent-Type: multipart/form-data; boundary=frontier\r\n"
     unfinished = part(FILE, bytes(15 * MIB))
     with ExitStack() as stack:
-        gateway = stack.enter_context(Gateway(model_server.address, max_held_bytes=34 * MIB))
+        gateway = stack.enter_context(Gateway(model_server.address, max_held_bytes=34 * MIB, read_timeout_s=600))
         assert gateway.predict(clips.tone()).status_code == 200
         assert gateway.process
         peak = Peak(family(gateway.process.pid)[1])
-        for _ in range(2):
-            holder = stack.enter_context(create_connection(("127.0.0.1", gateway.port), timeout=30))
-            holder.sendall(head + b"Content-Length: %d\r\n\r\n" % (len(unfinished) + 100) + unfinished)
-        deadline = time.monotonic() + 15
-        # One that is still on its way might be what finds no room.
-        while (held := peak.above_idle_bytes()) < 29 * MIB:
-            assert time.monotonic() < deadline, held
-            time.sleep(0.05)
-        while (response := gateway.predict(bytes(4 * MIB))).status_code != 503:
-            assert time.monotonic() < deadline
-        assert_problem(response, 503, "overloaded")
+        data = head + b"Content-Length: %d\r\n\r\n" % (len(unfinished) + 100) + unfinished
+        holders = stack.enter_context(Unfinished(gateway.port, data, count=2))
+        until(lambda: peak.above_idle_bytes() >= 29 * MIB)
+        answers: list[requests.Response] = []
+
+        def is_full() -> bool:  # of those that arrive together, any may be refused
+            answers.append(gateway.predict(bytes(4 * MIB)))
+            return holders.wait() and answers[-1].status_code == 503
+
+        until(is_full)
+        assert_problem(answers[-1], 503, "overloaded")
         assert peak.above_idle_bytes() < 48 * MIB

@@ -16,7 +16,9 @@ from speech_emotion.features import SEED_SPEC
 from tests.preprocess_gateway.conftest import CONFIG, FLAGS, LABELS
 from tests.support import clips, savedmodels
 from tests.support.gateway import Gateway
+from tests.support.memory import family
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 LONG = clips.tone(600.0, 8_000, format="FLAC")  # 200 windows
 HEADERS = {"Content-Type": "audio/flac"}
@@ -24,9 +26,9 @@ HEADERS = {"Content-Type": "audio/flac"}
 
 @pytest.fixture(scope="module")
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
-    """A model that takes 0.3 s for every call."""
+    """A model that takes a second for every call: a hundred for all windows of LONG."""
     folder = tmp_path_factory.mktemp("slow")
-    savedmodels.write_slow(folder / "speech_emotion" / "1", SEED_SPEC.to_json(), LABELS, seconds=0.3)
+    savedmodels.write_slow(folder / "speech_emotion" / "1", SEED_SPEC.to_json(), LABELS, seconds=1.0)
     (folder / "models.config").write_text(CONFIG.format(base=folder / "speech_emotion", stable=1))
     with ModelServer(*FLAGS, config_file=folder / "models.config") as server:
         yield server
@@ -62,11 +64,10 @@ def decoders(gateway: Gateway) -> list[int]:
     """The decoder processes of recordings, which the worker starts to stand back for others."""
     found = []
     for worker in gateway.workers:
-        for task in Path(f"/proc/{worker}/task").glob("*/children"):
-            for child in task.read_text().split():
-                with suppress(OSError):  # it has ended
-                    if b'"niceness": 10' in Path(f"/proc/{child}/cmdline").read_bytes():
-                        found.append(int(child))
+        for child in family(worker):
+            with suppress(OSError):  # it has ended
+                if b'"niceness": 10' in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(child)
     return found
 
 
@@ -82,7 +83,7 @@ def test_progress_is_told_while_no_window_is_known(one_at_a_time: Gateway) -> No
 def test_a_client_that_goes_away_frees_everything(one_at_a_time: Gateway, accept: str) -> None:
     gateway = one_at_a_time
     ended = 'speech_emotion_recordings_total{outcome="client_gone"}'
-    wait_until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
+    until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
     before = figure(gateway, ended)
     if accept == "application/json":
         with pytest.raises(requests.ReadTimeout):
@@ -98,19 +99,12 @@ def test_a_client_that_goes_away_frees_everything(one_at_a_time: Gateway, accept
         assert "Retry-After" in busy.headers
         response.close()
     gone = time.monotonic()
-    wait_until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
-    assert time.monotonic() - gone < 5  # a second is what is promised; the machine may be busy
-    assert figure(gateway, ended) == before + 1
+    until(lambda: figure(gateway, ended) == before + 1)
+    until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
+    assert time.monotonic() - gone < 40  # a second is what is promised, on a machine that does nothing else
     assert decoders(gateway) == []
     with begin(gateway) as again:
         assert again.status_code == 200
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_recording_under_way_is_told_when_the_worker_ends(slow_server: ModelServer) -> None:
@@ -130,7 +124,7 @@ def test_a_recording_under_way_is_told_when_the_worker_ends(slow_server: ModelSe
 def test_a_model_server_that_is_killed_is_asked_until_the_windows_deadline(store: Path) -> None:
     with (
         ModelServer(*FLAGS, config_file=store / "models.config") as server,
-        Gateway(server.address, lane_batch=2, progress_s=0.2, window_deadline_s=3) as gateway,
+        Gateway(server.address, lane_batch=2, progress_s=0.2, window_deadline_s=6) as gateway,
     ):
         sent = requests.Session()
 
@@ -141,12 +135,12 @@ def test_a_model_server_that_is_killed_is_asked_until_the_windows_deadline(store
         server.kill()
         begun = time.monotonic()
         with sent.post(
-            f"{gateway.url}/v1/recordings", data=body(), headers=HEADERS, stream=True, timeout=30
+            f"{gateway.url}/v1/recordings", data=body(), headers=HEADERS, stream=True, timeout=60
         ) as response:
             *_, last = (json.loads(line) for line in response.iter_lines())
-        assert time.monotonic() - begun > 2
+        assert time.monotonic() - begun > 5
         assert (last["type"], last["code"], last["status"]) == ("problem", "model_unavailable", 503)
         with ModelServer(*FLAGS, config_file=store / "models.config", port=server.port):
-            gateway.wait_for(200)
+            until(lambda: gateway.predict(clips.tone()).status_code == 200)  # it has found the server again
             response = requests.post(f"{gateway.url}/v1/recordings", data=LONG, headers=HEADERS, timeout=60)
             assert json.loads(response.text.splitlines()[-1])["type"] == "summary"

@@ -21,12 +21,13 @@ RATE = 16_000
 LIMITS = {
     "stream_max_open": 4,
     "stream_max_open_per_client": 3,
-    "stream_start_s": 1,
-    "stream_idle_s": 1.5,
+    "stream_start_s": 120,
+    "stream_idle_s": 120,
     "stream_ahead_s": 20,
     "stream_max_frame_bytes": 65_536,
     "stream_unsent_bytes": 16_384,
     "stream_max_frames_per_s": 100,
+    "min_sample_rate": 1_000,
     "max_channels": 2,
     "cors_origins": "https://app.example",
     "proxies": 1,
@@ -44,7 +45,8 @@ def stream(
     gateway: Gateway, start: object = None, path: str = "/v1/stream", **options: Any
 ) -> Iterator[ClientConnection]:
     """An open stream; `start` is its first message, a dict or text, none if it is None."""
-    with connect(f"ws{gateway.url.removeprefix('http')}{path}", proxy=None, **options) as ws:
+    patient = {"open_timeout": 60, "close_timeout": 60, "ping_interval": None, **options}
+    with connect(f"ws{gateway.url.removeprefix('http')}{path}", proxy=None, **patient) as ws:
         if start is not None:
             ws.send(start if isinstance(start, str) else json.dumps(start))
         yield ws

@@ -22,9 +22,11 @@ from tests.support.model_server import ModelServer
 def test_a_gateway_that_stops_closes_streams_with_1012_and_says_where_to_go_on(model_server: ModelServer) -> None:
     with Gateway(model_server.address, drain_s=1) as gateway:
         assert gateway.process
-        with stream(gateway, {"sample_rate": RATE}) as idle, stream(gateway, {"sample_rate": RATE}) as live:
+        # A stream waits for its next window for as long as its stride and a second: this one has time.
+        start = {"sample_rate": RATE, "stride_s": 6.0}
+        with stream(gateway, {"sample_rate": RATE}) as idle, stream(gateway, start) as live:
             speak(live, pcm(10))
-            assert [json.loads(live.recv(timeout=60))["type"] for _ in range(5)][1:] == ["window", "now"] * 2
+            assert [json.loads(live.recv(timeout=60))["type"] for _ in range(3)] == ["ready", "window", "now"]
             assert json.loads(idle.recv())["type"] == "ready"
             gateway.process.terminate()
             assert closed_with(idle)[:2] == (1012, "shutting_down")
@@ -33,12 +35,12 @@ def test_a_gateway_that_stops_closes_streams_with_1012_and_says_where_to_go_on(m
         assert (live.close_code, error["code"]) == (1012, "shutting_down")
         answered = [each["start_s"] for each in windows if each["type"] == "window"]
         assert answered == pytest.approx([6.0], abs=0.1)
-        assert error["resume_s"] == pytest.approx(answered[-1] + 3.0, abs=0.01)
+        assert error["resume_s"] == pytest.approx(answered[-1] + 6.0, abs=0.01)
         assert gateway.process.wait(60) == 0
 
 
 def test_a_stream_without_sound_holds_up_no_exit(model_server: ModelServer) -> None:
-    with Gateway(model_server.address) as gateway:
+    with Gateway(model_server.address, grace_s=120) as gateway:
         assert gateway.process
         with stream(gateway, {"sample_rate": RATE}) as ws:
             speak(ws, pcm(1))
@@ -47,7 +49,7 @@ def test_a_stream_without_sound_holds_up_no_exit(model_server: ModelServer) -> N
             gateway.process.terminate()
             assert closed_with(ws)[:2] == (1012, "shutting_down")
             assert gateway.process.wait(60) == 0
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 60  # it would be given 120
 
 
 def test_our_client_goes_on_at_the_next_gateway_and_misses_no_window(model_server: ModelServer) -> None:
@@ -56,13 +58,13 @@ def test_our_client_goes_on_at_the_next_gateway_and_misses_no_window(model_serve
 
         def restart() -> None:
             assert gateway.process
-            gateway.process.terminate()
             assert gateway.process.wait(60) == 0
             gateway.start()
 
         with (
             Client(gateway.url, deadline_s=60, retries=60) as client,
             ThreadPoolExecutor(1) as pool,
+            stream(gateway, {"sample_rate": RATE}) as idle,
             client.stream(sample_rate=RATE) as heard,
         ):
             heard.send(pcm(10))
@@ -70,6 +72,8 @@ def test_our_client_goes_on_at_the_next_gateway_and_misses_no_window(model_serve
             while len(windows) < 2:
                 event = next(iter(heard))
                 windows += [event] if isinstance(event, LiveWindow) else []
+            gateway.process.terminate()
+            assert closed_with(idle)[0] == 1012  # what is sent from now on meets a gateway that stops
             restarted = pool.submit(restart)
             for _ in range(10):
                 heard.send(pcm(0.5))
@@ -108,7 +112,7 @@ def test_a_model_server_that_dies_for_a_moment_costs_no_window(store: Path) -> N
 def test_a_model_server_that_stays_away_ends_the_stream_with_a_word(store: Path) -> None:
     with (
         ModelServer(*FLAGS, config_file=store / "models.config") as server,
-        Gateway(server.address, window_deadline_s=2) as gateway,
+        Gateway(server.address, window_deadline_s=8) as gateway,
         stream(gateway, {"sample_rate": RATE}) as ws,
     ):
         speak(ws, pcm(7))
@@ -119,7 +123,7 @@ def test_a_model_server_that_stays_away_ends_the_stream_with_a_word(store: Path)
         code, name, error = closed_with(ws)
     assert (code, name) == (1013, "model_unavailable")
     assert error["resume_s"] == pytest.approx(3.0, abs=0.1)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
 
 
 def moved(tmp_path: Path, store: Path, spec: FeatureSpec) -> tuple[Path, str]:
@@ -134,7 +138,7 @@ def test_a_stream_keeps_its_version_and_goes_on_when_the_label_moves(tmp_path: P
     config, later = moved(tmp_path, store, SEED_SPEC)
     with (
         ModelServer(*FLAGS, config_file=config) as server,
-        Gateway(server.address) as gateway,
+        Gateway(server.address, stream_idle_s=200) as gateway,
         stream(gateway, {"sample_rate": RATE}) as ws,
     ):
         assert json.loads(ws.recv())["model"]["version"] == 1

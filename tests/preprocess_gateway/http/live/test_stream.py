@@ -126,6 +126,7 @@ def test_ids_are_the_clients_and_a_line_is_logged_at_the_end(live: Gateway) -> N
 
 def test_streams_are_in_the_metrics(live: Gateway) -> None:
     with stream(live, {"sample_rate": RATE}) as ws:
+        assert json.loads(ws.recv())["type"] == "ready"  # the handshake is answered before the stream is counted
         speak(ws, pcm(1))
         scrape = requests.get(f"{live.probes}/metrics", timeout=60).text
         assert "speech_emotion_streams_open 1.0" in scrape
