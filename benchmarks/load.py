@@ -30,6 +30,7 @@ from benchmarks.uploads import request_of
 
 ROOT = Path(__file__).parents[1]
 LAST_ANSWERS_S = 10.0
+"""How long clients wait for answers after the window."""
 SLOW = 4.0
 """A window lasts up to this many times its seconds, until there is an answer for each client on average."""
 

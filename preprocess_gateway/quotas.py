@@ -1,4 +1,4 @@
-"""What the workers of a gateway know of each other, in memory that they share: what each took of a limit, its state."""
+"""What each worker has taken of the gateway's limits, and its state, in memory that the workers share."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Ledger:
         self._cells[self.row * WIDTH + len(NAMES) + GROUPS + STATES.index(state)] = value
 
     def most(self, state: str) -> int:
-        """The highest value that any worker has told of a state; 0 if none has told any."""
+        """The highest value of a state over all workers; 0 for a worker that has told none."""
         return max(self._cells[len(NAMES) + GROUPS + STATES.index(state) :: WIDTH])
 
     @contextmanager

@@ -37,8 +37,8 @@ CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
 )
 RENEW_S = 10.0
-"""Seconds without a connection after which the channel is made anew: gRPC asks a name server that has no address less
-and less often, up to every two minutes, and has no option for it."""
+"""Seconds without a connection after which the channel is replaced. While a name has no address, gRPC waits longer
+before each lookup, up to two minutes, and has no option for it."""
 UNKNOWN_LABEL = "servable version label"  # INVALID_ARGUMENT with these words: the label was taken away
 BATCHING_QUEUE = "batch scheduling queue"  # UNAVAILABLE with these words means full, not away
 
@@ -71,7 +71,7 @@ class Connection:
         self._status = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
     def renew_if_lost(self) -> None:
-        """Make the channel anew if there has been no connection for RENEW_S. Raises TlsError."""
+        """Replace the channel if there has been no connection for RENEW_S. Raises TlsError."""
         with self._renewing:
             if time.monotonic() - self._opened > RENEW_S and self._connectivity.away(RENEW_S):
                 lost = self._channel

@@ -29,7 +29,7 @@ class Connectivity:
         time.sleep(POLL_S)
 
     def away(self, longer_than_s: float = GRACE_S) -> bool:
-        """Whether there has been no connection for so long; by default, for longer than it takes to make one."""
+        """Whether there has been no connection for longer than this; by default, than it takes to make one."""
         with self._lock:
             return self._away_since is not None and time.monotonic() - self._away_since > longer_than_s
 

@@ -214,7 +214,7 @@ class WindowAnswers:
             except DeadlineError:
                 if refused is None:
                     raise
-                raise refused from None  # the last call had little time left: why it was needed says more
+                raise refused from None  # the last call had little time left; this is the cause
 
 
 def hears_alike(one: ServedVersion, other: ServedVersion) -> bool:

@@ -91,7 +91,7 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """On SIGTERM: this worker is not ready, endpoints get `drain_s` to forget this pod, then gunicorn's own exit."""
+    """On SIGTERM this worker is no longer ready, and gunicorn's exit waits `drain_s` until endpoints forget the pod."""
     from preprocess_gateway.process.runtime import EXTENSION
 
     exit_gracefully = worker.handle_exit

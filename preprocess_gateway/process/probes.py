@@ -10,15 +10,14 @@ from speech_emotion.probes import Answer, AnswerServer
 
 
 class ProbeServer:
-    """`/healthz` of one worker, `/readyz` and `/metrics` of all, and below the base path too: kubelet knows none."""
+    """`/healthz` of one worker, `/readyz` and `/metrics` of all; the base path, which kubelet omits, is optional."""
 
     def __init__(self, host: str, port: int, readiness: Readiness, metrics: Metrics, base_path: str = "") -> None:
         self._base_path = base_path
         self._readiness = readiness
         self._metrics = metrics
         self.draining = False
-        # Each worker listens on the one port, so that one that hangs is found out. Readiness and metrics are those of
-        # all workers, whoever answers.
+        # Each worker listens on the same port, so a worker that hangs fails some probes.
         self._server = AnswerServer(host, port, self.answer, shared=True)
 
     def start(self) -> None:

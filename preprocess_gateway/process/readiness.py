@@ -1,4 +1,4 @@
-"""Which workers of a gateway take connections: each learns by itself, after the fork, what the models are."""
+"""Which workers of a gateway take connections while not every worker knows its models."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from preprocess_gateway.core.served_models import ServedModels
 from preprocess_gateway.quotas import Ledger
 
 WAIT_S: Final = 30.0
-"""How long a worker waits, once it has started, for the first answers about its models, and for further models that
-another worker knows. A model may have been taken from the model server since."""
+"""Seconds after its start for which a worker waits for the first answers about its models, and for models beside the
+default one that another worker knows: the model server may no longer have them."""
 
 
 class Readiness:
-    """What this worker and the others know. The worker's own loop calls `look`; all else is for any thread.
+    """How many models this worker and the others know. Only the worker's loop calls `look`; the rest is thread-safe.
 
-    A worker that knows fewer models than another leaves connections to that one, so that no request meets a worker that
-    cannot answer while another could. Where no worker knows a model, all take connections, and refuse requests.
+    A worker that knows fewer models than another leaves connections to that one, so that no request reaches a worker
+    that cannot answer while another could. If no worker knows a model, all take connections and refuse requests.
     """
 
     def __init__(self, ledger: Ledger, models: ServedModels) -> None:
@@ -33,7 +33,7 @@ class Readiness:
             self._known = sum(model.ready for model in self._models)
             self._ledger.tell("models", self._known)
             self._ledger.tell("ready", self._models.default.ready)
-            if self._leaving:  # perhaps since a moment ago
+            if self._leaving:  # SIGTERM may have come during the line above
                 self._ledger.tell("ready", 0)
 
     @property
@@ -43,18 +43,18 @@ class Readiness:
 
     @property
     def takes_connections(self) -> bool:
-        """Whether this worker has asked for every model, and knows as many as any other."""
+        """Whether this worker is settled, or has asked for every model and knows as many as any other."""
         asked = self._models.asked or self._waited
         return self.settled or (asked and self._known >= self._ledger.most("models"))
 
     @property
     def keeps_connections(self) -> bool:
-        """Whether clients should come back to this worker: the next one that they reach may know the default model."""
+        """Whether to keep connections alive; if not, a client's next connection may reach a worker that can answer."""
         return self._models.default.ready and not self._leaving
 
     @property
     def gateway_ready(self) -> bool:
-        """Whether a worker that is not being stopped knows the default model; it takes the connections then."""
+        """Whether a worker that is not being stopped knows the default model."""
         return bool(self._ledger.most("ready"))
 
     @property
@@ -62,10 +62,10 @@ class Readiness:
         return time.monotonic() - self._begun > WAIT_S
 
     def leave(self) -> None:
-        """This worker is being stopped, but still takes connections."""
+        """Note that this worker is being stopped; it still takes connections."""
         self._leaving = True
         self._ledger.tell("ready", 0)
 
     def end(self) -> None:
-        """This worker takes no connections any more."""
+        """Note that this worker takes no more connections."""
         self._ledger.tell("models", 0)

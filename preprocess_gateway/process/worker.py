@@ -152,7 +152,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.max_keepalived = kept if self.readiness.keeps_connections else 0
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection, or leave it and all that follow to a worker that has come to know more than this one."""
+        """Accept a connection, or stop accepting if another worker knows more models by now."""
         if self.readiness.takes_connections:
             super().accept(listener)
         else:

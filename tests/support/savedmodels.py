@@ -75,7 +75,7 @@ def write_slow(
             early = tf.timestamp() - start < seconds
             if gate is None:
                 return early
-            # A pattern that is known in advance would be looked for once, when the graph is optimised.
+            # A constant pattern would be evaluated only once, when the graph is optimised.
             pattern = tf.strings.substr(f"{gate} ", 0, len(str(gate)) + tf.minimum(turns, 0))
             return tf.logical_and(early, tf.equal(tf.size(tf.io.matching_files(pattern)), 0))
 

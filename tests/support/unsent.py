@@ -40,7 +40,7 @@ class Unfinished:
         self._clients: list[socket.socket] = []
 
     def wait(self) -> bool:
-        """Whether none is answered yet; one that is, as it was refused beside another request, begins again."""
+        """Whether all clients still wait. One that was answered, as another request had its place, begins again."""
         answered, _, _ = select.select(self._clients, [], [], 0)
         for client in answered:
             client.close()

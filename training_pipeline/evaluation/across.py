@@ -30,7 +30,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Heard:
-    """What a model said of the clips of one corpus, which it was trained without if that was left out.
+    """What a model answered to the clips of one corpus, which it was not trained on if `left_out` is true.
 
     `probabilities` `[clips, emotions]` are of the emotions that the model tells apart, which may lack some that the
     corpus has labels for, and have others.
@@ -47,8 +47,8 @@ class Heard:
 def measure_corpus(heard: Heard) -> dict[str, Any]:
     """Figures as JSON, of the clips whose label the model can answer.
 
-    The answer is the model's most probable emotion, as it is served. `among` has the same figures if the model is
-    asked only among the labels that the corpus has: a corpus without `surprised` cannot say whether that was right.
+    The answer is the model's most probable emotion, as it is served. `among` has the same figures if the model
+    may only answer labels of the corpus: a corpus without the label `surprised` cannot say whether that was right.
     ECE is debiased. Intervals are of a bootstrap over speakers; a share of nothing is null.
     """
     known = [i for i, clip in enumerate(heard.clips) if clip.emotion in heard.emotions]
@@ -67,7 +67,7 @@ def measure_corpus(heard: Heard) -> dict[str, Any]:
 
 
 def _among(probabilities: Array, targets: Array) -> Array:
-    """Probabilities of the emotions that occur in `targets`, given that it is one of them."""
+    """Probabilities `[clips, emotions]` given that the emotion is one of those in `targets`; all others get 0."""
     occurs = np.isin(np.arange(probabilities.shape[1]), targets)
     own = np.where(occurs, np.maximum(probabilities, SMALLEST), 0)
     return np.asarray(own / own.sum(axis=1, keepdims=True))

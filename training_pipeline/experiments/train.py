@@ -76,7 +76,7 @@ def _job(asked: Training) -> Job:
 
 
 def _figures(path: Path, model: str) -> dict[str, Any]:
-    """Figures by protocol, and of a model of several corpora also `across`, those of each."""
+    """Figures by protocol; for a model of several corpora, `across` has those of each corpus. Raises DataError."""
     try:
         found = json.loads(read_at_most(path, MAX_FIGURES_BYTES))
         across = found.get("across", {}).get(model)

@@ -22,7 +22,7 @@ def across_tables(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 def across_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """One row for each corpus, whether it was left out, and seed: what `measure_across` says.
 
-    A second table has the same rows with the figures among each corpus's labels.
+    A second table has the same figures if a model may only answer labels of the corpus.
     """
     among = [{**row, **row["among"]} if "among" in row else row for row in rows]
     return f"{_across_table(rows)}\n{AMONG}\n\n{_across_table(among)}"

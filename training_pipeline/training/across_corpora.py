@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 NO_LOGIT = -1e9
 """The logit of an emotion that a model does not tell apart."""
 Fit = Callable[[Examples], "keras.Model"]
+"""Trains a network on examples: a model from features `[n, frames, bins]` to logits `[n, emotions]`."""
 
 
 @dataclass(frozen=True)
-class Probed:
-    """What probes learn from: `examples` without a corpus, and without the test clips of `fold`, if there is one.
+class Probes:
+    """Networks that are trained on a part of `examples`, and their answers to the rest, for a calibration.
 
-    Who calibrates several models by the same probes hands the same dictionary `answers` to each, which keeps them.
+    For each corpus there is a probe without it. One more is without the test clips of `fold`, unless that is None.
+    Models of the same network can share probes: give each the same `examples` and the same dictionary `answers`.
     """
 
     examples: Examples
@@ -38,7 +40,7 @@ class Probed:
 
     @classmethod
     def of(cls, examples: Examples) -> Self:
-        """With the first fold of the speakers of every corpus that has two or more; one speaker is trained on."""
+        """With the first fold of the speakers. A corpus of one speaker is trained on; if all are, there is none."""
         speakers: dict[str, set[str]] = {}
         for clip in examples.clips:
             speakers.setdefault(clip.corpus, set()).add(clip.speaker)
@@ -49,60 +51,60 @@ class Probed:
         test = np.array([i for i in first if examples.clips[i].corpus in several])
         return cls(examples, Fold(np.setdiff1d(np.arange(len(examples.clips)), test), test))
 
-    def ask(self, fit: Fit, taught: Examples, asked: Examples) -> HeldOut:
-        """The answers of a probe trained on `taught` to `asked`."""
-        key = tuple(tuple(clip.path for clip in each.clips) for each in (taught, asked))
+    def ask(self, fit: Fit, train: Examples, test: Examples) -> HeldOut:
+        """The answers to `test` of a probe that `fit` trains on `train`, unless `answers` has them already."""
+        key = tuple(tuple(clip.path for clip in each.clips) for each in (train, test))
         if key not in self.answers:
-            places = [_names(self.examples).index(name) for name in _names(taught)]
-            self.answers[key] = _hear(fit(taught), taught, asked, self.examples.emotions, np.array(places))
+            places = [_names(self.examples).index(name) for name in _names(train)]
+            self.answers[key] = _answers(fit(train), train, test, self.examples.emotions, np.array(places))
         return self.answers[key]
 
 
-def across_corpora(fit: Fit, examples: Examples, probed: Probed | None = None) -> Calibration:
+def across_corpora(fit: Fit, examples: Examples, probes: Probes | None = None) -> Calibration:
     """The calibration of a model of several corpora, trained on `examples`.
 
-    For each corpus a probe is trained on the others and tested on it: it stands for the recordings of strangers. One
-    more is trained on all but a fold of the speakers and tested on these: they stand for the same studios. Each corpus
-    counts alike in both. Clips of an emotion that a probe cannot tell are left out. Raises DataError if the corpora
-    share no emotion.
+    For each corpus a probe is trained on the others and tested on it: its recordings stand for those of strangers. One
+    more is trained without a fold of the speakers and tested on these: their recordings stand for those of the same
+    studios. In both, every corpus has the same weight. Clips of an emotion that a probe cannot tell are left out.
+    Raises DataError if the corpora share no emotion.
 
-    `probed` may have more clips than `examples`, so that models which are calibrated beside each other share probes:
-    only answers to `examples` count.
+    `probes`, by default `Probes.of(examples)`, may have more clips than `examples`, so that models of several folds can
+    share them. Only answers to clips of `examples` count, which must include the test clips of the probes' fold.
     """
-    probed = probed or Probed.of(examples)
+    probes = probes or Probes.of(examples)
     names, paths = _names(examples), {clip.path for clip in examples.clips}
     held_out: list[HeldOut] = []
     for name in names:
-        others = probed.examples.of_corpora(other for other in names if other != name)
-        own = _of(probed.examples, name, others.emotions)
+        others = probes.examples.of_corpora(other for other in names if other != name)
+        own = _clips_of(probes.examples, name, others.emotions)
         if any(counts := [clip.path in paths for clip in own.clips]):
-            held_out.append(probed.ask(fit, others, own).part(own.per_window(np.array(counts))))
+            held_out.append(probes.ask(fit, others, own).subset(own.per_window(np.array(counts))))
     if not held_out:
         raise DataError(f"the corpora {', '.join(names)} share no emotion: a model of them cannot be calibrated")
-    if probed.fold:
-        taught, unheard = probed.examples.subset(probed.fold.train), probed.examples.subset(probed.fold.test)
-        answers = probed.ask(fit, taught, unheard)
-        for name in sorted({*_names(taught)} & {*_names(unheard)}):
-            held_out.append(answers.part(unheard.per_window(np.array([clip.corpus == name for clip in unheard.clips]))))
+    if probes.fold:
+        train, test = probes.examples.subset(probes.fold.train), probes.examples.subset(probes.fold.test)
+        answers = probes.ask(fit, train, test)
+        for name in sorted({*_names(train)} & {*_names(test)}):
+            held_out.append(answers.subset(test.per_window(np.array([clip.corpus == name for clip in test.clips]))))
     numbers = fit_numbers(held_out, len(names))
     return Calibration(numbers, _unlikeness(examples), _told(examples.emotions, examples))
 
 
-def _hear(
-    model: keras.Model, taught: Examples, asked: Examples, emotions: tuple[str, ...], corpora: npt.NDArray[np.intp]
+def _answers(
+    model: keras.Model, train: Examples, test: Examples, emotions: tuple[str, ...], corpora: npt.NDArray[np.intp]
 ) -> HeldOut:
-    """Answers, among all `emotions`, of a model trained on `taught`, whose corpora are at these places among all."""
-    windows, _ = asked.windows()
-    targets = asked.per_window(np.array([emotions.index(clip.emotion) for clip in asked.clips]))
+    """The answers to `test`, among all `emotions`, of a model of `train`, whose corpora have the places `corpora`."""
+    windows, _ = test.windows()
+    targets = test.per_window(np.array([emotions.index(clip.emotion) for clip in test.clips]))
     logits = np.full((len(windows), len(emotions)), NO_LOGIT, np.float32)
-    own = [emotions.index(emotion) for emotion in taught.emotions]
+    own = [emotions.index(emotion) for emotion in train.emotions]
     logits[:, own] = in_batches(partial(model, training=False), windows)
-    distances = in_batches(_unlikeness(taught), windows)
-    return HeldOut(logits, targets, distances, _told(emotions, taught), corpora)
+    distances = in_batches(_unlikeness(train), windows)
+    return HeldOut(logits, targets, distances, _told(emotions, train), corpora)
 
 
-def _of(examples: Examples, corpus: str, emotions: tuple[str, ...]) -> Examples:
-    """Those of one corpus that have one of the emotions."""
+def _clips_of(examples: Examples, corpus: str, emotions: tuple[str, ...]) -> Examples:
+    """The clips of one corpus that have one of the emotions."""
     own = [i for i, clip in enumerate(examples.clips) if clip.corpus == corpus and clip.emotion in emotions]
     return examples.subset(np.array(own, np.intp))
 

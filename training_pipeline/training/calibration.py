@@ -86,8 +86,8 @@ class HeldOut:
     corpora: Array
     weight: float = 1.0
 
-    def part(self, chosen: npt.NDArray[np.bool_]) -> HeldOut:
-        """The windows that are `chosen`, with the same weight together."""
+    def subset(self, chosen: npt.NDArray[np.bool_]) -> HeldOut:
+        """The answers to those windows where `chosen` `[n]` is true; together they have the same weight."""
         own = {name: getattr(self, name)[chosen] for name in ("logits", "targets", "distances")}
         return replace(self, **own)
 

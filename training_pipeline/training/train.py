@@ -15,7 +15,7 @@ import numpy.typing as npt
 from training_pipeline.data.folds import clip_folds, speaker_folds
 from training_pipeline.identity import identity
 from training_pipeline.networks.registry import Network
-from training_pipeline.training.across_corpora import Fit, Probed, across_corpora
+from training_pipeline.training.across_corpora import Fit, Probes, across_corpora
 from training_pipeline.training.calibrate import fit_temperature
 from training_pipeline.training.calibration import Calibration
 from training_pipeline.training.examples import Array, Examples
@@ -56,23 +56,23 @@ def train(
     examples: Examples,
     seed: int,
     checkpoints: Path | None = None,
-    probed: Probed | None = None,
+    probes: Probes | None = None,
 ) -> Trained:
     """Fit on all examples; the calibration comes from further fits that held out some of them.
 
     With one corpus, a fifth of the speakers is held out, for a temperature. With several corpora, each is held out in
     turn, and some speakers of each, for a `Calibration`: a probability should mean the same on a stranger's recordings
-    as on these; `probed` is as in `across_corpora`. With one speaker, parts of the clips are held out in turn, and a
+    as on these; `probes` are as in `across_corpora`. With one speaker, parts of the clips are held out in turn, and a
     probability holds for that speaker alone. A network that is not to be calibrated has a temperature of 1.
 
     With the folder `checkpoints`, an interrupted call resumes, and what another call has fitted is not fitted again.
-    The folder is for one network, and its code.
+    All calls with one folder must train the same network by the same code.
     """
     temperature: float | Calibration = 1.0
     if network.calibrated:
         fit = partial(_fit, network, PROBE_SEED, checkpoints)
         if len({clip.corpus for clip in examples.clips}) > 1:
-            temperature = across_corpora(fit, examples, probed)
+            temperature = across_corpora(fit, examples, probes)
         elif len({clip.speaker for clip in examples.clips}) > 1:
             temperature = _across_speakers(fit, examples)
         else:
@@ -95,7 +95,7 @@ def _fit(network: Network, seed: int, checkpoints: Path | None, examples: Exampl
 
 
 def _name(examples: Examples, seed: int) -> str:
-    """The same one for the same clips of a data set, among the same emotions."""
+    """A name for a fit: the same for the same seed, emotions, corpora and clips."""
     corpora = [(corpus.name, corpus.emotions) for corpus in examples.data.corpora]
     clips = [str(clip.path) for clip in examples.clips]
     return f"{len(clips)}-clips-{identity(seed, examples.emotions, corpora, clips)}"

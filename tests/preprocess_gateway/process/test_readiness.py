@@ -55,7 +55,7 @@ class Late:
                 os.kill(pid, signal.SIGCONT)
 
     def asked_while_stopped(self, *pids: int) -> int:
-        """The status of a request that comes while these workers stand still, which another may answer for a second."""
+        """The status of a request that is sent while these workers stand still; another has a second to answer it."""
         statuses: list[int] = []
         asking = threading.Thread(target=lambda: statuses.append(self.ask().status_code))
         with self.stopped(*pids):

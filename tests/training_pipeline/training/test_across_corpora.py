@@ -15,7 +15,7 @@ from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.folds import speaker_folds
 from training_pipeline.errors import DataError
-from training_pipeline.training.across_corpora import Probed, across_corpora
+from training_pipeline.training.across_corpora import Probes, across_corpora
 from training_pipeline.training.examples import Examples
 
 EMOTIONS = ("glad", "sad", "calm")
@@ -81,7 +81,7 @@ def test_models_calibrated_side_by_side_share_probes_and_no_answer_to_a_test_cli
     knowers, found = [], []
     for whole in (examples, relabelled):
         knowers.append(Knower())
-        found.append(across_corpora(knowers[-1], whole.subset(folds[0].train), Probed(whole, folds[1])))
+        found.append(across_corpora(knowers[-1], whole.subset(folds[0].train), Probes(whole, folds[1])))
     speakers = [sorted({clip.speaker for clip in given.clips}) for given in knowers[0].given]
     ones, others = [f"one/{n}" for n in range(6)], [f"other/{n}" for n in range(6)]
     assert speakers == [others, ones, sorted({examples.clips[i].speaker for i in folds[1].train})]
