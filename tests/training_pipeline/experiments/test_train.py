@@ -56,7 +56,8 @@ def test_the_card_has_the_figures_of_every_corpus(asked: Training) -> None:
     assert json.loads((asked.folder / CARD_JSON).read_text())["evaluation"]["across"] == [row]
     page = (asked.folder / CARD_PAGE).read_text()
     assert (
-        "| calls: never heard by the model | accuracy 50.0%, UAR 25.0%, ECE 12.5%; among its labels UAR 75.0% |" in page
+        "| calls: a corpus that it was not trained on | accuracy 50.0%, UAR 25.0%, ECE 12.5%; among its labels UAR 75.0% |"
+        in page
     )
 
 
