@@ -94,7 +94,7 @@ def products_in_bfloat16(wanted: bool) -> Iterator[None]:
 
 
 def loss_of(targets: Array) -> Loss:
-    """Cross-entropy, also with weights in `targets` and classes that rows leave open (-1), which are probably absent."""
+    """Cross-entropy, also of rows with weights, and with classes left open (-1), which are probably absent."""
     plain = bool((targets >= 0).all()) and np.allclose(targets.sum(axis=1), 1)
     return tf.nn.softmax_cross_entropy_with_logits if plain else _with_open_classes
 
