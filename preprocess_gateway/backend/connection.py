@@ -60,32 +60,28 @@ class Connection:
             settings.model_server_client_key_file,
         )
         self._renewing = threading.Lock()
-        self._connectivity = Connectivity()
         self._open()
 
-    def _open(self) -> None:
-        self._opened = time.monotonic()
+    def _open(self, before: Connectivity | None = None) -> None:
         self._channel = open_channel(self._target, self._tls, CHANNEL_OPTIONS)
-        self._connectivity.follow(self._channel)
+        self._connectivity = Connectivity(self._channel, before)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._status = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
     def renew_if_lost(self) -> None:
-        """Replace the channel if there has been no connection for RENEW_S. Raises TlsError."""
+        """Replace the channel if it has had no connection for RENEW_S, and has failed. Raises TlsError."""
         with self._renewing:
-            if time.monotonic() - self._opened > RENEW_S and self._connectivity.away(RENEW_S):
-                lost = self._channel
-                self._open()
-                self._close(lost)
+            channel, connectivity = self._channel, self._connectivity
+            if connectivity.lost(RENEW_S):
+                self._open(connectivity)
+                connectivity.close()
+                channel.close()
 
     def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""
         with self._renewing:
-            self._close(self._channel)
-
-    def _close(self, channel: grpc.Channel) -> None:
-        self._connectivity.leave(channel)
-        channel.close()
+            self._connectivity.close()
+            self._channel.close()
 
     def ask(self, request: predict_pb2.PredictRequest, context: RequestContext) -> predict_pb2.PredictResponse:
         """The answer to a client's call.

@@ -12,30 +12,39 @@ GRACE_S = 0.3  # a connection on loopback or inside a cluster takes milliseconds
 
 
 class Connectivity:
-    """Follows a channel, and those that take its place. gRPC refuses calls at once only while connecting has failed;
-    while it connects, calls wait, and a host that went away without a word makes that seconds."""
+    """Follows a channel. gRPC refuses calls at once only while connecting has failed; while it connects,
+    calls wait, and a host that went away without a word makes that seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel: grpc.Channel, before: Connectivity | None = None) -> None:
+        """Until the channel is connected, what was known of the one `before` stays."""
         self._lock = threading.Lock()
-        self._away_since: float | None = None
-
-    def follow(self, channel: grpc.Channel) -> None:
-        """Begin to follow a channel. Until it is connected, what was known before stays."""
+        self._begun = time.monotonic()
+        self._away_since: float | None = before._away_since if before else None
+        self._failed = False
+        self._channel = channel
         channel.subscribe(self._changed)
 
-    def leave(self, channel: grpc.Channel) -> None:
-        """Stop following a channel, which can be closed then."""
-        channel.unsubscribe(self._changed)
+    def close(self) -> None:
+        """Stop following; the channel can be closed then."""
+        self._channel.unsubscribe(self._changed)
         time.sleep(POLL_S)
 
-    def away(self, longer_than_s: float = GRACE_S) -> bool:
-        """Whether there has been no connection for longer than this; by default, than it takes to make one."""
+    def away(self) -> bool:
+        """Whether there has been no connection for longer than it takes to make one."""
         with self._lock:
-            return self._away_since is not None and time.monotonic() - self._away_since > longer_than_s
+            return self._away_since is not None and time.monotonic() - self._away_since > GRACE_S
+
+    def lost(self, for_s: float) -> bool:
+        """Whether this channel has had no connection for so long, and has failed: a slow name server is waited for."""
+        with self._lock:
+            if self._away_since is None or not self._failed:
+                return False
+            return time.monotonic() - max(self._away_since, self._begun) > for_s
 
     def _changed(self, state: grpc.ChannelConnectivity) -> None:
         with self._lock:
             if state == grpc.ChannelConnectivity.READY:
-                self._away_since = None
+                self._away_since, self._failed = None, False
             elif state != grpc.ChannelConnectivity.IDLE and self._away_since is None:
                 self._away_since = time.monotonic()
+            self._failed |= state == grpc.ChannelConnectivity.TRANSIENT_FAILURE

@@ -17,22 +17,25 @@ class Readiness:
     """How many models this worker and the others know. Only the worker's loop calls `look`; the rest is thread-safe.
 
     A worker that knows fewer models than another leaves connections to that one, so that no request reaches a worker
-    that cannot answer while another could. If no worker knows a model, all take connections and refuse requests.
+    that cannot answer while another could; the default model counts more than all others together. If no worker knows a
+    model, all take connections and refuse requests.
     """
 
     def __init__(self, ledger: Ledger, models: ServedModels) -> None:
         self._ledger = ledger
         self._models = models
         self._begun = time.monotonic()
-        self._known = 0
+        self._known = self._rank = 0
         self._leaving = False
 
     def look(self) -> None:
         """Tell the other workers what this one knows by now."""
         if self._known < len(self._models):
             self._known = sum(model.ready for model in self._models)
-            self._ledger.tell("models", self._known)
-            self._ledger.tell("ready", self._models.default.ready)
+            ready = self._models.default.ready
+            self._rank = self._known + ready * len(self._models)  # the default model counts more than all others
+            self._ledger.tell("models", self._rank)
+            self._ledger.tell("ready", ready)
             if self._leaving:  # SIGTERM may have come during the line above
                 self._ledger.tell("ready", 0)
 
@@ -43,9 +46,9 @@ class Readiness:
 
     @property
     def takes_connections(self) -> bool:
-        """Whether this worker is settled, or has asked for every model and knows as many as any other."""
+        """Whether this worker is settled, or has asked for every model and no other knows more."""
         asked = self._models.asked or self._waited
-        return self.settled or (asked and self._known >= self._ledger.most("models"))
+        return self.settled or (asked and self._rank >= self._ledger.most("models"))
 
     @property
     def keeps_connections(self) -> bool:

@@ -24,12 +24,14 @@ from preprocess_gateway.context import RequestContext
 from preprocess_gateway.errors import DeadlineError, GatewayError, ModelUnavailableError, OverloadedError
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
+from speech_emotion.errors import ContractError
 from speech_emotion.features import SEED_SPEC
 from speech_emotion.protos import predict_pb2, prediction_service_pb2_grpc
 from tests.preprocess_gateway.conftest import FLAGS
 from tests.support.model_server import ModelServer
 from tests.support.ports import free_port
 from tests.support.served import client as client_of
+from tests.support.waiting import until
 
 FEATURES = np.zeros((1, 1, SEED_SPEC.bins), np.float32)
 FULL_QUEUE = "The batch scheduling queue to which this task was submitted is full; currently 1 batches enqueued."
@@ -58,17 +60,26 @@ class Faulty(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 @contextmanager
-def served(faulty: Faulty, **settings: Any) -> Iterator[tuple[PredictClient, Metrics]]:
+def serving(faulty: Faulty) -> Iterator[int]:
+    """The port at which it answers."""
     server = grpc.server(ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(faulty, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    try:
+        yield port
+    finally:
+        server.stop(0).wait()
+
+
+@contextmanager
+def served(faulty: Faulty, **settings: Any) -> Iterator[tuple[PredictClient, Metrics]]:
     metrics = Metrics()
-    with client_of(Settings(model_server=f"127.0.0.1:{port}", **settings), metrics) as client:
-        try:
-            yield client, metrics
-        finally:
-            server.stop(0).wait()
+    with (
+        serving(faulty) as port,
+        client_of(Settings(model_server=f"127.0.0.1:{port}", **settings), metrics) as client,
+    ):
+        yield client, metrics
 
 
 def ask(client: PredictClient, seconds: float = 30, **fields: Any) -> np.ndarray:
@@ -142,8 +153,11 @@ def test_a_server_that_is_away_is_not_waited_for(host: str) -> None:
         assert time.monotonic() - begun < 30  # of 300 that the deadlines would allow
 
 
-def name_server(sock: socket.socket, unknown: int) -> None:
-    """Answer so many times that a name does not exist, then that it is 127.0.0.1. An empty datagram ends it."""
+def name_server(sock: socket.socket, unknown: int, late_s: float = 0) -> None:
+    """Answer so many times that a name does not exist, then that it is 127.0.0.1, each after `late_s` seconds.
+
+    An empty datagram ends it.
+    """
     while True:
         question, client = sock.recvfrom(2048)
         if not question:
@@ -154,6 +168,7 @@ def name_server(sock: socket.socket, unknown: int) -> None:
         found = unknown < 0 and kind == b"\0\1"
         counts = struct.pack(">HHHHH", 0x8183 if unknown >= 0 else 0x8180, 1, found, 0, 0)
         address = struct.pack(">HHHIH", 0xC00C, 1, 1, 1, 4) + socket.inet_aton("127.0.0.1")
+        time.sleep(late_s)
         sock.sendto(question[:2] + counts + asked + address * found, client)
 
 
@@ -180,6 +195,37 @@ def test_a_server_whose_name_did_not_exist_is_found_soon(store: Path, monkeypatc
             ask(client)
         names.sendto(b"", names.getsockname())
         answering.result(20)
+
+
+def test_a_name_server_that_is_slower_than_channels_are_made_anew_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A channel that is made anew asks from the beginning, and so would never hear the answer."""
+    monkeypatch.setattr(connection, "RENEW_S", 0.2)
+    with (
+        serving(Faulty(0)) as port,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        names.bind(("127.0.0.1", 0))
+        answering = pool.submit(name_server, names, 0, 0.7)
+        host, asked = names.getsockname()
+        with client_of(Settings(model_server=f"dns://{host}:{asked}/model-server.test:{port}")) as client:
+
+            def reached() -> bool:
+                try:
+                    client.describe("stable", 0.3)
+                except (ModelUnavailableError, DeadlineError):
+                    return False
+                except ContractError:  # this server describes nothing, but it answers
+                    return True
+                return False
+
+            try:
+                until(reached, within_s=30)
+            finally:
+                names.sendto(b"", names.getsockname())
+        answering.result(60)
 
 
 @pytest.mark.slow

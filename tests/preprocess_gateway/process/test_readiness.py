@@ -212,6 +212,18 @@ def test_a_worker_waits_for_its_first_answer_and_then_for_what_another_one_knows
     assert pair.take_connections() == [True, True]
 
 
+def test_a_worker_without_the_default_model_leaves_connections_to_one_that_knows_no_other() -> None:
+    pair = Pair()
+    one, other = pair.models
+    one.asked = other.asked = True
+    one.further.ready = True
+    assert pair.take_connections() == [True, False]
+    other.default.ready = True
+    assert pair.take_connections() == [False, True]
+    one.default.ready = True
+    assert pair.take_connections() == [True, False]
+
+
 def test_a_worker_waits_for_further_models_and_for_a_model_server_that_hangs_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
