@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 WITHIN_S = 120.0
 """Long enough for a machine that does much else; no test is about this bound."""
@@ -15,3 +18,9 @@ def until(happens: Callable[[], object], within_s: float = WITHIN_S) -> None:
     while not happens():
         assert time.monotonic() < deadline, "what the test waits for did not happen"
         time.sleep(0.05)
+
+
+def stop(pid: int) -> None:
+    """Stop a process. Until it stands still, it takes other signals first that came later."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import struct
 import time
@@ -31,7 +29,7 @@ from tests.preprocess_gateway.conftest import FLAGS
 from tests.support.model_server import ModelServer
 from tests.support.ports import free_port
 from tests.support.served import client as client_of
-from tests.support.waiting import until
+from tests.support.waiting import stop, until
 
 FEATURES = np.zeros((1, 1, SEED_SPEC.bins), np.float32)
 FULL_QUEUE = "The batch scheduling queue to which this task was submitted is full; currently 1 batches enqueued."
@@ -236,8 +234,7 @@ def test_a_server_that_hangs_is_given_up_by_keepalive(store: Path) -> None:
     ):
         assert client.describe("stable", 30)[0] == 1
         assert server.process
-        server.process.send_signal(signal.SIGSTOP)
-        os.waitpid(server.process.pid, os.WUNTRACED)  # until it stands: its threads may run on for a moment
+        stop(server.process.pid)
         begun = time.monotonic()
         with pytest.raises(ModelUnavailableError):
             ask(client, seconds=120)

@@ -19,7 +19,7 @@ from preprocess_gateway.quotas import Ledger
 from tests.support.gateway import Gateway
 from tests.support.memory import family
 from tests.support.model_server import ModelServer
-from tests.support.waiting import until
+from tests.support.waiting import stop, until
 
 MANY = 8
 Run = Callable[..., "Late"]
@@ -47,7 +47,7 @@ class Late:
     def stopped(self, *pids: int) -> Iterator[None]:
         """These workers stand still meanwhile, so that only others can take a connection."""
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            stop(pid)
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ import requests
 
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
-from tests.support.waiting import until
+from tests.support.waiting import stop, until
 
 PATH = "/v1/models"
 
@@ -75,7 +75,7 @@ def test_requests_that_arrived_before_the_end_are_answered(running: Gateway) -> 
     ends = ends_of(kept)
     assert len(ends) == len(kept)
     until(lambda: ends <= polled(worker))  # an answer is sent before its connection is kept
-    os.kill(worker, signal.SIGSTOP)
+    stop(worker)
     clients = [*kept, *connect(running, 30)]
     for client in clients:
         client.request("GET", PATH)
