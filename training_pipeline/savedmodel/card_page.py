@@ -43,9 +43,7 @@ def card_page(card: dict[str, Any]) -> str:
 
 def _corpus(row: dict[str, Any]) -> str:
     """What `measure_corpus` found of one corpus."""
-    heard = (
-        "a corpus that it was not trained on" if row["left_out"] else "new speakers of a corpus that it was trained on"
-    )
+    heard = "not trained on it" if row["left_out"] else "trained on other speakers of it"
     figures = f"accuracy {row['accuracy']:.1%}, UAR {row['uar']:.1%}, ECE {row['ece_debiased']:.1%}"
     return f"| {row['corpus']}: {heard} | {figures}; among its labels UAR {row['among']['uar']:.1%} |"
 
