@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from speech_emotion.listening import EVERY_ADDRESS, family_of
@@ -31,28 +32,27 @@ class _Server(ThreadingHTTPServer):
 class AnswerServer:
     """Answers GET with what `answer` makes of a path without its query.
 
-    It listens on `host`, as of `listening_host`; a `shared` port may have several servers, among which the kernel
-    shares connections out. Raises OSError if the address cannot be used.
+    From `start` on it listens on `host`, as of `listening_host`; a `shared` port may have several servers, among which
+    the kernel shares connections out.
     """
 
     def __init__(self, host: str, port: int, answer: Callable[[str], Answer], *, shared: bool = False) -> None:
-        self._server = _Server(host, port, _handler(answer), shared)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
+        self._listen = partial(_Server, host, port, _handler(answer), shared)
+        self._server: _Server | None = None
 
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
+    def start(self) -> int:
+        """Serve in a thread; returns the port. Raises OSError if the address cannot be used."""
+        self._server = self._listen()
+        self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
+        self._thread.start()
         return int(self._server.server_address[1])
 
-    def start(self) -> None:
-        """Serve in a thread."""
-        self._thread.start()
-
     def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        """Stop serving, if it was started."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
 
 
 def _handler(answer: Callable[[str], Answer]) -> type[BaseHTTPRequestHandler]:

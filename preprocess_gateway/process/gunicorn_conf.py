@@ -91,7 +91,7 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """On SIGTERM this worker is no longer ready, and gunicorn's exit waits `drain_s` until endpoints forget the pod."""
+    """Serve probes, and drain on SIGTERM: gunicorn's exit waits `drain_s` until endpoints forget the pod."""
     from preprocess_gateway.process.runtime import EXTENSION
 
     exit_gracefully = worker.handle_exit
@@ -106,6 +106,8 @@ def post_worker_init(worker: Worker) -> None:
         threading.Timer(_settings.drain_s, exit_gracefully, (signum, frame)).start()
 
     signal.signal(signal.SIGTERM, drain)
+    if worker.alive:  # a SIGTERM that came before ends it at once, and would reset the connections of probes
+        runtime.probes.start()
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:

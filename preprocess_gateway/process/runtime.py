@@ -36,11 +36,10 @@ class Runtime:
 
     @classmethod
     def start(cls, settings: Settings, metrics: Metrics, ledger: Ledger) -> Self:
-        """Connect to the model server, serve probes and watch read deadlines; call after the fork."""
+        """Connect to the model server and watch read deadlines; call after the fork. Probes are started last."""
         predictor = Predictor.connect(settings, metrics)
         readiness = Readiness(ledger, predictor.models)
         probes = ProbeServer(listening_host(settings.host), settings.probe_port, readiness, metrics, settings.base_path)
-        probes.start()
         reading = ReadDeadlines(settings.read_timeout_s)
         reading.start()
         return cls(predictor, readiness, probes, reading, settings.drain_s + settings.grace_s)

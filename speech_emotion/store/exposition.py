@@ -67,8 +67,8 @@ def served(host: str, port: int, follower: Follower, copy: Copy) -> Iterator[int
                 return 404, TEXT, b"not found\n"
 
     server = AnswerServer(listening_host(host or EVERY_ADDRESS), port, answer)
-    server.start()
+    port = server.start()
     try:
-        yield server.port
+        yield port
     finally:
         server.close()

@@ -14,7 +14,8 @@ from typing import Self
 import requests
 
 from speech_emotion.listening import host_port, listening_host, reachable_host
-from tests.support.ports import free_port
+from tests.support.ports import free_port, listeners
+from tests.support.waiting import until
 
 CONFIG = "preprocess_gateway.process.gunicorn_conf"
 COMMAND = ["-m", "gunicorn", "-c", f"python:{CONFIG}"]
@@ -52,6 +53,7 @@ class Gateway:
             **settings,
         }
         self._environment = {**os.environ, **{f"GATEWAY_{name.upper()}": str(value) for name, value in named.items()}}
+        self._workers = int(str(named["workers"]))
         self._command = [*prefix, sys.executable, *COMMAND[:-1], f"python:{config}"]
         self._wait_s = wait_s
         self.log_path = Path(tempfile.mkstemp(prefix="gateway.", suffix=".log")[1])
@@ -61,7 +63,8 @@ class Gateway:
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
         if wait:
-            self.wait_for(200)
+            self.wait_for(200)  # one worker knows the model
+            until(lambda: self.probed == self._workers)
         return self
 
     def wait_for(self, status: int) -> None:
@@ -75,6 +78,12 @@ class Gateway:
                 pass
             time.sleep(0.1)
         raise AssertionError(f"/readyz never answered {status}:\n{self.log}")
+
+    @property
+    def probed(self) -> int:
+        """How many workers answer probes; each of them drains on SIGTERM."""
+        assert self.process
+        return listeners(self.probe_port, self.process.pid)
 
     @property
     def log(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 LOWEST, HIGHEST = 10_000, 29_999  # Kubernetes has the next ones for Services
 RANGE_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LISTENING = "0A"  # the state as the kernel writes it
 _given: set[int] = set()
 
 
@@ -23,6 +24,16 @@ def free_port() -> int:
         if port not in _given and _is_free(port):
             _given.add(port)
             return port
+
+
+def listeners(port: int, pid: int) -> int:
+    """How many sockets listen on a TCP port in the network of a process."""
+    rows = [
+        line.split()
+        for family in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{family}").read_text().splitlines()[1:]
+    ]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == LISTENING for row in rows)
 
 
 def _is_free(port: int) -> bool:

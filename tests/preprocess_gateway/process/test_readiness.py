@@ -81,10 +81,8 @@ def run(model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             drain_s=drain_s,
             metrics_dir=tmp_path / "metrics",
         )
-        running.append(gateway.start(wait=False))
+        running.append(gateway.start(wait=wait))
         until(lambda: len(gateway.workers) == 2)
-        if wait:
-            gateway.wait_for(200)
         return Late(gateway, tmp_path / "until")
 
     yield start
@@ -123,7 +121,7 @@ def test_after_hup_the_old_workers_answer_until_a_new_one_knows_its_model(run: R
     old = late.gateway.workers
     assert late.gateway.process
     late.gateway.process.send_signal(signal.SIGHUP)
-    until(lambda: len(late.gateway.workers) == 4)
+    until(lambda: late.gateway.probed == 4)
     until(lambda: late.probe() == {503})
     assert late.asked_while_stopped(*old) == 200
     late.end_fault()
@@ -164,6 +162,17 @@ def test_a_worker_that_still_waits_for_its_first_answer_ends_on_sigterm(run: Run
     late.gateway.process.terminate()
     assert late.gateway.process.wait(90) == 0
     assert late.gateway.log.count("Worker exiting") == 2  # one that takes too long is killed, and says nothing
+
+
+def test_a_worker_that_is_stopped_before_it_can_drain_serves_no_probes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends at once, so whoever had connected to it would be disconnected."""
+    monkeypatch.setenv("LATE_SIGNALS", str(tmp_path / "found"))
+    late = run("", wait=False)
+    assert late.gateway.process
+    until(lambda: (tmp_path / "found").exists() and (tmp_path / "found").read_text())
+    assert (tmp_path / "found").read_text() == "[0, 0] False"
 
 
 @dataclass

@@ -28,7 +28,7 @@ def running(model_server: ModelServer) -> Iterator[Gateway]:
 
 
 def connect(running: Gateway, count: int) -> list[HTTPConnection]:
-    clients = [HTTPConnection("127.0.0.1", running.port, timeout=30) for _ in range(count)]
+    clients = [HTTPConnection("127.0.0.1", running.port, timeout=120) for _ in range(count)]
     for client in clients:
         client.connect()
     return clients
@@ -93,7 +93,7 @@ def test_clients_that_do_not_close_hold_up_nobody(running: Gateway) -> None:
     last = f"GET {PATH} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n".encode()
     with ExitStack() as stack:
         for _ in range(30):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30))
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=120))
             client.sendall(last)
         assert requests.get(running.url + PATH, timeout=45).status_code == 200
 
@@ -104,7 +104,7 @@ def test_refused_clients_that_do_not_close_hold_up_no_exit(running: Gateway) -> 
     refused = f"POST {PATH} HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000\r\n\r\n".encode()
     with ExitStack() as stack:
         clients = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30)) for _ in range(30)
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=120)) for _ in range(30)
         ]
         for client in clients:
             client.sendall(refused)
