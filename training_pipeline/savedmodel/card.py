@@ -20,7 +20,7 @@ STARTED_LICENCE = "licence of its weights"
 """In what is said of a version that was started from."""
 ON_SPEAKERS = "temperature, on held-out training speakers"
 ON_CLIPS = "temperature, on held-out clips of the one speaker: it does not hold for others"
-ON_CORPORA = "temperatures and prior by unlikeness to training, on corpora left out in turn and held-out speakers"
+ON_CORPORA = "temperatures by unlikeness to training, on corpora left out in turn and held-out speakers"
 """How a version was calibrated."""
 INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
 FIGURES_MEAN = (

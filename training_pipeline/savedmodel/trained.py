@@ -56,7 +56,6 @@ def _to_json(calibration: float | Calibration) -> Any:
         "temperatures": numbers.temperatures,
         "projection": unlikeness.projection,
         "centres": unlikeness.centres,
-        "told": calibration.told,
     }
     powers = {"exponent": numbers.exponent, "sharpness": numbers.sharpness}
     return powers | {name: array.tolist() for name, array in arrays.items()}
@@ -65,6 +64,6 @@ def _to_json(calibration: float | Calibration) -> Any:
 def _from_json(kept: Any) -> float | Calibration:
     if not isinstance(kept, dict):
         return float(kept)
-    projection, centres, told = (np.array(kept[name], np.float32) for name in ("projection", "centres", "told"))
+    projection, centres = (np.array(kept[name], np.float32) for name in ("projection", "centres"))
     numbers = Numbers(np.array(kept["temperatures"]), kept["exponent"], kept["sharpness"])
-    return Calibration(numbers, Unlikeness(projection, centres), told)
+    return Calibration(numbers, Unlikeness(projection, centres))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from training_pipeline.data.folds import Fold, speaker_folds
 from training_pipeline.errors import DataError
 from training_pipeline.training.calibration import Calibration, HeldOut, fit_numbers
-from training_pipeline.training.examples import Array, Examples
+from training_pipeline.training.examples import Examples
 from training_pipeline.training.unlikeness import Unlikeness
 from training_pipeline.training.windows import in_batches
 
@@ -87,7 +87,7 @@ def across_corpora(fit: Fit, examples: Examples, probes: Probes | None = None) -
         for name in sorted({*_names(train)} & {*_names(test)}):
             held_out.append(answers.subset(test.per_window(np.array([clip.corpus == name for clip in test.clips]))))
     numbers = fit_numbers(held_out, len(names))
-    return Calibration(numbers, _unlikeness(examples), _told(examples.emotions, examples))
+    return Calibration(numbers, _unlikeness(examples))
 
 
 def _answers(
@@ -100,7 +100,7 @@ def _answers(
     own = [emotions.index(emotion) for emotion in train.emotions]
     logits[:, own] = in_batches(partial(model, training=False), windows)
     distances = in_batches(_unlikeness(train), windows)
-    return HeldOut(logits, targets, distances, _told(emotions, train), corpora)
+    return HeldOut(logits, targets, distances, corpora)
 
 
 def _clips_of(examples: Examples, corpus: str, emotions: tuple[str, ...]) -> Examples:
@@ -116,9 +116,3 @@ def _names(examples: Examples) -> list[str]:
 def _unlikeness(examples: Examples) -> Unlikeness:
     windows, _ = examples.windows()
     return Unlikeness.of(windows, examples.per_window(np.array([clip.corpus for clip in examples.clips])))
-
-
-def _told(emotions: tuple[str, ...], examples: Examples) -> Array:
-    """For each corpus of the clips, by name, which emotions it can tell: `[corpora, emotions]` of 0 and 1."""
-    corpora = {corpus.name: corpus.emotions for corpus in examples.data.corpora}
-    return np.array([[emotion in corpora[name] for emotion in emotions] for name in _names(examples)], np.float32)

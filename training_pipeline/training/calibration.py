@@ -14,8 +14,7 @@ from training_pipeline.training.calibrate import softmax
 from training_pipeline.training.unlikeness import Unlikeness
 
 Array = npt.NDArray[Any]
-SMALLEST_PRIOR = 1e-6
-EXACT = ("logits", "distances", "told")
+EXACT = ("logits", "distances")
 SHARPNESS = 2.0
 """The sharpness if it cannot be fitted: about what was fitted on RAVDESS, CREMA-D and nEMO (2.1 to 2.8)."""
 
@@ -31,58 +30,47 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature and a prior of the emotions for each window, by its distances from the corpora of training.
+    """A temperature for each window, by its distances from the corpora of training.
 
-    Each corpus has the weight `(1 + distance) ** -sharpness`; divided by their sum, the weights are shares.
-
-    - The temperature: the corpora's own, as their emotions are not equally plain (a geometric mean by these shares),
-      times `(1 + least distance) ** exponent`. On sounds unlike all that it was trained on, a model is more
-      confident than accurate (Ovadia et al. 2019, Can You Trust Your Model's Uncertainty?); one temperature for all
-      sounds cannot correct that.
-    - The prior: where only some corpora can tell an emotion, nothing in training says that it is absent elsewhere. Its
-      prior is the share of the corpora that can tell it, and its logarithm is added to the logits (Saerens et al.
-      2002, Adjusting the Outputs of a Classifier to New a Priori Probabilities).
-
-    `told` `[corpora, emotions]` is 1 where a corpus can tell an emotion.
+    It is a geometric mean of the corpora's own temperatures, as their emotions are not equally plain, times
+    `(1 + least distance) ** exponent`. In the mean a corpus has the weight `(1 + distance) ** -sharpness`. On sounds
+    unlike all that it was trained on, a model is more confident than accurate (Ovadia et al. 2019, Can You Trust Your
+    Model's Uncertainty?); one temperature for all sounds cannot correct that.
     """
 
     numbers: Numbers
     unlikeness: Unlikeness
-    told: npt.NDArray[np.float32]
 
     def __call__(self, logits: Any, features: Any) -> Any:
         """Calibrated logits, as a tensor, of a model's logits `[n, emotions]` and features `[n, frames, bins]`."""
         from keras import ops
 
-        return calibrated(ops, logits, self.unlikeness(features), self.told, self.numbers)
+        return calibrated(ops, logits, self.unlikeness(features), self.numbers)
 
 
-def calibrated(library: Any, logits: Any, distances: Any, told: Array, numbers: Numbers) -> Any:
+def calibrated(library: Any, logits: Any, distances: Any, numbers: Numbers) -> Any:
     """Calibrated logits `[n, emotions]`; `library` is that of the arrays: numpy or `keras.ops`.
 
     `distances` `[n, corpora]` are those of `Unlikeness`.
     """
     weights = (1 + distances) ** -numbers.sharpness
     shares = weights / library.sum(weights, axis=1, keepdims=True)
-    temperatures = np.log(numbers.temperatures)[:, np.newaxis].astype(told.dtype)
-    temperature = library.exp(library.matmul(shares, temperatures))
-    temperature = temperature * (1 + library.min(distances, axis=1, keepdims=True)) ** numbers.exponent
-    prior = library.maximum(library.matmul(shares, told), SMALLEST_PRIOR)
-    return logits / temperature + library.log(prior)
+    own: list[float] = np.log(numbers.temperatures).tolist()  # numbers without a precision take that of the arrays
+    temperature = library.exp(library.sum(shares * own, axis=1, keepdims=True))
+    return logits / (temperature * (1 + library.min(distances, axis=1, keepdims=True)) ** numbers.exponent)
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """A model's answers to windows that it was not trained on, which together have the weight `weight`.
 
-    Logits `[n, emotions]`, class indices `[n]`, distances `[n, corpora]` from the corpora that it was trained on, what
-    each of these can tell `[corpora, emotions]`, and which of all corpora they are, `[corpora]`.
+    Logits `[n, emotions]`, class indices `[n]`, distances `[n, corpora]` from the corpora that it was trained on, and
+    which of all corpora these are, `[corpora]`.
     """
 
     logits: Array
     targets: Array
     distances: Array
-    told: Array
     corpora: Array
     weight: float = 1.0
 
@@ -115,5 +103,5 @@ def fit_numbers(parts: Sequence[HeldOut], corpora: int) -> Numbers:
 
 def _mean_loss(part: HeldOut, numbers: Numbers) -> float:
     own = Numbers(numbers.temperatures[part.corpora], numbers.exponent, numbers.sharpness)
-    probabilities = softmax(calibrated(np, part.logits, part.distances, part.told, own))
+    probabilities = softmax(calibrated(np, part.logits, part.distances, own))
     return float(-np.log(probabilities[np.arange(len(part.targets)), part.targets] + 1e-12).mean())

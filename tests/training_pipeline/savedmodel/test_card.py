@@ -105,8 +105,7 @@ def test_it_says_how_a_model_of_several_corpora_was_calibrated(examples: Example
     windows, _ = several.windows()
     unlikeness = Unlikeness.of(windows, several.per_window(np.array([clip.corpus for clip in clips])))
     numbers = Numbers(np.array([0.5, 2.0]), 0.25, 2.0)
-    told = np.ones((2, len(examples.emotions)), np.float32)
-    calibrated = replace(trained, temperature=Calibration(numbers, unlikeness, told))
+    calibrated = replace(trained, temperature=Calibration(numbers, unlikeness))
     made = make_card(Job(find("mlp"), several.data), several, calibrated, {})
     assert made["calibration"] == {
         "method": ON_CORPORA,

@@ -59,14 +59,13 @@ def test_the_trunk_is_what_the_head_was_given(version: tuple[Path, keras.Model])
 def test_a_version_that_was_calibrated_across_corpora_has_the_same_trunk(tmp_path: Path) -> None:
     x = windows(20)
     unlikeness = Unlikeness.of(x, ["one"] * 10 + ["other"] * 10)
-    told = np.array([[1, 1, 1], [1, 1, 0]], np.float32)
-    calibration = Calibration(Numbers(np.array([0.8, 1.2]), 0.5, 2.0), unlikeness, told)
+    calibration = Calibration(Numbers(np.array([0.8, 1.2]), 0.5, 2.0), unlikeness)
     export(Trained(network(detector=True), calibration), SEED_SPEC, EMOTIONS, CARD, folder := tmp_path / "1")
     hidden, _ = Trunk.of(folder)(tf.constant(x))
     np.testing.assert_array_equal(np.asarray(hidden), x.reshape(20, -1))
 
 
-@pytest.mark.parametrize(("name", "width"), [("speech_emotion/2", 3072), ("edge/1", 1536)])
+@pytest.mark.parametrize(("name", "width"), [("speech_emotion/2", 3072), ("speech_emotion/3", 5120), ("edge/1", 1536)])
 def test_what_ships_can_be_started_from(name: str, width: int) -> None:
     trunk = Trunk.of(ROOT / "models" / name)
     hidden, speech = trunk(tf.zeros((2, WHISPER_SPEC.frames, WHISPER_SPEC.bins)))

@@ -74,7 +74,7 @@ def test_a_calibration_by_what_a_window_sounds_like_is_served_and_kept_between_s
     strange = windows[:3] + 9
     unlikeness = Unlikeness.of(windows, ["one"] * 20 + ["other"] * 20)
     numbers = Numbers(np.array([0.8, 0.8]), 0.5, 2.0)
-    calibration = Calibration(numbers, unlikeness, np.array([[1, 1, 1], [1, 1, 0]], np.float32))
+    calibration = Calibration(numbers, unlikeness)
     keras.utils.set_random_seed(1)
     inputs = keras.Input(windows.shape[1:])
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))

@@ -96,16 +96,14 @@ def test_what_sounds_unlike_training_is_trusted_less() -> None:
     known = np.asarray(calibration(logits, np.array([[[1, 0, 0, 0, 0]]], np.float32)))
     strange = np.asarray(calibration(logits, np.array([[[1, 0, 0, 40, 40]]], np.float32)))
     assert known[0, 0] > 4 > strange[0, 0] > 0
-    assert calibration.told.tolist() == [[1, 1]] * 3
 
 
 def test_clips_of_an_emotion_that_a_probe_cannot_tell_are_left_out() -> None:
     told = {"one": ("glad", "sad"), "other": ("glad", "calm")}
     clips = [*some("one"), *some("other", told=told["other"])]
     knower = Knower()
-    calibration = across_corpora(knower, examples_of(clips, **told))
+    across_corpora(knower, examples_of(clips, **told))
     assert [given.emotions for given in knower.given] == [("glad", "calm"), ("glad", "sad"), EMOTIONS]
-    assert calibration.told.tolist() == [[1, 1, 0], [1, 0, 1]]
 
 
 def test_corpora_of_one_speaker_each_are_left_out_alone() -> None:
