@@ -115,7 +115,8 @@ def evaluate(
     robustness: Annotated[
         bool,
         typer.Option(
-            "--robustness", help="With --retrain, test clips that were made worse and sounds without speech, too."
+            "--robustness",
+            help="With --retrain, test worse recordings, of the first data set, and sounds without speech, too.",
         ),
     ] = False,
     robustness_clips: Annotated[

@@ -85,7 +85,7 @@ _LINES = (
     {
         "type": "summary", **_HAPPY, "uncertain": False, "warnings": [], "windows": 2, "time_share": {"happy": 1.0},
         "no_speech_share": 0.0, "segments": [_SEGMENT],
-        "model": {"name": "speech_emotion", "version": 2, "label": "stable"},
+        "model": {"name": "speech_emotion", "version": 3, "label": "stable"},
         "audio": {"duration_s": 6.0, "sample_rate": 16000, "channels": 1, "format": "WAV"},
         "request_id": "f289c3066495cdd33bed6ef077d238ce",
     },

@@ -22,8 +22,8 @@ ALL = pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.nam
 
 
 def held_out(clip: str) -> list[tuple[str, float]]:
-    """What `whisper` networks that had not heard the actor said: emotion and the right one's probability."""
-    with (ROOT / "models" / "evaluation" / "whisper" / "predictions.csv").open(newline="") as file:
+    """What a `whisper-base` network that had not heard the actor said: emotion and the right one's probability."""
+    with (ROOT / "models" / "evaluation" / "whisper-base" / "predictions.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["clip"] == clip]
     return [(row["predicted"], float(row[f"p_{row['label']}"])) for row in rows]
 
@@ -48,10 +48,10 @@ def test_its_source_says_the_same_as_the_index(sample: Sample) -> None:
 
 
 @ALL
-def test_networks_that_had_not_heard_the_actor_were_sure_and_right(sample: Sample) -> None:
-    answers = held_out(Path(sample.source).stem)
-    assert [emotion for emotion, _ in answers] == [sample.emotion] * 3
-    assert min(probability for _, probability in answers) == sample.held_out_confidence > 0.98
+def test_a_network_that_had_not_heard_the_actor_was_sure_and_right(sample: Sample) -> None:
+    [(emotion, probability)] = held_out(Path(sample.source).stem)
+    assert emotion == sample.emotion
+    assert probability == sample.held_out_confidence > 0.9
 
 
 @ALL

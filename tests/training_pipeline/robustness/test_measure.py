@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,17 @@ def test_a_file_without_speech_shifts_no_other_answer(trained: Trained, examples
 def test_a_clip_as_recorded_is_heard_as_in_training(examples: Examples) -> None:
     heard = heard_features(examples.clips[0].path.read_bytes(), SEED_SPEC)
     np.testing.assert_allclose(heard, examples.features[0], atol=1e-5)
+
+
+def test_of_several_corpora_the_first_alone_is_heard(
+    trained: Trained, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "TAKES", 1)
+    clips = [replace(clip, corpus=("one", "other")[n % 3 == 2]) for n, clip in enumerate(examples.clips[:6])]
+    several = replace(examples.subset(np.arange(6)), data=replace(examples.data, clips=clips))
+    robustness = Robustness(SEED_SPEC, seed=3)
+    robustness(trained, several)
+    assert robustness.summary()["conditions"]["as recorded"]["files"] == 4
 
 
 def test_means_over_folds_and_tables(trained: Trained, examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
