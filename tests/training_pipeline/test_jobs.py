@@ -45,9 +45,9 @@ def test_nothing_is_measured_on_what_the_version_has_heard() -> None:
 
 def test_a_version_of_another_model_is_refused() -> None:
     version = start_version()
-    for model in (None, "head", "whisper"):
+    for model in (None, "head", "whisper-base"):
         require_model(version, model)
-    with pytest.raises(DataError, match="is a version of whisper, not of mlp: leave out --model"):
+    with pytest.raises(DataError, match="is a version of whisper-base, not of mlp: leave out --model"):
         require_model(version, "mlp")
 
 
