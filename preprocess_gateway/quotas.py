@@ -26,6 +26,9 @@ class Ledger:
 
     When the row of a killed worker is released, what it had taken is given back, and its state is 0. The workers lock a
     file; the kernel releases the lock of a process that ends, however it ends.
+
+    Only who takes locks it, so that what all have taken cannot grow between the sum and its own part. Each gives back
+    in its own row; one that takes at the same moment sees that, or still counts it.
     """
 
     def __init__(self, rows: int = 1) -> None:
@@ -34,7 +37,8 @@ class Ledger:
         weakref.finalize(self, os.close, self._file)
         # Not in the file: on a full disk, a worker that writes to a page without room there is killed.
         self._cells = memoryview(mmap(-1, rows * WIDTH * CELL_BYTES)).cast("q")
-        self._threads = threading.Lock()
+        self._takers = threading.Lock()
+        self._own = threading.Lock()
         self._free = list(reversed(range(rows)))
         self.row = 0
         """The row of this process."""
@@ -63,7 +67,8 @@ class Ledger:
 
     def add(self, column: int, amount: int) -> None:
         """Add to what this worker has taken; a negative amount gives back."""
-        self._cells[self.row * WIDTH + column] += amount
+        with self._own:
+            self._cells[self.row * WIDTH + column] += amount
 
     def tell(self, state: str, value: int) -> None:
         """Set one of `STATES` of this worker."""
@@ -75,8 +80,8 @@ class Ledger:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """No other thread and no other worker counts while the block runs."""
-        with self._threads:
+        """No other thread and no other worker takes while the block runs."""
+        with self._takers:
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             try:
                 yield
@@ -107,5 +112,4 @@ class Quota:
 
     def give(self, amount: int = 1) -> None:
         """Give back what was taken."""
-        with self._ledger.locked():
-            self._ledger.add(self._column, -amount)
+        self._ledger.add(self._column, -amount)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from typing import BinaryIO
 
@@ -24,12 +24,10 @@ from preprocess_gateway.http.forms import FormReader
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
 from preprocess_gateway.http.spool import Spool, SpooledBody
 from preprocess_gateway.quotas import Ledger
-from preprocess_gateway.settings import Settings
+from preprocess_gateway.settings import HELD_FOR_A_BODY, Settings
 
-PIECE_BYTES, LEAST_PIECE_BYTES = (
-    32_768,
-    4_096,
-)  # larger pieces are allocated anew each time, which costs more than copying
+PIECE_BYTES, LEAST_PIECE_BYTES = 32_768, 4_096
+# Larger pieces are allocated anew each time, which costs more than copying.
 MULTIPART = "multipart/form-data"
 RAW_TYPES = ("application/octet-stream", "application/ogg", "application/mp4", "application/x-matroska")
 RAW_FAMILIES = ("audio/", "video/")  # browsers and phones call a recording of sound alone a video too
@@ -61,7 +59,7 @@ class Uploads:
         with ExitStack() as stack:
             stack.callback(self._recordings.give)
             held = _Held(self)
-            stack.callback(held.count, ())
+            stack.callback(held.release)
 
             def new_body() -> SpooledBody:
                 body = SpooledBody(self._spool, self._settings.spool_bytes, request.content_length or 0)
@@ -98,18 +96,25 @@ class Uploads:
         """
         form = check_headers(request)
         held = _Held(self)
+
+        def slow() -> None:
+            held.settle()
+            on_slow()
+
         body = request.environ["wsgi.input"]
         if isinstance(body, DeclaredBody):
-            body.on_slow = on_slow
+            body.on_slow = slow
+            held.expect(min(body.left, self._settings.max_body_bytes))
         else:  # whether chunks arrive at once is not known
-            on_slow()
+            slow()
         try:
             files = self._read_form(request, held) if form else self._read_raw(request, held)
+            held.settle()
             clips = tuple(file.getvalue() for file in files)  # the buffer itself, which is not copied
             del files
             yield clips
         finally:
-            held.count(())
+            held.release()
 
     def _read_raw(self, request: Request, held: _Held) -> list[BytesIO]:
         body = BytesIO()
@@ -185,13 +190,36 @@ class _Held:
 
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
-        self._bytes = 0
+        self._expected = self._counted = self._taken = 0
+
+    def expect(self, body_bytes: int) -> None:
+        """Hold from now on what a body will take while it arrives, if there is as much.
+
+        Its pieces are held with that: to take each one for itself would lock the workers' counts as often.
+        """
+        expected = int(HELD_FOR_A_BODY * body_bytes)
+        with suppress(OverloadedError):
+            self._take(expected)
+            self._expected = expected
+
+    def settle(self) -> None:
+        """Hold no more than what has arrived."""
+        self._expected = 0
+        self._take(self._counted)
 
     def count(self, buffers: Iterable[BytesIO]) -> None:
         """Hold these from now on. A buffer that grows takes a little more than its content."""
-        size = sum(map(sys.getsizeof, buffers))
-        self._uploads.hold(size - self._bytes)
-        self._bytes = size
+        self._counted = sum(map(sys.getsizeof, buffers))
+        self._take(max(self._counted, self._expected))
+
+    def release(self) -> None:
+        """Hold nothing."""
+        self.count(())
+        self.settle()
+
+    def _take(self, size: int) -> None:
+        self._uploads.hold(size - self._taken)
+        self._taken = size
 
 
 def check_headers(request: Request) -> bool:

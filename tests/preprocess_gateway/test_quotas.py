@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import resource
 import signal
+import threading
+from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
 
 import pytest
@@ -78,6 +80,49 @@ def test_workers_who_take_at_the_same_time_never_take_more_than_there_is() -> No
     assert sum(result.get(timeout=60) for _ in workers) == 100
     for worker in workers:
         worker.join(60)
+
+
+def take_turns(ledger: Ledger, row: int, held: Synchronized[int], result: multiprocessing.Queue[int]) -> None:
+    ledger.row = row
+    quota, most = ledger.quota("places", 3), list[int]()
+
+    def hammer() -> None:
+        for amount in (1, 2, 3) * 200:
+            if quota.take(amount):
+                with held.get_lock():
+                    held.value += amount
+                    most.append(held.value)
+                with held.get_lock():
+                    held.value -= amount
+                quota.give(amount)
+
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    result.put(max(most))
+
+
+def test_what_threads_of_several_workers_take_and_give_back_at_once_adds_up() -> None:
+    ledger, result, held = Ledger(3), FORK.Queue(), FORK.Value("i", 0)
+    workers = [FORK.Process(target=take_turns, args=(ledger, row, held, result)) for row in range(3)]
+    for worker in workers:
+        worker.start()
+    assert max(result.get(timeout=60) for _ in workers) <= 3
+    for worker in workers:
+        worker.join(60)
+    assert ledger.quota("places", 3).taken == 0
+
+
+def test_giving_back_waits_for_nobody_who_takes() -> None:
+    ledger = Ledger()
+    quota = ledger.quota("places", 1)
+    assert quota.take()
+    with ledger.locked():
+        quota.give()
+        assert quota.taken == 0
+    assert quota.take()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,13 @@ from contextlib import suppress
 
 import pytest
 import requests
+from flask import Request
 
+from preprocess_gateway.http.body_streams import DeclaredBody
+from preprocess_gateway.http.read_deadlines import ReadDeadlines
+from preprocess_gateway.http.uploads import Uploads
+from preprocess_gateway.quotas import Ledger, Quota
+from preprocess_gateway.settings import Settings
 from tests.preprocess_gateway.http.test_predict import assert_problem
 from tests.support import clips
 from tests.support.gateway import Gateway
@@ -196,6 +202,51 @@ def test_what_all_bodies_hold_together_is_bounded(model_server: ModelServer) -> 
             until(is_full)
             assert_problem(answers[-1], 503, "overloaded")
         until(lambda: gateway_raw(gateway, clip).status_code == 200)  # that client is gone, and what it held
+
+
+class Counted:
+    """What gunicorn read ahead, which is nothing; notes what all bodies hold before each piece."""
+
+    def __init__(self, held: Quota) -> None:
+        self.held, self.seen = held, list[int]()
+
+    def take_buffered(self) -> bytes:
+        self.seen.append(self.held.taken)
+        return b""
+
+    def unread(self, data: bytes, /) -> None:
+        assert not data
+
+
+@pytest.mark.parametrize("form", [False, True])
+@pytest.mark.parametrize(("held_by_others", "expected"), [(0, 125_000), (Settings().max_held_bytes - 120_000, 0)])
+def test_a_body_is_held_at_once_if_there_is_room_and_as_it_arrives_if_it_is_slow(
+    form: bool, held_by_others: int, expected: int
+) -> None:
+    settings, ledger = Settings(), Ledger()
+    uploads = Uploads(settings, ReadDeadlines(settings.read_timeout_s), ledger)
+    ahead = Counted(ledger.quota("held_bytes", settings.max_held_bytes))
+    assert ahead.held.take(held_by_others)
+    content = b"--b\r\nContent-Disposition: form-data; name=file; filename=a.wav\r\n\r\n" if form else b""
+    content = content.ljust(100_000 - 9, b"a") + (b"\r\n--b--\r\n" if form else bytes(9))
+    ours, theirs = socket.socketpair()
+    when_slow: list[int] = []
+    with ours, theirs:
+
+        def on_slow() -> None:
+            when_slow.append(ahead.held.taken - held_by_others)
+            theirs.sendall(content[40_000:])
+
+        theirs.sendall(content[:40_000])
+        kind = "multipart/form-data; boundary=b" if form else "audio/wav"
+        body = DeclaredBody(ours, ahead, len(content))
+        request = Request({"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(content)), "wsgi.input": body})
+        with uploads.read(request, on_slow) as [clip]:
+            assert len(clip) <= ahead.held.taken - held_by_others <= 1.125 * len(clip) + 1_000
+    assert ahead.seen[0] == held_by_others + expected
+    assert len(when_slow) == 1
+    assert 39_000 < when_slow[0] < 46_000
+    assert ahead.held.taken == held_by_others
 
 
 def in_progress(gateway: Gateway) -> float:
