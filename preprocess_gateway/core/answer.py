@@ -151,9 +151,10 @@ def build_answer(
 
     `rows` has one row for each window with speech of each of the `parts`, in their order.
     """
-    ends = np.cumsum([int(part.speech.sum()) for part in parts])
-    split = np.split(rows, ends[:-1])
-    heard = [_heard(of, emotions, part, options, min_confidence) for of, part in zip(split, parts, strict=True)]
+    heard, end = [], 0
+    for part in parts:
+        begin, end = end, end + int(part.speech.sum())
+        heard.append(_heard(rows[begin:end], emotions, part, options, min_confidence))
     info = parts[0].info
     return Answer(
         **(heard[0] if options.channels == "mix" else _separate(heard)),

@@ -17,7 +17,7 @@ AT_ONCE_S: Final = 0.1
 """Seconds that a whole body may take before its sender counts as slow."""
 SKIP_PIECES: Final = 16
 """Maximum number of pieces of 64 KB that are skipped before other connections have their turn."""
-_SKIPPED = bytearray(65_536)  # what is skipped is written here and never read
+_SKIPPED = bytearray(65_536)  # what is skipped and never read; for MSG_TRUNC, Linux does not even write it here
 
 
 class ReadAhead(Protocol):
@@ -90,7 +90,7 @@ class DeclaredBody(io.RawIOBase):
                 if not self.left:
                     break
                 most = min(self.left, len(_SKIPPED))
-                if not (skipped := self._sock.recv_into(_SKIPPED, most, socket.MSG_DONTWAIT)):
+                if not (skipped := self._sock.recv_into(_SKIPPED, most, socket.MSG_DONTWAIT | socket.MSG_TRUNC)):
                     raise EOFError
                 self.left -= skipped
         return not self.left

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import socket
-import struct
 import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize, ParseException
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
+from gunicorn.http.wsgi import create
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from preprocess_gateway.http.body_streams import ChunkedBody, DeclaredBody
 from preprocess_gateway.http.read_deadlines import ReadDeadlines
+from preprocess_gateway.process.closing import close_in_time
 from preprocess_gateway.process.readiness import Readiness
 from preprocess_gateway.process.refusals import refusal
+from preprocess_gateway.process.responses import Response
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024  # up to so many bytes of an unread body are skipped to keep its connection
 MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same for a body in chunks, which must have arrived
 MAX_BETWEEN_CHUNKS_BYTES = 65_536  # a line with the size of a chunk, or all trailers; gunicorn bounds neither
 REST_S = 0.1  # a refused client that asks again at once has to wait, so that it takes no time from others
 LOOK_S = 0.1  # how often a worker looks whether it knows its models by now
-CLOSE_S = 1.25  # how long a client gets to close after its last answer
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -42,6 +46,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     row: int
     """The worker's row of the ledger."""
+    alive: bool
+    """Whether it serves; false once it is to end."""
+    wsgi: Flask
+    """What answers; gunicorn loads it."""
     _resting: deque[tuple[float, TConn, Future[bool]]]
     """When it may go on, the connection, and how its last request ended; in order, as all rest equally long."""
     max_keepalived: int
@@ -56,9 +64,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle(self, conn: TConn) -> object:
         """Handle a connection that has become readable, and the requests that were read together with its first."""
         if body := _unread(conn):
-            if not (kept := self._skip(body) and self.alive):
+            if not (skipped := self._skip(body) and self.alive):
                 close_in_time(conn.sock)
-            return kept
+            return skipped
         kept = self._handle_one(conn)
         while kept and conn.parser is not None and conn.parser.unreader.buf.getbuffer().nbytes:
             kept = self._handle_one(conn)  # the poller tells of what the socket holds alone
@@ -86,7 +94,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         gunicorn would read an unread body for 5 s, and a client that sends a byte at a time for as long as it likes.
         """
         body = _stream(req, conn.sock)
-        if not super().handle_request(req, conn) or _asks_for_websocket(req):  # nothing follows a stream
+        if not self._answer(req, conn) or _asks_for_websocket(req):  # nothing follows a stream
             return False
         if isinstance(body, DeclaredBody):
             if body.left:
@@ -100,6 +108,34 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return False
         finally:
             conn.sock.setblocking(True)
+
+    def _answer(self, req: Request, conn: TConn) -> bool:
+        """Send the application's response; returns whether the client may send another request.
+
+        gunicorn's `handle_request` does that with another response, and with hooks and an access log, unused here.
+        """
+        response, environ = create(req, conn.sock, conn.client, conn.server, self.cfg, Response)
+        environ["wsgi.multithread"] = True
+        self.nr += 1
+        self.alive = self.alive and self.nr < self.max_requests
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            response.force_close()
+        pieces = self.wsgi(environ, response.start_response)
+        try:
+            for piece in pieces:
+                response.write(piece)
+            response.close()
+        except OSError:  # the client has gone
+            raise
+        except Exception as error:
+            if not response.headers_sent:
+                raise
+            self.log.exception("a response could not be sent whole")
+            raise StopIteration from error  # gunicorn closes the connection then, which tells the client
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return not response.should_close()
 
     def _keepalive_after(self, _conn: TConn, keepalive: bool) -> bool:
         """Whether a connection is kept, as `handle_request` said; gunicorn would read the rest of the body first."""
@@ -217,29 +253,3 @@ def _unread(conn: TConn) -> DeclaredBody | None:
 
 def _asks_for_websocket(req: Request) -> bool:
     return any(name == "UPGRADE" and value.lower() == "websocket" for name, value in req.headers)
-
-
-def close_in_time(sock: socket.socket, within_s: float = CLOSE_S) -> None:
-    """Wait until the client closes, and see to it that one that goes on sending is reset.
-
-    This runs in the connection's own thread: gunicorn would wait in the loop that serves all. What still arrives is
-    read, as closing a socket with unread bytes may take the answer away from the client. After `within_s` seconds
-    closing must send a reset: without one, a sender whose window is closed asks the kernel for a minute whether the
-    window has opened, and learns of nothing else (the socket is gone, but stays in FIN-WAIT-2).
-    """
-    end = time.monotonic() + within_s
-    sends = False
-    with suppress(OSError):  # closed already
-        sock.shutdown(socket.SHUT_WR)
-        while (left_s := end - time.monotonic()) > 0:
-            sock.settimeout(left_s)
-            try:
-                sends = bool(sock.recv(65_536))
-            except TimeoutError:
-                break
-            if not sends:  # it has closed
-                break
-        if sends:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)  # a client that has not closed by now is waited for no longer

@@ -147,8 +147,7 @@ class Metrics:
         )
         for outcome in ("answered", "client_gone"):
             self.recordings.labels(outcome)
-        for stage in STAGES:
-            self.stage_duration.labels(stage)
+        self._stages = {stage: self.stage_duration.labels(stage) for stage in STAGES}
         for reason in get_args(ShedReason):
             self.shed.labels(reason)
 
@@ -167,4 +166,4 @@ class Metrics:
         try:
             yield
         finally:
-            self.stage_duration.labels(name).observe(perf_counter() - begun)
+            self._stages[name].observe(perf_counter() - begun)
