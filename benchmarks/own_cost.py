@@ -1,8 +1,9 @@
 """What the gateway itself costs: a request without decoding, features and the model. `python -m benchmarks gateway`.
 
-One client sends clips of 3.5 s, one after the other. The time of a request is the client's; the stages are those of
-the gateway's own metrics, read between the requests. What is left is the gateway's own: reading and parsing the
-request, admission, the answer, and the socket between both.
+One client sends clips of 3.5 s, one after the other, as a form and raw in turns. The time of a request is the client's;
+the stages are those of the gateway's own metrics, read between the requests. What is left is the gateway's own: reading
+and parsing the request, admission, the answer, and the socket between both. `benchmarks.refusals` adds what a refusal
+costs.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import re
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import soundfile
 
-from benchmarks import uploads
+from benchmarks import refusals, uploads
 from benchmarks.results import Cell, Goal, Row, Section, Spread
 from benchmarks.services import Running, ours, running
 from benchmarks.suite import Options
@@ -53,8 +55,7 @@ def measure(options: Options) -> list[Section]:
         clips = [_cut(path) for path in paths if soundfile.info(path).duration >= CLIP_S]
     service = ours()[-1]
     with running(service, "ann", clips[0]) as started:
-        for body in ("form", "raw"):
-            timed = list(_requests(started, body, clips, calls))
+        for body, timed in _timed(started, clips, calls).items():
             own = [each.own for each in timed]
             alone = _socket_ms(started, body, clips, calls)
             median, p99 = (float(np.percentile(own, percent)) for percent in (50, 99))
@@ -69,7 +70,8 @@ def measure(options: Options) -> list[Section]:
         "the gateway's own cost, with gunicorn, Flask and the socket between both. The last column is what the same "
         "request takes to a process that only receives it. Brackets hold the quartiles."
     )
-    return [Section(title="A request without its parts", about=about, rows=rows, goals=goals)]
+    section = Section(title="A request without its parts", about=about, rows=rows, goals=goals)
+    return [section, refusals.measure(options, clips)]
 
 
 def _cut(path: str) -> bytes:
@@ -79,26 +81,39 @@ def _cut(path: str) -> bytes:
     return wav.getvalue()
 
 
-def _requests(started: Running, body: str, clips: list[bytes], calls: int) -> Iterator[Timed]:
+def _timed(started: Running, clips: list[bytes], calls: int) -> dict[str, list[Timed]]:
+    """The requests of each form of a body; the forms take turns, so that neither has the warmer machine."""
+    timed: dict[str, list[Timed]] = {"form": [], "raw": []}
+    with ExitStack() as opened:
+        posts = {body: opened.enter_context(_posting(started, body, clips)) for body in timed}
+        for number in range(WARM + calls):
+            for body, post in posts.items():
+                request = post(number)
+                if number >= WARM:
+                    timed[body].append(request)
+    return timed
+
+
+@contextmanager
+def _posting(started: Running, body: str, clips: list[bytes]) -> Iterator[Callable[[int], Timed]]:
+    """What sends the clip of a number on a connection of its own, and times it."""
     upload = started.service.form if body == "form" else started.service.raw
     requests = [uploads.request_of(upload.path, upload.body, clip) for clip in clips]
-    connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=60)
-    connection.connect()
-    before = _stages(started.probe_port)
-    for number in range(WARM + calls):
-        begun = time.perf_counter()
-        connection.sock.sendall(requests[number % len(requests)])
-        response = http.client.HTTPResponse(connection.sock, method="POST")
-        response.begin()
-        answer = response.read()
-        total = time.perf_counter() - begun
-        if response.status != 200:
-            raise RuntimeError(f"a clip was answered by {response.status}: {answer[:500]!r}")
+
+    def post(number: int) -> Timed:
+        before, begun = _stages(started.probe_port), time.perf_counter()
+        client.sendall(requests[number % len(requests)])
+        with http.client.HTTPResponse(client, method="POST") as response:
+            response.begin()
+            answer = response.read()
+            total = time.perf_counter() - begun
+            if response.status != 200:
+                raise RuntimeError(f"a clip was answered by {response.status}: {answer[:500]!r}")
         after = _stages(started.probe_port)
-        if number >= WARM:
-            yield Timed(1000 * total, {stage: 1000 * (after[stage] - before[stage]) for stage in STAGES})
-        before = after
-    connection.close()
+        return Timed(1000 * total, {stage: 1000 * (after[stage] - before[stage]) for stage in STAGES})
+
+    with socket.create_connection(("127.0.0.1", started.port), timeout=60) as client:
+        yield post
 
 
 def _socket_ms(started: Running, body: str, clips: list[bytes], calls: int) -> Cell:

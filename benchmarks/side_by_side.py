@@ -25,6 +25,9 @@ CLIENTS = (1, 4, 16, 64)
 SLICES = {"ours": 3, "handed": 3, "naive": 2}
 """How often the usual load is repeated."""
 SECONDS = 1.0
+TURNS = 8
+"""How often impatient clients take turns with patient ones. Other work on the machine comes and goes within seconds, so
+that many short turns say more than few long ones."""
 MANY_TIMES = 2.5
 """A window of many clients is this many times as long and begins later, as patient ones wait 1 s after a refusal."""
 
@@ -68,12 +71,20 @@ class _Load:
     clips: list[str]
     seconds: float
 
-    def report(self, started: Running, body: str, clients: int, patient: bool = True) -> Report:
+    def report(self, started: Running, body: str, clients: int) -> Report:
         """What so many clients see of a service; many need longer until as many wait as they will."""
         upload = started.service.form if body == "form" else started.service.raw
         tags, longer = list(started.service.tags), MANY_TIMES if clients > USUAL[1] else 1
         plan = Plan([started.port], upload.path, upload.body, self.clips, clients, self.seconds * longer, tags=tags)
-        return self.run(replace(plan, warm_s=plan.warm_s * longer**2, patient=patient))
+        return self.run(replace(plan, warm_s=plan.warm_s * longer**2))
+
+    def turn(self, started: Running, number: int) -> tuple[Report, Report]:
+        """What sixteen patient clients see and what impatient ones do, one right after the other; either may begin."""
+        upload = started.service.form
+        plan = Plan([started.port], upload.path, upload.body, self.clips, 16, self.seconds, 0.5)
+        plan = replace(plan, tags=list(started.service.tags))
+        seen = {patient: self.run(replace(plan, patient=patient)) for patient in (number % 2 == 0, number % 2 == 1)}
+        return seen[True], seen[False]
 
     @property
     def clip(self) -> bytes:
@@ -94,10 +105,7 @@ def _measured(service: Service, model: str, load: _Load) -> Measured:
                 measured.reports[each] = [load.report(started, *each) for _ in range(slices)]
             measured.loaded = memory(*service.tags)
             if service.way == "ours" and model == "ann":
-                measured.impatient = [
-                    (load.report(started, "form", 16), load.report(started, "form", 16, patient=False))
-                    for _ in range(SLICES["ours"])
-                ]
+                measured.impatient = [load.turn(started, number) for number in range(TURNS)]
     except (RuntimeError, OSError, SubprocessError) as error:  # the other services are still measured
         measured.failure = str(error)
         print(f"{service.name} ({service.way}, {model}): {error}", file=sys.stderr, flush=True)

@@ -15,9 +15,9 @@ PAUSE_S: Final = 0.005
 """Seconds without a byte after which a sender counts as slow."""
 AT_ONCE_S: Final = 0.1
 """Seconds that a whole body may take before its sender counts as slow."""
-SKIP_PIECES: Final = 16
-"""Maximum number of pieces of 64 KB that are skipped before other connections have their turn."""
-_SKIPPED = bytearray(65_536)  # what is skipped and never read; for MSG_TRUNC, Linux does not even write it here
+SKIP_PIECES: Final = 4
+"""Maximum number of pieces of 1 MB that are skipped before other connections have their turn."""
+_SKIPPED = bytearray(2**20)  # what is skipped, and never read; for MSG_TRUNC, Linux does not even write it here
 
 
 class ReadAhead(Protocol):
