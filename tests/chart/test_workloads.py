@@ -195,10 +195,10 @@ def test_a_server_has_threads_for_twice_the_calls_of_all_gateways() -> None:
 @pytest.mark.parametrize(
     ("sets", "request_mib"),
     [
-        ((), 384 + 2 * 320),
-        (("modelServer.loadedVersions=3",), 384 + 3 * 320),
-        (("modelServer.batching.enabled=true",), 384 + 2 * 320 + 256),
-        (("modelServer.engine=builtin",), 640 + 2 * 320),
+        ((), 384 + 2 * 192),
+        (("modelServer.loadedVersions=3",), 384 + 3 * 192),
+        (("modelServer.batching.enabled=true",), 384 + 2 * 192 + 256),
+        (("modelServer.engine=builtin",), 640 + 2 * 192),
     ],
 )
 def test_a_server_s_memory_follows_from_what_it_loads(sets: tuple[str, ...], request_mib: int) -> None:

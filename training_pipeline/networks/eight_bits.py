@@ -1,4 +1,4 @@
-"""Weights rounded to eight bits before a model is measured, and stored in a byte each without further loss."""
+"""Weights rounded to eight bits before a model is measured, so that a byte stores each without further loss."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
-from tensorflow.core.framework.graph_pb2 import GraphDef
 
 Array = npt.NDArray[np.float32]
 LEVELS = 127
@@ -35,25 +33,6 @@ def round_weights(model: keras.Model) -> None:
         if _is_large(values):
             integers, factors = rounded(values)
             variable.assign(integers * factors)
-
-
-def store_rounded(graph: GraphDef) -> GraphDef:
-    """The same graph with those constants that were rounded in a byte for each value, to be multiplied when loaded."""
-    stored = GraphDef(versions=graph.versions, library=graph.library)
-    for node in graph.node:
-        values = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
-        if values is None or not _is_large(values):
-            stored.node.append(node)
-            continue
-        integers, factors = rounded(values)
-        if not np.array_equal(integers * factors, values):
-            stored.node.append(node)
-            continue
-        with tf.Graph().as_default() as product:
-            whole = tf.cast(tf.constant(integers, name=f"{node.name}/integers"), tf.float32, f"{node.name}/float")
-            tf.multiply(whole, tf.constant(factors, name=f"{node.name}/factors"), node.name)
-        stored.node.extend(product.as_graph_def().node)
-    return stored
 
 
 def _is_large(values: npt.NDArray[Any]) -> bool:

@@ -14,7 +14,6 @@ import tensorflow as tf
 from sklearn.preprocessing import StandardScaler
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from speech_emotion import contract
 from speech_emotion.errors import ContractError
@@ -23,6 +22,7 @@ from training_pipeline.networks.names import HEAD
 from training_pipeline.networks.network import Network
 from training_pipeline.networks.regression import fit_softmax
 from training_pipeline.savedmodel.card import STARTED_LICENCE
+from training_pipeline.savedmodel.frozen import freeze
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.windows import in_batches
 
@@ -56,17 +56,16 @@ class Trunk:
     def of(cls, version: Path) -> Trunk:
         """The trunk of a SavedModel. Raises DataError for one that does not end in a product and a softmax."""
         loaded = tf.saved_model.load(str(version))
-        frozen = convert_variables_to_constants_v2(loaded.signatures[contract.SIGNATURE_PREDICT])
-        graph = frozen.graph.as_graph_def()
+        graph, given, wanted = freeze(loaded.signatures[contract.SIGNATURE_PREDICT])
         nodes = {node.name: node for node in graph.node}
-        softmax = _behind(nodes, nodes[frozen.outputs[0].op.name], {"Softmax"}, {"Identity"})
+        softmax = _behind(nodes, nodes[_name(wanted)], {"Softmax"}, {"Identity"})
         product = softmax and _behind(nodes, nodes[_name(softmax.input[0])], {"MatMul"}, _PASSED)
         if softmax is None or product is None:
             raise DataError(f"{version} cannot be started from: it does not end in a dense layer and a softmax")
         detector = _behind(nodes, nodes[_name(softmax.input[0])], {"Sigmoid"}, _PASSED)
         # A head of two layers is left whole: what the first one was given knows more than eight emotions need.
         hidden = _behind(nodes, nodes[_name(product.input[0])], {"MatMul"}, _PASSED | _ACTIVATIONS)
-        return cls(graph, frozen.inputs[0].op.name, (hidden or product).input[0], detector and detector.name)
+        return cls(graph, given, (hidden or product).input[0], detector and detector.name)
 
     def __call__(self, features: Any) -> list[Any]:
         """What the head is given, `[n, values]`, and the probability of speech, `[n, 1]`, if it is detected."""
@@ -129,12 +128,20 @@ def continued(version: Path) -> Network:
     provenance = {
         "started from": f"version {version.name} of {version.parent.name}, a {model_of(version)}",
         STARTED_LICENCE: licence,
-        "sha256": hashlib.sha256((version / SAVED_MODEL).read_bytes()).hexdigest(),
+        "sha256": _digest(version),
         **{f"its {what}": str(value) for what, value in card.get("pretrained", {}).items()},
     }
     if source := card.get("data", {}).get("source"):
         provenance["its data"] = str(source)
     return Network(HEAD, description.spec, partial(_fit, trunk), lambda: provenance, takes_shares=True)
+
+
+def _digest(version: Path) -> str:
+    """SHA-256 over a version's graph and its weights."""
+    digest = hashlib.sha256()
+    for path in (version / SAVED_MODEL, *sorted(version.glob("variables/*"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @cache

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from speech_emotion import contract
 from speech_emotion.features import FeatureSpec
 from speech_emotion.protos import model_pb2, predict_pb2, prediction_log_pb2
-from training_pipeline.networks.eight_bits import store_rounded
+from training_pipeline.savedmodel.frozen import freeze
 from training_pipeline.savedmodel.golden import golden_windows, write_golden
 from training_pipeline.savedmodel.served_graph import ServedGraph
 from training_pipeline.training.train import Trained
@@ -65,9 +64,7 @@ def _frozen(trained: Trained, shape: tf.TensorSpec) -> ServedGraph:
         return trained.probabilities(features)
 
     function = tf.function(probabilities).get_concrete_function(shape)
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    stored = store_rounded(frozen.graph.as_graph_def())
-    return ServedGraph(stored, frozen.inputs[0].op.name, frozen.outputs[0].name)
+    return ServedGraph(*freeze(function))
 
 
 def _write_warmup(path: Path, spec: FeatureSpec) -> None:

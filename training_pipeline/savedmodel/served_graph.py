@@ -1,7 +1,8 @@
-"""A network as the graph that servers run: frozen, its products on matrices, and its large matrices in variables.
+"""A network as the graph that servers run: frozen, its products on matrices, and its large constants as variables.
 
 A server holds about eight copies of a constant: in the function library, before and after optimisation, and in each
-kernel. It holds one copy of a variable.
+kernel. It holds one copy of a variable. A matrix of eight bits is a variable of a byte for each value in the file; a
+server multiplies it once, when it loads the version, into a second variable that no file has.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
+from training_pipeline.networks.eight_bits import rounded
 from training_pipeline.savedmodel.rows import in_rows
 
 Array = npt.NDArray[np.float32]
 LEAST = 4_096
-"""Number of values from which a matrix becomes a variable."""
-_PRODUCTS = {"MatMul", "BatchMatMulV2"}
+"""Number of values from which a constant becomes a variable."""
+_OPERATIONS = {"AddV2", "BatchMatMulV2", "BiasAdd", "Conv2D", "MatMul", "Mul", "RealDiv", "StridedSlice", "Sub"}
+"""They take a variable as fast as a constant. What TensorFlow folds, such as a transposed constant, stays one."""
+_SAME_VALUES = {"Identity", "ExpandDims"}
 
 
 class ServedGraph(tf.Module):  # type: ignore[misc]
@@ -33,7 +37,7 @@ class ServedGraph(tf.Module):  # type: ignore[misc]
         nodes = [node for node in graph.node if node.name not in {given, *matrices}]
         self._graph = GraphDef(node=nodes, library=graph.library, versions=graph.versions)
         self._given = given
-        self.matrices = {name: tf.Variable(values, trainable=False, name="matrix") for name, values in matrices.items()}
+        self.matrices = {name: _kept(values, name) for name, values in matrices.items()}
 
     def __call__(self, features: Any) -> Any:
         """The graph's output for `features`."""
@@ -42,15 +46,47 @@ class ServedGraph(tf.Module):  # type: ignore[misc]
         return answer
 
 
+class _EightBits(tf.saved_model.experimental.TrackableResource, tf.Module):  # type: ignore[misc]
+    """A matrix that a server computes when it loads the version: integers of a variable times factors."""
+
+    def __init__(self, integers: npt.NDArray[np.int8], factors: Array, name: str) -> None:
+        tf.Module.__init__(self)
+        tf.saved_model.experimental.TrackableResource.__init__(self)
+        self.shape, self._factors, self._shared_name = integers.shape, factors, f"matrix/{name}"
+        self.integers = tf.Variable(integers, trainable=False, name="integers")
+        self._initialize()
+
+    def _create_resource(self) -> Any:
+        return tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=self.shape, shared_name=self._shared_name)
+
+    def _initialize(self) -> None:
+        values = tf.cast(self.integers, tf.float32) * self._factors
+        tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=values)
+
+    def read_value(self) -> Any:
+        """The matrix, as a tensor."""
+        value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=tf.float32)
+        value.set_shape(self.shape)
+        return value
+
+
+def _kept(values: Array, name: str) -> Any:
+    """What holds a matrix, with the method `read_value`."""
+    integers, factors = rounded(values)
+    if np.array_equal(integers * factors, values):
+        return _EightBits(integers, factors, name)
+    return tf.Variable(values, trainable=False, name="matrix")
+
+
 def _matrices(frozen: GraphDef) -> Mapping[str, Array]:
-    """The large constants that something is multiplied with, by the names of their operations."""
+    """The large constants that `_OPERATIONS` take, by the names of their operations."""
     nodes = {node.name: node for node in frozen.node}
 
     def behind(name: str) -> str:
         node = nodes[name.partition(":")[0]]
-        return behind(node.input[0]) if node.op == "Identity" else str(node.name)
+        return behind(node.input[0]) if node.op in _SAME_VALUES else str(node.name)
 
-    factors = {behind(node.input[1]) for node in frozen.node if node.op in _PRODUCTS}
-    constants = {name: nodes[name] for name in sorted(factors) if nodes[name].op == "Const"}
+    taken = {behind(name) for node in frozen.node if node.op in _OPERATIONS for name in node.input}
+    constants = {name: nodes[name] for name in sorted(taken) if nodes[name].op == "Const"}
     arrays = {name: tf.make_ndarray(node.attr["value"].tensor) for name, node in constants.items()}
     return {name: values for name, values in arrays.items() if values.dtype == np.float32 and values.size >= LEAST}

@@ -275,7 +275,7 @@ spec:
 {{/* The container's requests and limits: memory follows from the engine and from what it loads, unless it is set. */}}
 {{- define "speech-emotion.modelServerResources" -}}
 {{- with .Values.modelServer -}}
-{{- $mebibytes := add (ternary 640 384 (eq .engine "builtin")) (mul 320 .loadedVersions) (ternary 256 0 .batching.enabled) -}}
+{{- $mebibytes := add (ternary 640 384 (eq .engine "builtin")) (mul 192 .loadedVersions) (ternary 256 0 .batching.enabled) -}}
 {{- $resources := .resources | default dict -}}
 {{- $request := ($resources.requests | default dict).memory | default (printf "%dMi" $mebibytes) -}}
 {{- $limit := printf "%dMi" (div (mul 2 (include "speech-emotion.bytes" $request | int64)) 1048576) -}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ import tensorflow as tf
 from speech_emotion.features import SEED_SPEC, WHISPER_SPEC
 from training_pipeline.data.synthetic import EMOTIONS
 from training_pipeline.errors import DataError
-from training_pipeline.savedmodel.continued import Trunk, continued, version_folder
+from training_pipeline.savedmodel.continued import SAVED_MODEL, Trunk, continued, version_folder
 from training_pipeline.savedmodel.export import export
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.calibration import Calibration, Numbers
@@ -107,6 +108,20 @@ def test_where_it_comes_from_is_said_with_its_licence(version: tuple[Path, keras
     assert (started.name, started.spec) == ("head", SEED_SPEC)
     assert said["started from"] == "version 3 of tiny, a tiny"
     assert (said["licence of its weights"], said["its encoder"]) == ("ours alone", "made up")
+
+
+def test_other_weights_are_another_start(tmp_path: Path) -> None:
+    inputs = keras.Input((SEED_SPEC.frames, SEED_SPEC.bins))
+    large = keras.layers.Dense(64)
+    model = keras.Model(inputs, keras.layers.Dense(3)(large(keras.layers.Flatten()(inputs))))
+    digests = []
+    for name in ("one", "other"):
+        export(Trained(model, 1.0), SEED_SPEC, EMOTIONS, CARD, folder := tmp_path / name)
+        if name == "other":
+            shutil.copy(tmp_path / "one" / SAVED_MODEL, folder / SAVED_MODEL)
+        digests.append(continued(folder).provenance()["sha256"])
+        large.kernel.assign(2 * large.kernel)
+    assert digests[0] != digests[1], "the weights are not in saved_model.pb alone"
 
 
 def test_a_version_is_found_in_its_store_or_told_what_is_there(version: tuple[Path, keras.Model]) -> None:

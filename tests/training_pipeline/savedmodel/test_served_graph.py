@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,9 +12,10 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from tensorflow.core.framework.graph_pb2 import GraphDef
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from training_pipeline.networks.eight_bits import round_weights, store_rounded
+from model_server.servable import Servable, SessionOptions
+from training_pipeline.networks.eight_bits import round_weights
+from training_pipeline.savedmodel.frozen import Frozen, freeze
 from training_pipeline.savedmodel.rows import in_rows
 from training_pipeline.savedmodel.served_graph import ServedGraph
 
@@ -66,11 +69,9 @@ def network(of: Callable[[Any], Any]) -> keras.Model:
     return keras.Model(inputs, of(inputs))
 
 
-def frozen(model: Any) -> tuple[GraphDef, str, str]:
+def frozen(model: Any) -> Frozen:
     shape = tf.TensorSpec([None, TIME, CHANNELS], tf.float32)
-    function = tf.function(lambda x: tf.nn.softmax(model(x, training=False))).get_concrete_function(shape)
-    made = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    return made.graph.as_graph_def(), made.inputs[0].op.name, made.outputs[0].name
+    return freeze(tf.function(lambda x: tf.nn.softmax(model(x, training=False))).get_concrete_function(shape))
 
 
 def kinds(graph: GraphDef) -> Counter[str]:
@@ -116,10 +117,30 @@ def test_a_matrix_that_two_products_share_is_one_variable() -> None:
     assert len(served.matrices) == 1
 
 
-def test_a_matrix_of_eight_bits_stays_a_constant_of_a_byte_for_each_value() -> None:
-    model = network(dense_layers)
+@pytest.mark.parametrize(
+    ("of", "shapes"),
+    [
+        (dense_layers, [(80, 80), (80, 96), (96, 80)]),
+        (convolutions, [(3, 80, 64), (64, 64)]),
+    ],
+)
+def test_what_was_rounded_takes_a_byte_for_each_value_and_is_multiplied_when_loaded(
+    of: Callable[[Any], Any], shapes: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    model = network(of)
     round_weights(model)
-    graph, given, wanted = frozen(model)
-    stored = store_rounded(graph)
-    assert not ServedGraph(stored, given, wanted).matrices
-    assert in_rows(stored, wanted)[0].ByteSize() < graph.ByteSize() / 2
+    served = ServedGraph(*frozen(model))
+    assert sorted(matrix.shape for matrix in served.matrices.values()) == shapes
+    shape = tf.TensorSpec([None, TIME, CHANNELS], tf.float32, name="x")
+    tf.saved_model.save(served, str(tmp_path / "1"), tf.function(served, autograph=False).get_concrete_function(shape))
+
+    integers = sum(math.prod(shape) for shape in shapes)
+    assert integers < (tmp_path / "1/variables/variables.data-00000-of-00001").stat().st_size < 2 * integers
+    x = np.random.default_rng(0).normal(size=(2, TIME, CHANNELS)).astype(np.float32)
+    servable = Servable("rounded", 1, tmp_path / "1", SessionOptions())
+    (answer,) = servable.infer("serving_default", {"x": x}).values()
+    np.testing.assert_allclose(answer, tf.nn.softmax(model(x)), atol=1e-6)
+
+    again = ServedGraph(*freeze(tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]))
+    np.testing.assert_allclose(tf.function(again, autograph=False)(tf.constant(x)), answer, atol=1e-6)
+    assert sorted(matrix.shape for matrix in again.matrices.values()) == shapes
