@@ -39,10 +39,10 @@ def blueprint(
     def answer_with(model: ServedModel) -> Response:
         options = read_options(request.args, raw_of(request.mimetype, request.mimetype_params))
         with ExitStack() as held:
-            check_headers(request)
+            form = check_headers(request)
             place = held.enter_context(admission.enter())
             with metrics.stage("read"):
-                clips = held.enter_context(uploads.read(request, on_slow=place.leave))
+                clips = held.enter_context(uploads.read(request, form, on_slow=place.leave))
             deadline = time.monotonic() + settings.deadline_s
             context = RequestContext(deadline, affinity_key_of(request), g.trace.metadata)
             with metrics.stage("admission"):

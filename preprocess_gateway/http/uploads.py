@@ -26,7 +26,7 @@ from preprocess_gateway.http.spool import Spool, SpooledBody
 from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import HELD_FOR_A_BODY, Settings
 
-PIECE_BYTES, LEAST_PIECE_BYTES = 32_768, 4_096
+PIECE_BYTES, LEAST_PIECE_BYTES = 65_536, 4_096
 # Larger pieces are allocated anew each time, which costs more than copying.
 MULTIPART = "multipart/form-data"
 RAW_TYPES = ("application/octet-stream", "application/ogg", "application/mp4", "application/x-matroska")
@@ -85,16 +85,17 @@ class Uploads:
         return [body]
 
     @contextmanager
-    def read(self, request: Request, on_slow: Callable[[], None] = lambda: None) -> Iterator[tuple[bytes, ...]]:
+    def read(
+        self, request: Request, form: bool, on_slow: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[bytes, ...]]:
         """The clips of a request, while the block runs: one or more, each once in memory.
 
-        A multipart form has them in fields named `file`; with any audio or video type, or one of `RAW_TYPES`, the
-        body itself is the clip. `on_slow` is called if the body does not arrive at once.
+        A `form`, as `check_headers` says, has them in fields named `file`; otherwise the body itself is the clip.
+        `on_slow` is called if the body does not arrive at once.
 
-        Raises LengthRequiredError, UnsupportedMediaTypeError, BodyTooLargeError, FormTooLargeError, BadFormError,
-        MissingFileError, IncompleteBodyError, RequestTimeoutError, or OverloadedError if too many bytes are held.
+        Raises BodyTooLargeError, FormTooLargeError, UnsupportedMediaTypeError, BadFormError, MissingFileError,
+        IncompleteBodyError, RequestTimeoutError, or OverloadedError if too many bytes are held.
         """
-        form = check_headers(request)
         held = _Held(self)
 
         def slow() -> None:
@@ -223,7 +224,11 @@ class _Held:
 
 
 def check_headers(request: Request) -> bool:
-    """Whether the body is a form, by the request's headers. Raises LengthRequiredError, UnsupportedMediaTypeError."""
+    """Whether the body is a multipart form, by the request's headers.
+
+    With any audio or video type, or one of `RAW_TYPES`, it is the clip itself. Raises LengthRequiredError,
+    UnsupportedMediaTypeError.
+    """
     transfer = _codings(request, "Transfer-Encoding")
     if request.content_length is None and CHUNKED not in transfer:
         raise LengthRequiredError("The request has no body: a Content-Length or chunks are needed")

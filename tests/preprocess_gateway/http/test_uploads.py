@@ -241,7 +241,7 @@ def test_a_body_is_held_at_once_if_there_is_room_and_as_it_arrives_if_it_is_slow
         kind = "multipart/form-data; boundary=b" if form else "audio/wav"
         body = DeclaredBody(ours, ahead, len(content))
         request = Request({"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(content)), "wsgi.input": body})
-        with uploads.read(request, on_slow) as [clip]:
+        with uploads.read(request, form, on_slow) as [clip]:
             assert len(clip) <= ahead.held.taken - held_by_others <= 1.125 * len(clip) + 1_000
     assert ahead.seen[0] == held_by_others + expected
     assert len(when_slow) == 1
