@@ -117,7 +117,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         response, environ = create(req, conn.sock, conn.client, conn.server, self.cfg, Response)
         environ["wsgi.multithread"] = True
         self.nr += 1
-        self.alive = self.alive and self.nr < self.max_requests
+        if self.nr >= self.max_requests:
+            self.alive = False
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             response.force_close()
         pieces = self.wsgi(environ, response.start_response)
