@@ -55,10 +55,21 @@ def slow_calls(server: ModelServer, count: int) -> list[Any]:
 
 
 def fill(server: ModelServer) -> list[Any]:
-    """Calls that hold every place: once one more is refused, they have arrived."""
-    calls = slow_calls(server, PLACES + 1)
-    until(lambda: any(call.done() for call in calls))
-    return [call for call in calls if not call.done()]
+    """Calls that hold every place. The thread of an earlier call may still hold one: whoever is refused asks again."""
+    calls: list[Any] = []
+
+    def full() -> bool:
+        calls[:] = [call for call in calls if not call.done()]
+        calls.extend(slow_calls(server, PLACES - len(calls)))
+        # One connection keeps the order: once this call is refused, the others have a place or were refused.
+        try:
+            server.states("m")
+        except grpc.RpcError as error:
+            return error.details() == FULL[1] and not any(call.done() for call in calls)
+        return False
+
+    until(full)
+    return calls
 
 
 def check(server: ModelServer, service: str) -> Any:
