@@ -16,7 +16,7 @@ from typing import Final
 
 NAMES: Final = ("places", "held_bytes", "recordings", "spooled_bytes", "streams")
 GROUPS: Final = 1024  # of clients, by their address
-STATES: Final = ("models", "ready")
+STATES: Final = ("models", "ready", "connections")
 WIDTH: Final = len(NAMES) + GROUPS + len(STATES)
 CELL_BYTES: Final = 8
 
@@ -77,6 +77,11 @@ class Ledger:
     def most(self, state: str) -> int:
         """The highest value of a state over all workers; 0 for a worker that has told none."""
         return max(self._cells[len(NAMES) + GROUPS + STATES.index(state) :: WIDTH])
+
+    def least(self, state: str) -> int:
+        """The lowest value of a state over the workers that have told one other than 0; 0 if none has."""
+        values = self._cells[len(NAMES) + GROUPS + STATES.index(state) :: WIDTH]
+        return min(filter(None, values), default=0)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Which workers of a gateway take connections while not every worker knows its models."""
+"""Which workers of a gateway take connections: those that know their models, and the one with the fewest first."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ class Readiness:
             if self._leaving:  # SIGTERM may have come during the line above
                 self._ledger.tell("ready", 0)
 
+    def count(self, connections: int) -> None:
+        """Tell the other workers how many connections this one has."""
+        self._ledger.tell("connections", 1 + connections if self.takes_connections else 0)
+
+    def has_more_than_another(self, connections: int) -> bool:
+        """Whether another worker that takes connections has fewer than this one."""
+        return 1 + connections > self._ledger.least("connections") > 0
+
     @property
     def settled(self) -> bool:
         """Whether this worker takes connections whatever the others know."""
@@ -72,3 +80,4 @@ class Readiness:
     def end(self) -> None:
         """Note that this worker takes no more connections."""
         self._ledger.tell("models", 0)
+        self._ledger.tell("connections", 0)

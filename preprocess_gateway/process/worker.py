@@ -31,6 +31,7 @@ MAX_UNREAD_BYTES = 16 * 1024 * 1024  # up to so many bytes of an unread body are
 MAX_UNREAD_CHUNKS_BYTES = 65_536  # the same for a body in chunks, which must have arrived
 MAX_BETWEEN_CHUNKS_BYTES = 65_536  # a line with the size of a chunk, or all trailers; gunicorn bounds neither
 REST_S = 0.1  # a refused client that asks again at once has to wait, so that it takes no time from others
+AFTER_OTHERS_S = 0.001  # so long after workers with fewer connections the others accept a new one
 LOOK_S = 0.1  # how often a worker looks whether it knows its models by now
 
 
@@ -185,15 +186,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """In each turn of the loop, tell the arbiter that this worker lives, and the others what it knows."""
         super().notify()
         self.readiness.look()
+        if self.alive:
+            self.readiness.count(self.nr_conns)
         kept = self.worker_connections - self.cfg.threads  # as gunicorn has it
         self.max_keepalived = kept if self.readiness.keeps_connections else 0
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection, or stop accepting if another worker knows more models by now."""
-        if self.readiness.takes_connections:
-            super().accept(listener)
-        else:
+        """Accept a connection, unless a worker with fewer does so first, or another knows more models by now.
+
+        A connection stays with its worker: without this, one of two workers may have all that are kept alive.
+        """
+        if not self.readiness.takes_connections:
             super().set_accept_enabled(False)
+            return
+        if self.readiness.has_more_than_another(self.nr_conns):
+            time.sleep(AFTER_OTHERS_S)
+        super().accept(listener)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept if this worker may; before it ends, serve what has arrived, then close what has no request."""

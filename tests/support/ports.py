@@ -8,7 +8,7 @@ from pathlib import Path
 
 LOWEST, HIGHEST = 10_000, 29_999  # Kubernetes has the next ones for Services
 RANGE_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
-LISTENING = "0A"  # the state as the kernel writes it
+LISTENING, ESTABLISHED = "0A", "01"  # the states as the kernel writes them
 _given: set[int] = set()
 
 
@@ -28,12 +28,20 @@ def free_port() -> int:
 
 def listeners(port: int, pid: int) -> int:
     """How many sockets listen on a TCP port in the network of a process."""
-    rows = [
-        line.split()
-        for family in ("tcp", "tcp6")
-        for line in Path(f"/proc/{pid}/net/{family}").read_text().splitlines()[1:]
-    ]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] == LISTENING for row in rows)
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == LISTENING for row in _sockets(pid))
+
+
+def connections(port: int, pid: int) -> int:
+    """How many established connections to a TCP port a process holds."""
+    own = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
+    to_port = (row for row in _sockets(pid) if row[1].endswith(f":{port:04X}") and row[3] == ESTABLISHED)
+    return sum(f"socket:[{row[9]}]" in own for row in to_port)
+
+
+def _sockets(pid: int) -> list[list[str]]:
+    """The TCP sockets in the network of a process: local address, state and inode are columns 1, 3 and 9."""
+    tables = (Path(f"/proc/{pid}/net/{family}").read_text() for family in ("tcp", "tcp6"))
+    return [line.split() for table in tables for line in table.splitlines()[1:]]
 
 
 def _is_free(port: int) -> bool:

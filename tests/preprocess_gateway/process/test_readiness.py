@@ -266,3 +266,27 @@ def test_a_gateway_is_ready_while_a_worker_that_stays_knows_the_default_model() 
     pair.ledger.row = 0
     pair.workers[0].end()
     assert pair.workers[1].takes_connections
+
+
+def test_a_worker_has_more_connections_than_another_only_while_that_one_takes_some() -> None:
+    pair = Pair()
+    one, other = pair.models
+    one.asked = other.asked = True
+    assert pair.take_connections() == [True, True]
+
+    def have_more(*counts: int) -> list[bool]:
+        for row, (worker, count) in enumerate(zip(pair.workers, counts, strict=True)):
+            pair.ledger.row = row
+            worker.count(count)
+        return [worker.has_more_than_another(count) for worker, count in zip(pair.workers, counts, strict=True)]
+
+    assert have_more(3, 3) == [False, False]
+    assert have_more(0, 1) == [False, True]
+    one.default.ready = True
+    assert pair.take_connections() == [True, False]
+    assert have_more(5, 0) == [False, False]
+    other.default.ready = True
+    assert pair.take_connections() == [True, True]
+    assert have_more(5, 0) == [True, False]
+    pair.workers[1].end()
+    assert not pair.workers[0].has_more_than_another(5)

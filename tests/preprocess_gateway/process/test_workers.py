@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from speech_emotion.cpus import cpu_count
 from tests.support import clips
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
+from tests.support.ports import connections
 from tests.support.unsent import invited
 from tests.support.waiting import until
 
 MOST_PRIVATE_KB = 150 * 1024
+WAV = {"Content-Type": "audio/wav"}
 MANY = 8  # new connections, of which each worker very probably gets some
 
 
@@ -31,8 +34,7 @@ def two(model_server: ModelServer) -> Iterator[Gateway]:
 
 def record(running: Gateway) -> int:
     """The status of a recording on a connection of its own."""
-    headers = {"Content-Type": "audio/wav"}
-    return requests.post(f"{running.url}/v1/recordings", data=clips.tone(), headers=headers, timeout=60).status_code
+    return requests.post(f"{running.url}/v1/recordings", data=clips.tone(), headers=WAV, timeout=60).status_code
 
 
 def test_there_are_as_many_workers_as_cpus_up_to_a_few() -> None:
@@ -65,3 +67,13 @@ def test_workers_share_what_was_imported_and_nothing_that_does_not_survive_a_for
         rollup = Path(f"/proc/{worker}/smaps_rollup").read_text()
         private = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_")]
         assert sum(private) < MOST_PRIVATE_KB
+
+
+def test_connections_that_are_kept_alive_are_spread_over_the_workers(two: Gateway) -> None:
+    with ExitStack() as kept:
+        for _ in range(2 * MANY):
+            session = kept.enter_context(requests.Session())
+            assert session.post(f"{two.url}/predict", data=clips.tone(), headers=WAV, timeout=60).status_code == 200
+        counts = sorted(connections(two.port, worker) for worker in two.workers)
+    assert sum(counts) == 2 * MANY
+    assert counts[0] >= MANY - 2, "a worker that waits for a core may be a little late"
