@@ -1,7 +1,7 @@
 import js from "@eslint/js";
 
 export default [
-  { ignores: [".venv/", "node_modules/", "build/", "dist/", "reports/"] },
+  { ignores: [".venv/", "node_modules/", "build/", "dist/", "reports/", ".cache/"] },
   js.configs.recommended,
   {
     rules: {
