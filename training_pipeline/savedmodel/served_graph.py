@@ -7,6 +7,7 @@ server multiplies it once, when it loads the version, into a second variable tha
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ LEAST = 4_096
 _OPERATIONS = {"AddV2", "BatchMatMulV2", "BiasAdd", "Conv2D", "MatMul", "Mul", "RealDiv", "StridedSlice", "Sub"}
 """They take a variable as fast as a constant. What TensorFlow folds, such as a transposed constant, stays one."""
 _SAME_VALUES = {"Identity", "ExpandDims"}
+_NUMBERS = itertools.count()  # two matrices of one name would be one in a process
 
 
 class ServedGraph(tf.Module):  # type: ignore[misc]
@@ -37,7 +39,7 @@ class ServedGraph(tf.Module):  # type: ignore[misc]
         nodes = [node for node in graph.node if node.name not in {given, *matrices}]
         self._graph = GraphDef(node=nodes, library=graph.library, versions=graph.versions)
         self._given = given
-        self.matrices = {name: _kept(values, name) for name, values in matrices.items()}
+        self.matrices = {name: _kept(values) for name, values in matrices.items()}
 
     def __call__(self, features: Any) -> Any:
         """The graph's output for `features`."""
@@ -49,10 +51,11 @@ class ServedGraph(tf.Module):  # type: ignore[misc]
 class _EightBits(tf.saved_model.experimental.TrackableResource, tf.Module):  # type: ignore[misc]
     """A matrix that a server computes when it loads the version: integers of a variable times factors."""
 
-    def __init__(self, integers: npt.NDArray[np.int8], factors: Array, name: str) -> None:
+    def __init__(self, integers: npt.NDArray[np.int8], factors: Array) -> None:
         tf.Module.__init__(self)
         tf.saved_model.experimental.TrackableResource.__init__(self)
-        self.shape, self._factors, self._shared_name = integers.shape, factors, f"matrix/{name}"
+        self.shape, self._factors = integers.shape, factors
+        self._shared_name = f"matrix{next(_NUMBERS)}"
         self.integers = tf.Variable(integers, trainable=False, name="integers")
         self._initialize()
 
@@ -70,11 +73,11 @@ class _EightBits(tf.saved_model.experimental.TrackableResource, tf.Module):  # t
         return value
 
 
-def _kept(values: Array, name: str) -> Any:
+def _kept(values: Array) -> Any:
     """What holds a matrix, with the method `read_value`."""
     integers, factors = rounded(values)
     if np.array_equal(integers * factors, values):
-        return _EightBits(integers, factors, name)
+        return _EightBits(integers, factors)
     return tf.Variable(values, trainable=False, name="matrix")
 
 

@@ -144,3 +144,22 @@ def test_what_was_rounded_takes_a_byte_for_each_value_and_is_multiplied_when_loa
     again = ServedGraph(*freeze(tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]))
     np.testing.assert_allclose(tf.function(again, autograph=False)(tf.constant(x)), answer, atol=1e-6)
     assert sorted(matrix.shape for matrix in again.matrices.values()) == shapes
+
+
+def test_two_graphs_of_one_shape_keep_their_own_weights(tmp_path: Path) -> None:
+    model, shape = network(dense_layers), tf.TensorSpec([None, TIME, CHANNELS], tf.float32)
+    x = tf.random.stateless_normal((2, TIME, CHANNELS), (0, 1))
+    expected, graphs, loaded = [], [], []
+    for name in "ab":
+        round_weights(model)
+        expected.append(tf.nn.softmax(model(x)))
+        graphs.append(served := ServedGraph(*frozen(model)))
+        function = tf.function(served, autograph=False).get_concrete_function(shape)
+        tf.saved_model.save(served, str(tmp_path / name), function)
+        loaded.append(tf.saved_model.load(str(tmp_path / name)))
+        model.set_weights([3 * weight for weight in model.get_weights()])
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    for served, again, answer in zip(graphs, loaded, expected, strict=True):
+        np.testing.assert_allclose(tf.function(served, autograph=False)(x), answer, atol=1e-6)
+        (restored,) = again.signatures["serving_default"](x).values()
+        np.testing.assert_allclose(restored, answer, atol=1e-6)
