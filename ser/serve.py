@@ -223,13 +223,13 @@ def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
 
 
 def stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """End the processes, last started first."""
+    """End the processes, last started first. Whoever interrupts that does not wait for one of them, and leaves none."""
     # The gateway first, so that what it has in flight is still answered.
     for process in reversed(processes.values()):
         process.terminate()
         try:
             process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             process.wait()
 
