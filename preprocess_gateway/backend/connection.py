@@ -123,10 +123,7 @@ class Connection:
         try:
             return self._stub.Predict(request, timeout=left_s, metadata=metadata)
         except grpc.RpcError as error:
-            translated = _translate(error)
-            # For the log: the model's own words are not a client's.
-            translated.add_note(f"{request.model_spec.name}: {error.code().name}: {error.details()}")
-            raise translated from error
+            raise _noted(_translate(error), request.model_spec.name, error) from error
 
     def status(self, model: str, timeout_s: float) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of all versions of a model, on one of the servers; raises what `call` does."""
@@ -136,6 +133,12 @@ class Connection:
             return self._status.GetModelStatus(request, timeout=timeout_s)
         except grpc.RpcError as error:
             raise _translate(error) from error
+
+
+def _noted(translated: Exception, model: str, error: grpc.RpcError) -> Exception:
+    """With the model's own words, which are for the log and not for a client."""
+    translated.add_note(f"{model}: {error.code().name}: {error.details()}")
+    return translated
 
 
 def _translate(error: grpc.RpcError) -> Exception:

@@ -202,19 +202,22 @@ class WindowAnswers:
 
         attempt = with_fallback(asked_again(steps, self._model), self._model, self._metrics)
         refused: ModelUnavailableError | OverloadedError | None = None
-        while True:
-            try:
-                self.version, rows = attempt(self.version, context)
-                return rows
-            except (ModelUnavailableError, OverloadedError) as error:
-                late = time.monotonic() + RETRY_PAUSE_S >= context.deadline
-                if late or self._asking.stopped.wait(RETRY_PAUSE_S):
-                    raise
-                refused = error
-            except DeadlineError:
-                if refused is None:
-                    raise
-                raise refused from None  # the last call had little time left; this is the cause
+        try:
+            while True:
+                try:
+                    self.version, rows = attempt(self.version, context)
+                    return rows
+                except (ModelUnavailableError, OverloadedError) as error:
+                    late = time.monotonic() + RETRY_PAUSE_S >= context.deadline
+                    if late or self._asking.stopped.wait(RETRY_PAUSE_S):
+                        raise
+                    refused = error
+                except DeadlineError:
+                    if refused is None:
+                        raise
+                    raise refused from None  # the last call had little time left; this is the cause
+        finally:
+            del refused  # it and this frame would keep each other, and the features, until a garbage collection
 
 
 def hears_alike(one: ServedVersion, other: ServedVersion) -> bool:

@@ -250,9 +250,8 @@ class Decoding:
         text = bytearray(length)
         wire.receive_into(self.sock, memoryview(text), self._wait)
         if kind == wire.ERROR:
-            error = wire.unpack_error(bytes(text))
             self.at_work = False
-            raise error
+            raise wire.unpack_error(bytes(text))
         return bytes(text)
 
     def _wait(self) -> None:

@@ -27,10 +27,11 @@ class View:
     """What is put over the bytes at a place, counted as `begin` is."""
 
     @classmethod
-    def of(cls, source: bytes | BinaryIO) -> Self:
+    def of(cls, source: bytes | bytearray | BinaryIO) -> Self:
         """Bytes in memory, or a file that is open: by its descriptor, whose own position stays as it is."""
-        if isinstance(source, bytes):
-            return cls(lambda at, count: source[at : at + count], 0, len(source))
+        if isinstance(source, bytes | bytearray):
+            whole = memoryview(source)
+            return cls(lambda at, count: bytes(whole[at : at + count]), 0, len(source))
         return cls.of_descriptor(source.fileno())
 
     @classmethod

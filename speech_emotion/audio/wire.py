@@ -74,7 +74,7 @@ def pack_hints(hints: Hints) -> bytes:
     return json.dumps({"track": hints.track, "raw": raw}).encode()
 
 
-def unpack_hints(payload: bytes) -> Hints:
+def unpack_hints(payload: bytes | bytearray) -> Hints:
     """The reverse of `pack_hints`."""
     said = json.loads(payload)
     raw = said["raw"] and Raw(Kind[said["raw"][0]], *said["raw"][1:])

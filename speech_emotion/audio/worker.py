@@ -53,9 +53,10 @@ def main() -> None:
         except Exception:  # noqa: BLE001  # whatever a library raises is about this clip alone
             traceback.print_exc(file=log)
             _fail(sock, "the decoder failed on the clip")
+        del clip  # not held while the next one is read
 
 
-def answer(sock: socket.socket, hints: Hints, clip: bytes | int, limits: Limits, cpu: _CpuBudget) -> None:
+def answer(sock: socket.socket, hints: Hints, clip: bytearray | int, limits: Limits, cpu: _CpuBudget) -> None:
     """Send the header and blocks of a clip, or of a file by its descriptor, as they are decoded. Raises AudioError.
 
     A reader that takes its time holds up the decoder: the socket holds little more than a block.
@@ -74,7 +75,7 @@ def answer(sock: socket.socket, hints: Hints, clip: bytes | int, limits: Limits,
     wire.send(sock, wire.END, wire.pack_info(blocks.info))
 
 
-def _next_clip(sock: socket.socket) -> tuple[Hints, bytes | int] | None:
+def _next_clip(sock: socket.socket) -> tuple[Hints, bytearray | int] | None:
     try:
         _, length, _ = wire.receive_request(sock)
         hints = wire.unpack_hints(_content(sock, length))
@@ -84,10 +85,10 @@ def _next_clip(sock: socket.socket) -> tuple[Hints, bytes | int] | None:
         return None
 
 
-def _content(sock: socket.socket, length: int) -> bytes:
+def _content(sock: socket.socket, length: int) -> bytearray:
     message = bytearray(length)
     wire.receive_into(sock, memoryview(message), lambda: None)
-    return bytes(message)
+    return message
 
 
 def _fail(sock: socket.socket, detail: str) -> None:

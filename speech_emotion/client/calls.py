@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -142,16 +143,24 @@ class Attempts:
 
     def pause_after(self, error: ClientError) -> float:
         """Seconds to wait before the next try. Raises `error` if there must be none."""
+        try:
+            pause = self._pause_after(error)
+            if time.monotonic() + pause >= self._end:
+                raise error
+            return pause
+        finally:
+            del error  # it and this frame would keep each other, and what was sent, until a garbage collection
+
+    def _pause_after(self, error: ClientError) -> float:
+        """Infinite if there must be no other try."""
         worth = isinstance(error, UnreachableError) or (isinstance(error, ProblemError) and error.status == 503)
         if not worth or self._left <= 0:
-            raise error
+            return math.inf
         self._left -= 1
         asked = error.retry_after_s if isinstance(error, ProblemError) else None
         # Jitter upward only: never before the service asked for, and not all clients at once.
         pause = (self._pause_s if asked is None else asked) * random.uniform(1.0, 1.25)  # noqa: S311
         self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
-        if time.monotonic() + pause >= self._end:
-            raise error
         return pause
 
 

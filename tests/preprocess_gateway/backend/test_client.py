@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import struct
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,21 @@ def test_a_server_that_is_full_or_late_is_not_asked_again(
     with served(faulty := Faulty(9, code, details)) as (client, metrics), pytest.raises(error):
         ask(client)
     assert (len(faulty.metadata), retries(metrics)) == (1, 0)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_the_features_of_a_call_that_failed_are_let_go_at_once(code: grpc.StatusCode) -> None:
+    features = FEATURES.copy()
+    held = weakref.ref(features)
+    with served(Faulty(9, code)) as (client, _):
+        gc.disable()  # an error that is in a cycle with a frame would hold them until a collection
+        try:
+            with suppress(GatewayError):
+                client.predict(features, 1, RequestContext(time.monotonic() + 30))
+            del features
+            assert held() is None
+        finally:
+            gc.enable()
 
 
 def test_a_call_of_an_observer_is_not_made_again_and_earns_no_retry() -> None:

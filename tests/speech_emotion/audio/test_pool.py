@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,18 @@ def test_errors_come_back_as_they_are_and_the_process_stays(
         assert caught.value.limit
         assert caught.value.allowed
     assert pool.pids == before
+
+
+@pytest.mark.parametrize("clip", [b"text" * 1000, FLAC[:300], FLAC + b"RAISE"], ids=["unknown", "corrupt", "failed"])
+def test_a_refused_clip_is_let_go_at_once(pool: DecoderPool, clip: bytes) -> None:
+    before = sys.getrefcount(clip)
+    gc.disable()  # an error that is in a cycle with a frame would hold the clip until a collection
+    try:
+        with suppress(errors.SpeechEmotionError):
+            pool.decode(clip, soon())
+        assert sys.getrefcount(clip) == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
