@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from sklearn.preprocessing import StandardScaler
-from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 from speech_emotion import contract
@@ -24,6 +23,7 @@ from training_pipeline.networks.regression import fit_softmax
 from training_pipeline.savedmodel.card import STARTED_LICENCE
 from training_pipeline.savedmodel.frozen import freeze
 from training_pipeline.savedmodel.servable import ServableModel
+from training_pipeline.savedmodel.served_graph import GraphOfVariables
 from training_pipeline.training.windows import in_batches
 
 Array = npt.NDArray[np.float32]
@@ -42,15 +42,11 @@ _ACTIVATIONS = {"Relu", "Tanh", "Elu", "Selu", "Erf", "Erfc", "Neg"}
 class Trunk:
     """A version without its head: log-mel or other features to what the head was given, `[n, values]`.
 
-    The head is the last dense layer, and the one before it if only an activation is between them.
-
-    `speech` is the output of the version's detector of speech, if it has one: logits are multiplied by it.
+    The head is the last dense layer, and the one before it if only an activation is between them. The version's
+    detector of speech, if it has one, is a second output of `graph`: logits are multiplied by it.
     """
 
-    graph: GraphDef
-    features: str
-    hidden: str
-    speech: str | None
+    graph: GraphOfVariables
 
     @classmethod
     def of(cls, version: Path) -> Trunk:
@@ -65,7 +61,8 @@ class Trunk:
         detector = _behind(nodes, nodes[_name(softmax.input[0])], {"Sigmoid"}, _PASSED)
         # A head of two layers is left whole: what the first one was given knows more than eight emotions need.
         hidden = _behind(nodes, nodes[_name(product.input[0])], {"MatMul"}, _PASSED | _ACTIVATIONS)
-        return cls(graph, given, (hidden or product).input[0], detector and detector.name)
+        outputs = [(hidden or product).input[0], *([detector.name] if detector else [])]
+        return cls(GraphOfVariables(graph, given, [_tensor(name) for name in outputs]))
 
     def __call__(self, features: Any) -> list[Any]:
         """What the head is given, `[n, values]`, and the probability of speech, `[n, 1]`, if it is detected."""
@@ -89,18 +86,16 @@ class Trunk:
 
     @cached_property
     def _compiled(self) -> Any:
-        wanted = [_tensor(name) for name in (self.hidden, self.speech) if name]
-        return tf.function(
-            lambda features: tf.graph_util.import_graph_def(self.graph, {self.features: features}, wanted, name=""),
-            reduce_retracing=True,
-        )
+        return tf.function(self.graph, reduce_retracing=True)
 
 
-class Continued:
+class Continued(tf.Module):  # type: ignore[misc]
     """A trunk with a new head: features to logits, as Keras models are called."""
 
     def __init__(self, trunk: Trunk, kernel: Array, bias: Array) -> None:
+        super().__init__()
         self.trunk, self.kernel, self.bias = trunk, kernel, bias
+        self.graph = trunk.graph  # saved with the module, unlike the trunk
 
     def __call__(self, features: Any, training: bool = False) -> Any:  # noqa: ARG002 - as Keras models are called
         """Logits `[n, classes]` of features `[n, frames, bins]`."""
@@ -111,9 +106,7 @@ class Continued:
 
     def count_params(self) -> int:
         """Those of the new head, and the constants of the trunk."""
-        constants = [node.attr["value"].tensor for node in self.trunk.graph.node if node.op == "Const"]
-        sizes = [int(np.prod([d.size for d in tensor.tensor_shape.dim])) for tensor in constants]
-        return sum(sizes) + self.kernel.size + self.bias.size
+        return self.graph.count_constants() + self.kernel.size + self.bias.size
 
 
 def continued(version: Path) -> Network:

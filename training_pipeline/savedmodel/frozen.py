@@ -18,7 +18,7 @@ class Frozen(NamedTuple):
 
 
 def freeze(function: Any) -> Frozen:
-    """Freeze a concrete function of one input and one output.
+    """Freeze a concrete function of one input and one output; without control edges, as nothing left has a state.
 
     TensorFlow's own freezing leaves variables that no checkpoint has, such as those of `served_graph`.
     """
@@ -37,4 +37,5 @@ def freeze(function: Any) -> Frozen:
             constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
         elif node.name not in handles:
             graph.node.append(node)
+            graph.node[-1].input[:] = [name for name in node.input if not name.startswith("^")]
     return Frozen(graph, frozen.inputs[0].op.name, frozen.outputs[0].name)

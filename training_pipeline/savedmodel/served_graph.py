@@ -8,7 +8,7 @@ server multiplies it once, when it loads the version, into a second variable tha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,23 +28,41 @@ _SAME_VALUES = {"Identity", "ExpandDims"}
 _NUMBERS = itertools.count()  # two matrices of one name would be one in a process
 
 
-class ServedGraph(tf.Module):  # type: ignore[misc]
-    """A frozen graph with one input and one output, to be called while a `tf.function` is traced."""
+class GraphOfVariables(tf.Module):  # type: ignore[misc]
+    """A frozen graph with one input, its large constants as variables, to be called while a `tf.function` is traced."""
 
-    def __init__(self, frozen: GraphDef, given: str, wanted: str) -> None:
-        """Take the operation `given`, a placeholder, and the tensor `wanted` of a graph without variables."""
+    def __init__(self, frozen: GraphDef, given: str, wanted: Sequence[str]) -> None:
+        """Take the operation `given`, a placeholder, and the tensors `wanted` of a graph without variables."""
         super().__init__()
-        graph, self._wanted = in_rows(frozen, wanted)
-        matrices = _matrices(graph)
-        nodes = [node for node in graph.node if node.name not in {given, *matrices}]
-        self._graph = GraphDef(node=nodes, library=graph.library, versions=graph.versions)
-        self._given = given
+        matrices = _matrices(frozen)
+        nodes = [node for node in frozen.node if node.name not in {given, *matrices}]
+        self._graph = GraphDef(node=nodes, library=frozen.library, versions=frozen.versions)
+        self._given, self._wanted = given, list(wanted)
         self.matrices = {name: _kept(values) for name, values in matrices.items()}
 
     def __call__(self, features: Any) -> Any:
-        """The graph's output for `features`."""
+        """The wanted tensors for `features`."""
         inputs = {name: matrix.read_value() for name, matrix in self.matrices.items()} | {self._given: features}
-        (answer,) = tf.graph_util.import_graph_def(self._graph, inputs, [self._wanted], name="")
+        return tf.graph_util.import_graph_def(self._graph, inputs, self._wanted, name="")
+
+    def count_constants(self) -> int:
+        """Number of values that the graph holds, those of variables included."""
+        small = [node.attr["value"].tensor.tensor_shape for node in self._graph.node if node.op == "Const"]
+        shapes = [[d.size for d in shape.dim] for shape in small]
+        return int(sum(map(np.prod, [*shapes, *(matrix.shape for matrix in self.matrices.values())])))
+
+
+class ServedGraph(GraphOfVariables):
+    """A frozen graph with one input and one output, its products on matrices."""
+
+    def __init__(self, frozen: GraphDef, given: str, wanted: str) -> None:
+        """Take the operation `given`, a placeholder, and the tensor `wanted` of a graph without variables."""
+        graph, answer = in_rows(frozen, wanted)
+        super().__init__(graph, given, [answer])
+
+    def __call__(self, features: Any) -> Any:
+        """The graph's output for `features`."""
+        (answer,) = super().__call__(features)
         return answer
 
 
