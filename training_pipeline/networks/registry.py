@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from speech_emotion.plugins import Group
 from training_pipeline.errors import UnknownModelError
@@ -15,13 +16,17 @@ NETWORKS = Group[Network](
 )
 
 
+UNCALIBRATED = "uncalibrated"
+"""The trial that every model has: the same fit without those that calibrate it, for another seed's accuracy."""
+
+
 def networks() -> Iterator[Network]:
     """All of them, by name. Raises PluginError if one cannot be imported."""
     return (NETWORKS.load(name) for name in NETWORKS.names())
 
 
 def find(name: str, trials: bool = False) -> Network:
-    """The network of that name, with `trials` also a trial.
+    """The network of that name, with `trials` also a trial, `MODEL/uncalibrated` among them.
 
     Raises UnknownModelError, naming those there are; PluginError if it cannot be imported.
     """
@@ -29,10 +34,15 @@ def find(name: str, trials: bool = False) -> Network:
         return NETWORKS.load(name)
     model = name.partition("/")[0]
     if trials and model in NETWORKS.names():
-        for trial in NETWORKS.load(model).trials:
+        for trial in _trials(NETWORKS.load(model)):
             if trial.name == name:
                 return trial
-    known = [*NETWORKS.names()]
+    known, each = [*NETWORKS.names()], ""
     if trials:
         known += [trial.name for network in networks() for trial in network.trials]
-    raise UnknownModelError(f"no model {name!r}: there are {', '.join(sorted(known))}")
+        each = f", and MODEL/{UNCALIBRATED} of each model"
+    raise UnknownModelError(f"no model {name!r}: there are {', '.join(sorted(known))}{each}")
+
+
+def _trials(network: Network) -> tuple[Network, ...]:
+    return (*network.trials, replace(network, name=f"{network.name}/{UNCALIBRATED}", calibrated=False, trials=()))

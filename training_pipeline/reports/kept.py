@@ -30,7 +30,10 @@ from training_pipeline.reports.file_names import file_name
 
 PREDICTIONS, ACROSS, COSTS = "predictions.csv", "across.csv", "cost.json"
 MEAN = ":mean"
-PARTS = "table, short, across MODEL, across MODEL BEFORE, labels MODEL, steps MODEL MODEL ..., trials MODEL"
+PARTS = (
+    "table, short, across MODEL, across MODEL BEFORE, labels MODEL, seeds MODEL ..., steps MODEL MODEL ..., "
+    "trials MODEL"
+)
 MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -113,7 +116,7 @@ class Kept:
         """One of `PARTS`.
 
         Steps are what each model brings over the one before, where `MODEL:mean` is the mean of what its seeds answer;
-        trials what each change to a model brought over it, with the same seeds.
+        trials what each change to a model brought over it, with the same seeds. Seeds and steps take trials, too.
 
         Raises DataError for anything else.
         """
@@ -128,6 +131,8 @@ class Kept:
                 return markdown.short_table(self.results, self.costs)
             case ["labels", model] if model in self.results:
                 return markdown.emotions_table(self.results[model]["runs"])
+            case ["seeds", *models] if len(set(models)) == len(models) > 0 and self._known(models):
+                return markdown.seeds_table({model: measure_runs(self._step(model)) for model in models})
             case ["steps", *models] if len(set(models)) == len(models) > 1 and self._known(models):
                 runs = {model: self._step(model) for model in models}
                 gains = [gain(runs[before], runs[after]) for before, after in pairwise(models)]
@@ -137,7 +142,7 @@ class Kept:
         raise DataError(f"no part {name!r}: there are {PARTS}")
 
     def _known(self, models: list[str]) -> bool:
-        return self.runs.keys() >= {model.removesuffix(MEAN) for model in models}
+        return {*self.runs, *self.trials} >= {model.removesuffix(MEAN) for model in models}
 
     def _trials(self, model: str) -> dict[str, list[Run]]:
         return {name: runs for name, runs in self.trials.items() if name.startswith(f"{model}/") and model in self.runs}
@@ -152,7 +157,8 @@ class Kept:
         return markdown.steps_table(accuracies, [gain(base, runs) for runs in trials.values()])
 
     def _step(self, model: str) -> list[Run]:
-        runs = self.runs[model.removesuffix(MEAN)]
+        name = model.removesuffix(MEAN)
+        runs = self.runs[name] if name in self.runs else self.trials[name]
         return [ensemble(runs)] if model.endswith(MEAN) else runs
 
     def _accuracy(self, model: str) -> float:

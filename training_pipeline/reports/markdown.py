@@ -113,6 +113,25 @@ def emotions_table(measured: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def seeds_table(models: Mapping[str, dict[str, Any]]) -> str:
+    """One row for each seed of what `measure_runs` said of models, and the mean of all rows below them."""
+    rows = [
+        (f"`{model}`", seed, run)
+        for model, m in models.items()
+        for seed, run in zip(m["seeds"], m["runs"], strict=True)
+    ]
+    sexes = sorted(rows[0][2]["per_sex"])
+    names = ("model", "seed", "accuracy", "UAR", *sexes)
+    lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+    shares = [[run["accuracy"], run["uar"], *(run["per_sex"][sex] for sex in sexes)] for _, _, run in rows]
+    for (model, seed, _), own in zip(rows, shares, strict=True):
+        lines.append(f"| {' | '.join([model, str(seed), *(f'{share:.1%}' for share in own)])} |")
+    if len(rows) > 1:
+        means = (f"{fmean(column):.1%}" for column in zip(*shares, strict=True))
+        lines.append(f"| {' | '.join(['mean', '', *means])} |")
+    return "\n".join(lines) + "\n"
+
+
 def steps_table(accuracies: Mapping[str, float], gains: Sequence[Gain]) -> str:
     """One row for each model, and what all but the first bring over the one that they were compared with."""
     lines = ["| model | accuracy | brings, points (95 % over speakers) |", "|---|---|---|"]

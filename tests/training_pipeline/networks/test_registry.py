@@ -33,7 +33,18 @@ def test_a_trial_is_found_by_its_model_and_where_trials_are_asked_for() -> None:
             find(name)
 
 
-@pytest.mark.parametrize("name", ["transformer", "mlp/", "mlp/wider", "/mlp", "", "edge/not-taught/at-all"])
+@pytest.mark.parametrize("name", NETWORKS.names())
+def test_every_model_can_be_tried_without_calibration(name: str) -> None:
+    tried, model = find(f"{name}/uncalibrated", trials=True), find(name)
+    assert (tried.name, tried.calibrated, model.calibrated) == (f"{name}/uncalibrated", False, True)
+    assert (tried.fit, tried.spec, tried.takes_shares) == (model.fit, model.spec, model.takes_shares)
+    with pytest.raises(UnknownModelError, match="no model"):
+        find(f"{name}/uncalibrated")
+
+
+@pytest.mark.parametrize(
+    "name", ["transformer", "mlp/", "mlp/wider", "/mlp", "", "edge/not-taught/at-all", "edge/not-taught/uncalibrated"]
+)
 def test_an_unknown_name_is_answered_with_those_there_are(name: str) -> None:
     with pytest.raises(UnknownModelError, match="there are ann, edge, edge-base, edge/not-taught, mlp, whisper"):
         find(name, trials=True)

@@ -130,6 +130,28 @@ def test_a_step_can_be_the_mean_of_seeds(kept: Kept) -> None:
     assert shown["`mlp:mean`"] != shown["`mlp`"]
 
 
+def test_seeds_stand_in_a_row_each_above_their_mean(folder: Path) -> None:
+    kept = Kept.read(folder)
+    write_predictions(folder / "mlp" / "uncalibrated" / PREDICTIONS, kept.runs["ann"][:1])
+    kept = Kept.read(folder)
+    lines = [line.strip("| ").split(" | ") for line in kept.part("seeds mlp mlp/uncalibrated").splitlines()]
+    assert lines[0] == ["model", "seed", "accuracy", "UAR", "female", "male"]
+    runs = [*kept.runs["mlp"], *kept.trials["mlp/uncalibrated"]]
+    assert [line[:2] for line in lines[2:-1]] == [
+        ["`mlp`", "0"],
+        ["`mlp`", "1"],
+        ["`mlp`", "2"],
+        ["`mlp/uncalibrated`", "0"],
+    ]
+    accuracies = [measure_runs([run])["accuracy"] for run in runs]
+    assert [line[2] for line in lines[2:]] == [f"{share:.1%}" for share in (*accuracies, sum(accuracies) / 4)]
+    assert len(kept.part("seeds mlp/uncalibrated").splitlines()) == 3
+    steps = rows(kept.part("steps mlp mlp/uncalibrated"))
+    assert steps["`mlp/uncalibrated`"][0] == f"{accuracies[-1]:.1%}"
+    with pytest.raises(DataError, match="no part 'seeds nobody'"):
+        kept.part("seeds nobody")
+
+
 def test_trials_are_compared_with_the_same_seeds_of_their_model_and_stand_in_no_table(folder: Path) -> None:
     kept = Kept.read(folder)
     write_predictions(trial := folder / "mlp" / "a-change" / PREDICTIONS, kept.runs["ann"][:1])
