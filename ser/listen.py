@@ -58,6 +58,7 @@ class Listening:
     channels: int
     stride_s: float | None = None
     top: int | None = None
+    emotions: tuple[str, ...] | None = None
     model: str | None = None
     as_json: bool = False
 
@@ -84,6 +85,7 @@ def _hear(client: Client, asked: Listening, source: BinaryIO) -> None:
         channels=asked.channels,
         stride_s=asked.stride_s,
         top=asked.top,
+        emotions=asked.emotions,
         model=asked.model,
     )
     show = _json if asked.as_json else _line

@@ -36,6 +36,10 @@ class ChannelChoice(StrEnum):
     SEPARATE = "separate"
 
 
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(text.split(","))
+
+
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -129,6 +133,9 @@ def predict(
     top: Annotated[
         int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
     ] = None,
+    emotions: Annotated[
+        str | None, typer.Option(help="Answer with one of these emotions alone, separated by commas (default: any).")
+    ] = None,
     timeline: Annotated[bool, typer.Option(help="Include the emotion of each window in JSON.")] = False,
     channels: Annotated[
         ChannelChoice,
@@ -173,6 +180,7 @@ def predict(
         deadline_s=deadline_s,
         options=AskOptions(
             top=top,
+            emotions=_names(emotions),
             timeline=timeline,
             model=model,
             channels=channels.value,
@@ -210,6 +218,9 @@ def listen(
     top: Annotated[
         int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
     ] = None,
+    emotions: Annotated[
+        str | None, typer.Option(help="Answer with one of these emotions alone, separated by commas (default: any).")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Use the model of this name (default: the default model of the service).")
     ] = None,
@@ -236,6 +247,7 @@ def listen(
         channels=channels,
         stride_s=stride_s,
         top=top,
+        emotions=_names(emotions),
         model=model,
         as_json=as_json,
     )

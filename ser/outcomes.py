@@ -45,6 +45,7 @@ class AskOptions:
     """How each clip is asked for."""
 
     top: int | None = None
+    emotions: tuple[str, ...] | None = None
     timeline: bool = False
     model: str | None = None
     channels: Channels = "mix"
@@ -196,6 +197,7 @@ def _clip(client: Client, options: AskOptions, data: bytes) -> Answer:
     return client.predict(
         data,
         top=options.top,
+        emotions=options.emotions,
         timeline=options.timeline,
         model=options.model,
         channels=options.channels,
@@ -213,6 +215,7 @@ def _recording(
     asked = client.recording(
         file,
         top=options.top,
+        emotions=options.emotions,
         model=options.model,
         channels=options.channels,
         track=options.track,

@@ -23,12 +23,14 @@ Channels = Literal["mix", "separate"]
 class PredictOptions:
     """What a client asks for: the `top` most probable emotions (none: all, in the model's order), a timeline.
 
-    `hints` are for the decoder: which track is meant, and what samples without a header are.
+    `emotions`: the answer is one of these (none: of all that the model knows). `hints` are for the decoder: which track
+    is meant, and what samples without a header are.
     `channels`: mixed into one, or each answered for itself.
     """
 
     top: int | None = None
     timeline: bool = False
+    emotions: tuple[str, ...] | None = None
     hints: Hints = NO_HINTS
     channels: Channels = "mix"
 

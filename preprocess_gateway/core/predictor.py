@@ -9,6 +9,7 @@ import numpy as np
 
 from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.context import RequestContext
+from preprocess_gateway.core.among import Among
 from preprocess_gateway.core.answer import Answer, Model, PredictOptions, build_answer
 from preprocess_gateway.core.attempts import asked_again, with_fallback
 from preprocess_gateway.core.draining import Draining
@@ -106,15 +107,15 @@ class Predictor:
             clip = self._decode(data, options.hints, context)
 
         def steps(version: ServedVersion, context: RequestContext) -> Observation:
-            spec, emotions = version.description.spec, version.description.emotions
+            spec, among = version.description.spec, Among.of(options.emotions, version.description.emotions)
             with self._metrics.stage("features"):
                 parts = _listen(clip, spec, self._settings.quality_limits, options)
                 features = np.concatenate([spoken_features(part, spec) for part in parts])
             with self._metrics.stage("serving"):
-                rows = model.ask(features, version, context)
+                rows = among(model.ask(features, version, context))
             named = Model(name=model.name, version=version.version, label=version.label)
-            answer = build_answer(rows, emotions, parts, named, options, self._settings.min_confidence)
-            return Observation(clip, features, answer, version)
+            answer = build_answer(rows, among.emotions, parts, named, options, self._settings.min_confidence)
+            return Observation(clip, features, answer, version, options)
 
         seen = with_fallback(asked_again(steps, model), model, self._metrics)(chosen, context)
         record(seen.answer, self._metrics)

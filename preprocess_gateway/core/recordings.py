@@ -102,7 +102,7 @@ class _Recording:
                 self.version,
             )  # fmt: skip
             separate, top = self.asking.options.channels == "separate", self.asking.options.top
-            emotions = windows.version.description.emotions
+            emotions = windows.emotions
             summary = Summary(emotions, top, self.settings.min_confidence, info.channels if separate else None)
 
             def ended(segments: list[Segment]) -> Iterator[Event]:

@@ -14,6 +14,8 @@ from preprocess_gateway.backend.connection import Connection
 from preprocess_gateway.backend.traffic import Traffic
 from preprocess_gateway.backend.versions import ServedVersion, VersionResolver
 from preprocess_gateway.context import RequestContext
+from preprocess_gateway.core.among import Among
+from preprocess_gateway.core.answer import PredictOptions
 from preprocess_gateway.errors import UnknownModelError
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
@@ -42,6 +44,11 @@ class ServedModel:
     def choose(self, affinity_key: str) -> ServedVersion:
         """The version for a client. Raises ModelUnavailableError if its label has none."""
         return self.versions.current(self._traffic.choose(affinity_key, self.versions.known))
+
+    def check(self, options: PredictOptions, affinity_key: str) -> None:
+        """Raises BadQueryError for an emotion that the client's version does not know; as `choose` if it has none."""
+        if options.emotions:
+            Among.of(options.emotions, self.choose(affinity_key).description.emotions)
 
     def is_canary(self, version: ServedVersion) -> bool:
         """Whether another version can answer in its place."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.context import Metadata, RequestContext
+from preprocess_gateway.core.among import Among
 from preprocess_gateway.core.answer import LongWindow, PredictOptions, verdict
 from preprocess_gateway.core.attempts import asked_again, with_fallback
 from preprocess_gateway.core.lane import Lanes
@@ -60,7 +61,7 @@ class AnsweredWindow:
 class Asking:
     """Who asks and how, for as long as a recording or a stream lasts.
 
-    `options`: of which `channels` and `top` count. `stride_s`: seconds between windows, None: as the model's own.
+    `options`: of which `channels`, `emotions` and `top` count. `stride_s`: seconds between windows, None: the model's.
     `metadata` goes with each call to the model server. `live`: goes first in the lane, and windows are asked about as
     soon as they are complete; else in batches. Once `stopped` is set, nothing is asked a second time.
     """
@@ -93,12 +94,14 @@ class WindowAnswers:
     ) -> None:
         """Of samples with `sample_rate` Hz and `channels`; `version` answers, without one that of the client.
 
-        Raises ModelUnavailableError while the model has no version, StrideError for an impossible stride.
+        Raises ModelUnavailableError while the model has no version, BadQueryError for an emotion that it does not know,
+        StrideError for an impossible stride.
         """
         self.version = version or model.choose(asking.affinity_key)
         """The version that answers now."""
         self.successor: ServedVersion | None = None
         """The version that has taken over with other features or emotions; None until then."""
+        self._among = Among.of(asking.options.emotions, self.version.description.emotions)
         spec = self.version.description.spec
         if asking.stride_s is not None:
             spec = with_stride(spec, asking.stride_s)
@@ -115,6 +118,11 @@ class WindowAnswers:
         ]
         self._unasked: list[tuple[int, HeardWindow]] = []
         self._spoken = 0  # of them, those that the model is asked about
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """What the answers are among, in the order of their rows."""
+        return self._among.emotions
 
     @property
     def heard_s(self) -> float:
@@ -166,7 +174,7 @@ class WindowAnswers:
         """Answer the windows that are complete, all at once."""
         unasked, self._unasked, self._spoken = self._unasked, [], 0
         spoken = [window.features for _, window in unasked if window.features is not None]
-        rows = iter(self._rows(np.stack(spoken)) if spoken else ())
+        rows = iter(self._among(self._rows(np.stack(spoken))) if spoken else ())
         return [
             AnsweredWindow(
                 channel if self._separate else None,

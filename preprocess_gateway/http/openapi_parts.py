@@ -70,6 +70,7 @@ def query_parameters(query: type[Query]) -> list[Json]:
             "in": "query",
             "required": False,
             "description": schema["description"],
+            **({"style": "form", "explode": False} if schema.get("type") == "array" else {}),
             "schema": {key: value for key, value in schema.items() if key not in NOT_SHOWN and value is not None},
         }
         for name, schema in properties.items()

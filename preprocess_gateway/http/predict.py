@@ -38,6 +38,7 @@ def blueprint(
 
     def answer_with(model: ServedModel) -> Response:
         options = read_options(request.args, raw_of(request.mimetype, request.mimetype_params))
+        model.check(options, affinity_key_of(request))
         with ExitStack() as held:
             form = check_headers(request)
             place = held.enter_context(admission.enter())

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.json_schema import SkipJsonSchema
 from werkzeug.datastructures import MultiDict
 
+from preprocess_gateway.core.among import Emotions
 from preprocess_gateway.core.answer import Channels, PredictOptions
 from preprocess_gateway.errors import BadQueryError
 from speech_emotion.audio import MAX_TRACKS, Hints, Raw
@@ -24,6 +25,13 @@ Top = Annotated[Annotated[int, Field(ge=1, le=MAX_LABELS)] | SkipJsonSchema[None
 Track = Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[None], BeforeValidator(_digits)]
 
 
+def _names(text: object) -> object:
+    return tuple(text.split(",")) if isinstance(text, str) else text
+
+
+AskedEmotions = Annotated[Emotions | SkipJsonSchema[None], BeforeValidator(_names)]
+
+
 class PredictQuery(BaseModel):
     """Parameters of `/predict` as they are in the URL."""
 
@@ -31,6 +39,9 @@ class PredictQuery(BaseModel):
 
     top: Top = None
     """Return only the N most probable emotions, the most probable first (all, if N exceeds their number)."""
+    emotions: AskedEmotions = None
+    """Answer with one of these emotions, separated by commas: their probabilities then have a sum of 1. By default with
+    any that the model knows."""
     timeline: Literal["true", "false"] = "false"
     """Whether the answer has one entry for each window of the clip."""
     track: Track = None
@@ -47,6 +58,9 @@ class RecordingQuery(BaseModel):
 
     top: Top = None
     """Return only the N most probable emotions of each window and of the whole, the most probable first."""
+    emotions: AskedEmotions = None
+    """Answer with these emotions alone, separated by commas: their probabilities then have a sum of 1. By default with
+    all that the model knows."""
     track: Track = None
     """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
     that is not silent."""
@@ -73,7 +87,7 @@ def read_options(
     except ValidationError as error:
         raise BadQueryError(_first_problem(error, kind)) from error
     timeline = isinstance(read, PredictQuery) and read.timeline == "true"
-    return PredictOptions(read.top, timeline, Hints(read.track, raw), read.channels)
+    return PredictOptions(read.top, timeline, read.emotions, Hints(read.track, raw), read.channels)
 
 
 def _first_problem(error: ValidationError, kind: type[Query]) -> str:

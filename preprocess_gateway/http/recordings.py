@@ -63,6 +63,7 @@ def blueprint(settings: Settings, predictor: Predictor, metrics: Metrics, upload
     def answer_with(model: ServedModel) -> Response:
         media_type = accepted(request)
         options = read_options(request.args, raw_of(request.mimetype, request.mimetype_params), RecordingQuery)
+        model.check(options, affinity_key_of(request))
         if predictor.draining.begun.is_set():
             raise ShuttingDownError("This gateway is being stopped; ask again")
         with ExitStack() as held:

@@ -47,6 +47,7 @@ class Question:
 
     sample_rate: int | None
     top: int | None
+    emotions: Sequence[str] | None
     timeline: bool
     model: str | None
     channels: Channels
@@ -78,6 +79,7 @@ def recording_call(name: str, content: bytes | BinaryIO, asked: Question) -> Cal
 def _ask_for(path: str, files: Sequence[tuple[str, tuple[str, bytes | BinaryIO]]], asked: Question) -> Call:
     query = {
         "top": asked.top,
+        "emotions": None if asked.emotions is None else ",".join(asked.emotions),
         "timeline": "true" if asked.timeline else None,
         "channels": asked.channels if asked.channels != "mix" else None,
         "track": asked.track,

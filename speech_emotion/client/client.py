@@ -77,6 +77,7 @@ class Client:
         *,
         sample_rate: int | None = None,
         top: int | None = None,
+        emotions: Sequence[str] | None = None,
         timeline: bool = False,
         model: str | None = None,
         channels: Channels = "mix",
@@ -86,16 +87,18 @@ class Client:
     ) -> Answer:
         """The emotion of a path, bytes, a binary file, or samples `[samples]`, `[samples, channels]` with their Hz.
 
-        `top`: return only the N most probable emotions; `timeline`: each window's emotion too; `model`: the
-        name of one that `models` lists, else the service's default; `channels`: `separate` answers each
-        channel for itself, in `Answer.channels`, and the clip not at all; `track`: hear the Nth audio track of a file
-        that has several, counted from 1 (default: the service chooses); `traceparent`: W3C's header.
+        `top`: return only the N most probable emotions; `emotions`: answer with one of these (default: any that the
+        model knows); `timeline`: each window's emotion too; `model`: the name of one that `models` lists, else the
+        service's default; `channels`: `separate` answers each channel for itself, in `Answer.channels`, and the clip
+        not at all; `track`: hear the Nth audio track of a file that has several, counted from 1 (default: the service
+        chooses); `traceparent`: W3C's header.
         Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; ClipTooLargeError, OSError and
         ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """
         asked = Question(
             sample_rate=sample_rate,
             top=top,
+            emotions=emotions,
             timeline=timeline,
             model=model,
             channels=channels,
@@ -112,6 +115,7 @@ class Client:
         *,
         sample_rate: int | None = None,
         top: int | None = None,
+        emotions: Sequence[str] | None = None,
         timeline: bool = False,
         model: str | None = None,
         channels: Channels = "mix",
@@ -128,6 +132,7 @@ class Client:
         asked = Question(
             sample_rate=sample_rate,
             top=top,
+            emotions=emotions,
             timeline=timeline,
             model=model,
             channels=channels,
@@ -145,6 +150,7 @@ class Client:
         *,
         sample_rate: int | None = None,
         top: int | None = None,
+        emotions: Sequence[str] | None = None,
         model: str | None = None,
         channels: Channels = "mix",
         track: int | None = None,
@@ -169,6 +175,7 @@ class Client:
         asked = Question(
             sample_rate=sample_rate,
             top=top,
+            emotions=emotions,
             timeline=False,
             model=model,
             channels=channels,
@@ -196,6 +203,7 @@ class Client:
         channels: int = 1,
         stride_s: float | None = None,
         top: int | None = None,
+        emotions: Sequence[str] | None = None,
         model: str | None = None,
         deadline_s: float | None = None,
         traceparent: str | None = None,
@@ -203,9 +211,9 @@ class Client:
         """Open a live stream of samples with this rate in Hz; a context manager.
 
         `encoding`: of the bytes that are sent (`pcm_s16le`, `pcm_f32le`, `mulaw`); `channels`: interleaved, and mixed
-        into one; `stride_s`: seconds between two windows, by default the model's own; `top`, `model`, `deadline_s`,
-        `traceparent` as in `predict`. The deadline is for opening a connection, and for each time that one is made
-        again. Raises what `predict` does.
+        into one; `stride_s`: seconds between two windows, by default the model's own; `top`, `emotions`, `model`,
+        `deadline_s`, `traceparent` as in `predict`. The deadline is for opening a connection, and for each time that
+        one is made again. Raises what `predict` does.
 
         >>> with client.stream(sample_rate=16_000) as stream:  # doctest: +SKIP
         ...     for event in stream.hear(blocks):
@@ -217,6 +225,7 @@ class Client:
             channels=channels,
             stride_s=stride_s,
             top=top,
+            emotions=emotions,
             model=model,
             affinity_key=self._affinity_key,
             traceparent=traceparent,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, Union
 from urllib.parse import quote
@@ -83,6 +83,7 @@ class StreamOptions:
     channels: int
     stride_s: float | None
     top: int | None
+    emotions: Sequence[str] | None
     model: str | None
     affinity_key: str | None
     traceparent: str | None
@@ -140,7 +141,7 @@ class Course:
         start = {
             "type": "start", "sample_rate": options.sample_rate, "encoding": options.encoding,
             "channels": options.channels, "stride_s": options.stride_s, "top": options.top,
-            "start_s": self.kept_from_s,
+            "emotions": None if options.emotions is None else list(options.emotions), "start_s": self.kept_from_s,
         }  # fmt: skip
         self._since_s, self.problem = self.kept_from_s, None
         given = {name: value for name, value in start.items() if value is not None}

@@ -40,6 +40,15 @@ def test_a_folder_is_answered_in_order_and_a_bad_file_stops_nothing(service: Gat
             assert line["emotion"] == client.predict(line["file"]).emotion
 
 
+def test_answers_are_among_the_emotions_that_are_asked_for(service: Gateway, folder: Path) -> None:
+    done = predict(service, folder, "--json", "--emotions", "happy,neutral")
+    answered = [line for line in map(json.loads, done.stdout.splitlines()) if "error" not in line]
+    assert answered
+    assert {tuple(line["probabilities"]) for line in answered} == {("neutral", "happy")}
+    done = predict(service, folder, "--json", "--emotions", "happy,hungry")
+    assert (done.exit_code, "does not tell 'hungry' apart" in done.stderr) == (1, True)
+
+
 def test_more_at_once_than_the_service_holds_lose_no_file(service_models: ModelServer, folder: Path) -> None:
     clips = folder / "deeper"
     with Gateway(service_models.address, concurrency=1, queue=0, retry_after_s=8) as crowded:

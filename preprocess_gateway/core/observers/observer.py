@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from preprocess_gateway.backend.versions import ServedVersion
-from preprocess_gateway.core.answer import Answer
+from preprocess_gateway.core.answer import Answer, PredictOptions
 from speech_emotion.audio import AudioInfo
 
 Array = npt.NDArray[np.float32]
@@ -27,13 +27,15 @@ class Clip:
 class Observation:
     """A clip that was answered. Arrays are shared with other observers: read them only.
 
-    `features` float32 `[windows with speech, frames, bins]`, made by the spec of `version`, which answered.
+    `features` float32 `[windows with speech, frames, bins]`, made by the spec of `version`, which answered as `options`
+    say.
     """
 
     clip: Clip
     features: Array
     answer: Answer
     version: ServedVersion
+    options: PredictOptions = field(default_factory=PredictOptions)
 
     @property
     def held_bytes(self) -> int:

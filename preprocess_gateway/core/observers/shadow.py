@@ -7,6 +7,7 @@ import time
 
 from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.context import RequestContext
+from preprocess_gateway.core.among import Among
 from preprocess_gateway.core.answer import Answer, most_probable
 from preprocess_gateway.core.observers.observer import Observation
 from preprocess_gateway.core.served_models import ServedModel, ServedModels
@@ -37,7 +38,7 @@ class Shadow:
         return self._models.get(answer.model.name).other_than(answer.model.label) is not None
 
     def observe(self, seen: Observation) -> None:
-        """Ask the other label, if it is still there. Raises what `ServedModel.ask` does."""
+        """Ask the other label, if it is still there. Raises what `ServedModel.ask` and `Among.of` do."""
         model = self._models.get(seen.answer.model.name)
         other = model.other_than(seen.answer.model.label)
         if other is None:
@@ -58,4 +59,5 @@ class Shadow:
             features = spoken_features(heard, spec)
         # The budget of retries is the clients'.
         context = RequestContext(time.monotonic() + self._settings.deadline_s, may_retry=False)
-        return most_probable(model.ask(features, other, context), other.description.emotions)
+        among = Among.of(seen.options.emotions, other.description.emotions)
+        return most_probable(among(model.ask(features, other, context)), among.emotions)

@@ -12,7 +12,7 @@ from preprocess_gateway.core.served_models import ServedModel
 from preprocess_gateway.core.smoothing import Smoothing
 from preprocess_gateway.core.summary import Summary
 from preprocess_gateway.core.windows import STEP_S, AnsweredWindow, Asking, WindowAnswers
-from preprocess_gateway.errors import BadMessageError
+from preprocess_gateway.errors import BadMessageError, BadQueryError
 from preprocess_gateway.http.live.messages import (
     EndMessage,
     NowMessage,
@@ -44,7 +44,7 @@ class StreamHearing:
         settings.audio_limits.check(AudioInfo("RAW", start.encoding, start.sample_rate, start.channels, 0))
         if start.stride_s is not None and start.stride_s < settings.stream_min_stride_s:
             raise BadMessageError(f"stride_s: at least {settings.stream_min_stride_s:g} s are needed between windows")
-        options = PredictOptions(top=start.top)
+        options = PredictOptions(top=start.top, emotions=start.emotions)
         asking = Asking(options, start.stride_s, affinity_key, metadata, live=True, stopped=predictor.draining.begun)
         try:
             self._answers = WindowAnswers(
@@ -52,13 +52,15 @@ class StreamHearing:
             )
         except StrideError as error:
             raise BadMessageError(f"stride_s is not possible with this model: {error}") from error
+        except BadQueryError as error:
+            raise BadMessageError(str(error)) from error
         self._start = start
         self._model = model
         self._settings = settings
         self._samples = RawSamples(start.encoding, start.channels)
         self._smoothing = Smoothing(settings.stream_smoothing_s)
         spec = self._answers.version.description.spec
-        self._emotions = self._answers.version.description.emotions
+        self._emotions = self._answers.emotions
         self._summary = Summary(self._emotions, start.top, settings.min_confidence, None)
         self.window_s = spec.window_s
         self.stride_s = spec.stride_s if start.stride_s is None else start.stride_s

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.json_schema import SkipJsonSchema
 
+from preprocess_gateway.core.among import Emotions
 from preprocess_gateway.core.answer import Model, Window
 from speech_emotion.audio.raw import Encoding
 from speech_emotion.contract import MAX_LABELS
@@ -48,6 +49,9 @@ class Start(_FromClient):
     """Seconds between the starts of two windows; without it, what the model was trained with."""
     top: Annotated[int, Field(ge=1, le=MAX_LABELS)] | SkipJsonSchema[None] = None
     """Return only the N most probable emotions, the most probable first (all, if N exceeds their number)."""
+    emotions: Emotions | SkipJsonSchema[None] = None
+    """Answer with one of these emotions, whose probabilities then have a sum of 1; without it, with any that the model
+    knows."""
     start_s: float = Field(default=0.0, ge=0, le=1e7)
     """Time of the first sample in seconds, from which the times of all answers count. A stream that goes on where
     another was closed begins at the `resume_s` of that one's Error."""
@@ -68,7 +72,7 @@ class ReadyMessage(_FromGateway):
     model: Model
     """Which model answers the stream."""
     emotions: tuple[str, ...]
-    """What it tells apart, in the order of its probabilities."""
+    """What the answers are among, in the order of the probabilities."""
     window_s: float
     """Seconds of one window: what a client has to keep, so that it can go on after a restart without a gap."""
     stride_s: float

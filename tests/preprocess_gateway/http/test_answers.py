@@ -117,6 +117,49 @@ def test_top_shows_the_most_probable_first(gateway: Gateway, top: int) -> None:
     assert list(answer["timeline"][0]["probabilities"].items()) == ranked
 
 
+@pytest.mark.parametrize("asked", ["calm,joy", "sorrow,calm", "joy,sorrow,calm"])
+def test_an_answer_is_among_the_emotions_that_are_asked_for(gateway: Gateway, asked: str) -> None:
+    clip = long_clip()
+    whole, answer = ask(gateway, clip, timeline="true"), ask(gateway, clip, timeline="true", emotions=asked)
+    names = [label for label in LABELS if label in asked.split(",")]
+    for part, other in zip(answer["timeline"], whole["timeline"], strict=True):
+        if part["probabilities"]:
+            kept = {name: other["probabilities"][name] for name in names}
+            expected = {name: share / sum(kept.values()) for name, share in kept.items()}
+            assert part["probabilities"] == pytest.approx(expected, rel=1e-4)
+            assert list(part["probabilities"]) == names
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    assert answer["confidence"] == answer["probabilities"][answer["emotion"]] == max(answer["probabilities"].values())
+    assert len(ask(gateway, clip, emotions=asked, top=1)["probabilities"]) == 1
+    assert_no_speech(ask(gateway, clips.encode(SILENCE), emotions=asked))
+
+
+def test_each_channel_is_answered_among_the_emotions_that_are_asked_for(gateway: Gateway) -> None:
+    answer = ask(gateway, CASES["stereo"][0], emotions="joy,calm", channels="separate")
+    assert [list(channel["probabilities"]) for channel in answer["channels"]] == [["joy", "calm"]] * 2
+
+
+@pytest.mark.parametrize("path", ["/predict", "/v1/models/speech_emotion/predict", "/v1/recordings"])
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("joy,bored", "does not tell 'bored' apart; it knows joy, sorrow, calm"),
+        ("joy, calm", "' calm'"),
+        ("Joy,calm", "'Joy'"),
+        ("joy", "two or more different emotions"),
+        ("joy,joy", "two or more different emotions"),
+        ("joy,calm,joy", "two or more different emotions"),
+        ("", "two or more different emotions"),
+        (",", "two or more different emotions"),
+    ],
+)
+def test_emotions_that_cannot_be_asked_for_are_a_bad_query(gateway: Gateway, path: str, asked: str, said: str) -> None:
+    files = [("file", clips.encode(SPEECH))] * (2 if path == "/predict" else 1)
+    response = requests.post(f"{gateway.url}{path}", params={"emotions": asked}, files=files, timeout=30)
+    assert (response.status_code, response.json()["code"]) == (400, "bad_query")
+    assert said in response.json()["detail"]
+
+
 def test_models_tells_what_answers(gateway: Gateway) -> None:
     body = requests.get(f"{gateway.url}/v1/models", timeout=60).json()
     (model,) = body["models"]

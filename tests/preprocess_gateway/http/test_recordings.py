@@ -148,6 +148,17 @@ def test_accept_decides_the_form_of_the_answer(gateway: Gateway, accept: str, co
         assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
 
 
+def test_a_recording_is_answered_among_the_emotions_that_are_asked_for(gateway: Gateway) -> None:
+    *found, summary = lines(post(gateway, SHORT, emotions="calm,joy"))
+    whole = of_type(lines(post(gateway, SHORT)), "window")
+    for window, other in zip(of_type(found, "window"), whole, strict=True):
+        kept = {name: other["probabilities"][name] for name in ("joy", "calm")}
+        expected = {name: share / sum(kept.values()) for name, share in kept.items()}
+        assert window["probabilities"] == pytest.approx(expected, rel=1e-4)
+    assert list(summary["probabilities"]) == list(summary["time_share"]) == ["joy", "calm"]
+    assert sum(summary["probabilities"].values()) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("accept", ["application/x-ndjson", "application/json", "text/csv", "text/vtt"])
 @pytest.mark.parametrize(("data", "status", "code"), [
     (b"", 400, "empty_audio"), (b"no audio at all, whatever it is", 415, "unsupported_format"),
@@ -165,7 +176,7 @@ def test_what_fails_before_the_first_line_has_its_status(
 def test_the_query_and_the_form_are_read_strictly(gateway: Gateway) -> None:
     response = post(gateway, LONG, timeline="true")
     assert (response.status_code, response.json()["code"]) == (400, "bad_query")
-    assert "there are top, track, channels" in response.json()["detail"]
+    assert "there are top, emotions, track, channels" in response.json()["detail"]
     files = [("file", ("a.wav", SHORT)), ("file", ("b.wav", SHORT))]
     response = requests.post(f"{gateway.url}/v1/recordings", files=files, timeout=60)
     assert (response.status_code, response.json()["code"]) == (413, "form_too_large")

@@ -174,9 +174,9 @@ def test_an_answer_is_read_whole_and_unknown_fields_are_ignored() -> None:
     transport, seen = scripted(httpx.Response(200, json=ANSWER))
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     with Client("http://service/base/", transport=transport, affinity_key="me") as client:
-        answer = client.predict(b"x", top=2, timeline=True, traceparent=trace)
+        answer = client.predict(b"x", top=2, emotions=["sad", "calm"], timeline=True, traceparent=trace)
     request = seen[0][1]
-    assert str(request.url) == "http://service/base/predict?top=2&timeline=true"
+    assert str(request.url) == "http://service/base/predict?top=2&emotions=sad%2Ccalm&timeline=true"
     assert (request.headers["X-Affinity-Key"], request.headers["traceparent"]) == ("me", trace)
     assert (answer.emotion, answer.warnings) == ("calm", ("very_quiet",))
     assert (answer.timeline[0].emotion, answer.timeline[0].reason) == (None, "no_speech")

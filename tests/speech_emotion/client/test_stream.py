@@ -43,12 +43,15 @@ def blocks(seconds: float = 5.0) -> Iterator[np.ndarray]:
 
 
 def test_blocks_are_answered_window_by_window(service: Gateway) -> None:
-    with Client(service.url) as client, client.stream(sample_rate=RATE, model="edge", top=2) as stream:
+    asked = {"model": "edge", "emotions": ("calm", "sad", "angry"), "top": 2}
+    with Client(service.url) as client, client.stream(sample_rate=RATE, **asked) as stream:
         events = list(stream.hear(blocks()))
     windows = [event for event in events if isinstance(event, LiveWindow)]
     assert windows[0].start_s == 0.0
     assert windows[-1].end_s == 5.0
-    assert all(window.probabilities and len(window.probabilities) == 2 for window in windows)
+    for window in windows:
+        assert window.probabilities
+        assert len(window.probabilities.keys() & {"calm", "sad", "angry"}) == len(window.probabilities) == 2
     assert sum(isinstance(event, Now) for event in events) == len(windows)
     assert isinstance(events[-1], End)
     assert events[-1].summary["windows"] == len(windows)
@@ -177,8 +180,8 @@ def test_samples_become_bytes_of_the_streams_encoding() -> None:
 
 def test_what_is_answered_is_kept_no_longer() -> None:
     options = StreamOptions(
-        sample_rate=10, encoding="mulaw", channels=1, stride_s=None, top=None, model=None, affinity_key=None,
-        traceparent=None,
+        sample_rate=10, encoding="mulaw", channels=1, stride_s=None, top=None, emotions=None, model=None,
+        affinity_key=None, traceparent=None,
     )  # fmt: skip
     course = Course(options, Address.parse("http://127.0.0.1:1"), lambda: Attempts(30, 3))
     course.keep(bytes(range(60)))

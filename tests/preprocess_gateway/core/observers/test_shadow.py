@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,19 @@ def test_the_other_label_agrees_or_not(setting: Setting, row: tuple[float, ...],
     [(features, number, _)] = setting.server.asked
     assert number == 2
     assert features is seen.features or np.shares_memory(features, seen.features)  # the same spec makes the same ones
+    assert setting.outcomes() == {"agree": 0, "disagree": 0, "failed": 0, outcome: 1}
+
+
+@pytest.mark.parametrize(("row", "outcome"), [((0.7, 0.1, 0.2), "agree"), ((0.7, 0.2, 0.1), "disagree")])
+def test_the_other_label_answers_among_the_emotions_that_the_client_asked_for(
+    setting: Setting, row: tuple[float, ...], outcome: str
+) -> None:
+    canary = version("canary", 2)
+    description = replace(canary.description, emotions=("bored", *EMOTIONS))
+    setting.knows(version("stable", 1), replace(canary, description=description))
+    setting.server.row = row
+    seen = answered()
+    setting.shadow.observe(replace(seen, options=PredictOptions(emotions=EMOTIONS)))
     assert setting.outcomes() == {"agree": 0, "disagree": 0, "failed": 0, outcome: 1}
 
 

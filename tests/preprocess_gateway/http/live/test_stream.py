@@ -91,6 +91,21 @@ def test_a_client_chooses_stride_top_and_the_time_of_its_first_sample(live: Gate
     assert [each["at_s"] for each in messages if each["type"] == "now"] == [each["end_s"] for each in windows]
 
 
+def test_a_stream_is_answered_among_the_emotions_that_are_asked_for(live: Gateway) -> None:
+    data, names = pcm(8), ["joy", "sorrow"]
+    ready, *messages, end = spoken(live, {"sample_rate": RATE, "emotions": names[::-1]}, data)
+    assert ready["emotions"] == names
+    whole = [each for each in spoken(live, {"sample_rate": RATE}, data) if each["type"] == "window"]
+    windows = [each for each in messages if each["type"] == "window"]
+    for window, other in zip(windows, whole, strict=True):
+        kept = {name: other["probabilities"][name] for name in names}
+        expected = {name: share / sum(kept.values()) for name, share in kept.items()}
+        assert window["probabilities"] == pytest.approx(expected, rel=1e-3)
+    said = [each["probabilities"] for each in messages] + [end["summary"]["probabilities"]]
+    assert {tuple(each) for each in said} == {tuple(names)}
+    assert [sum(each.values()) for each in said] == pytest.approx([1] * len(said))
+
+
 def test_without_speech_there_is_a_reason_and_no_emotion_now(live: Gateway) -> None:
     _, *messages = spoken(live, {"sample_rate": RATE}, bytes(2 * RATE))
     assert [(each["type"], each.get("reason")) for each in messages] == [("window", "no_speech"), ("end", None)]
