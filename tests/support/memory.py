@@ -57,9 +57,12 @@ class Peak:
                 Path(f"/proc/{member}/clear_refs").write_text("5")
 
     def above_idle_bytes(self) -> int:
-        """The sum of the processes' own peaks: no less than the peak of their sum."""
+        """The sum of the processes' own peaks: no less than the peak of their sum.
+
+        Where memory is short, the kernel takes pages of files from a process that is idle: that is no one else's gain.
+        """
         more = (_kilobytes_of_member(pid, "VmHWM") - self._idle.get(pid, 0) for pid in family(self._pid))
-        return 1024 * sum(more)
+        return 1024 * sum(max(0, each) for each in more)
 
 
 def resident_bytes(pid: int) -> int:
