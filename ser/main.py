@@ -36,10 +36,6 @@ class ChannelChoice(StrEnum):
     SEPARATE = "separate"
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(text.split(","))
-
-
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -180,7 +176,7 @@ def predict(
         deadline_s=deadline_s,
         options=AskOptions(
             top=top,
-            emotions=_names(emotions),
+            emotions=emotions,
             timeline=timeline,
             model=model,
             channels=channels.value,
@@ -247,7 +243,7 @@ def listen(
         channels=channels,
         stride_s=stride_s,
         top=top,
-        emotions=_names(emotions),
+        emotions=emotions,
         model=model,
         as_json=as_json,
     )

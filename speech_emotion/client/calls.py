@@ -79,13 +79,18 @@ def recording_call(name: str, content: bytes | BinaryIO, asked: Question) -> Cal
 def _ask_for(path: str, files: Sequence[tuple[str, tuple[str, bytes | BinaryIO]]], asked: Question) -> Call:
     query = {
         "top": asked.top,
-        "emotions": None if asked.emotions is None else ",".join(asked.emotions),
+        "emotions": None if asked.emotions is None else ",".join(names_in(asked.emotions)),
         "timeline": "true" if asked.timeline else None,
         "channels": asked.channels if asked.channels != "mix" else None,
         "track": asked.track,
     }
     headers = {"X-Affinity-Key": asked.affinity_key, "traceparent": asked.traceparent}
     return Call("POST", path, {"files": files, "params": _given(query), "headers": _given(headers)})
+
+
+def names_in(emotions: Sequence[str]) -> list[str]:
+    """The names; a text has them separated by commas."""
+    return emotions.split(",") if isinstance(emotions, str) else list(emotions)
 
 
 def read_answer(response: httpx.Response, service: Address) -> Answer:

@@ -87,11 +87,11 @@ class Client:
     ) -> Answer:
         """The emotion of a path, bytes, a binary file, or samples `[samples]`, `[samples, channels]` with their Hz.
 
-        `top`: return only the N most probable emotions; `emotions`: answer with one of these (default: any that the
-        model knows); `timeline`: each window's emotion too; `model`: the name of one that `models` lists, else the
-        service's default; `channels`: `separate` answers each channel for itself, in `Answer.channels`, and the clip
-        not at all; `track`: hear the Nth audio track of a file that has several, counted from 1 (default: the service
-        chooses); `traceparent`: W3C's header.
+        `top`: return only the N most probable emotions; `emotions`: answer with one of these, a list or a text with
+        commas (default: any that the model knows); `timeline`: each window's emotion too; `model`: the name of one that
+        `models` lists, else the service's default; `channels`: `separate` answers each channel for itself, in
+        `Answer.channels`, and the clip not at all; `track`: hear the Nth audio track of a file that has several,
+        counted from 1 (default: the service chooses); `traceparent`: W3C's header.
         Raises ProblemError, UnreachableError, TimeoutExceededError, ProtocolError; ClipTooLargeError, OSError and
         ValueError for a clip that cannot be read. A device or a socket is no clip, a named pipe is one.
         """

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from speech_emotion.client.address import Address
-from speech_emotion.client.calls import Attempts
+from speech_emotion.client.calls import Attempts, names_in
 from speech_emotion.client.clips import library
 from speech_emotion.client.errors import (
     ClientError,
@@ -141,7 +141,7 @@ class Course:
         start = {
             "type": "start", "sample_rate": options.sample_rate, "encoding": options.encoding,
             "channels": options.channels, "stride_s": options.stride_s, "top": options.top,
-            "emotions": None if options.emotions is None else list(options.emotions), "start_s": self.kept_from_s,
+            "emotions": None if options.emotions is None else names_in(options.emotions), "start_s": self.kept_from_s,
         }  # fmt: skip
         self._since_s, self.problem = self.kept_from_s, None
         given = {name: value for name, value in start.items() if value is not None}

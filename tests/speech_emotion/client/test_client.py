@@ -170,6 +170,14 @@ def test_a_refusal_is_a_typed_error(service: Gateway) -> None:
     assert error.retry_after_s is None
 
 
+@pytest.mark.parametrize("asked", ["sad,calm", ["sad", "calm"], ("sad", "calm")])
+def test_emotions_are_a_list_or_a_text(asked: str | list[str]) -> None:
+    transport, seen = scripted(httpx.Response(200, json=ANSWER))
+    with Client("http://service", transport=transport) as client:
+        client.predict(b"x", emotions=asked)
+    assert str(seen[0][1].url) == "http://service/predict?emotions=sad%2Ccalm"
+
+
 def test_an_answer_is_read_whole_and_unknown_fields_are_ignored() -> None:
     transport, seen = scripted(httpx.Response(200, json=ANSWER))
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
