@@ -59,8 +59,8 @@ class RecordingQuery(BaseModel):
     top: Top = None
     """Return only the N most probable emotions of each window and of the whole, the most probable first."""
     emotions: AskedEmotions = None
-    """Answer with these emotions alone, separated by commas: their probabilities then have a sum of 1. By default with
-    all that the model knows."""
+    """Answer with one of these emotions, separated by commas: their probabilities then have a sum of 1. By default with
+    any that the model knows."""
     track: Track = None
     """Which audio track of the file to hear, counted from 1. By default that is the file's default track, or the next
     that is not silent."""
