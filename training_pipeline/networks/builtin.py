@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float32]
 Targets = npt.NDArray[Any]
+Provenance = Callable[[], dict[str, str]]
 
 
 def _fit_mlp(
@@ -95,8 +97,15 @@ def _provenance_of_both() -> dict[str, str]:
     return {**_provenance(), **{f"teacher's {name}": value for name, value in _base_provenance().items()}}
 
 
-def _pretrained(name: str, fit: Fit, trials: dict[str, Fit], *, takes_shares: bool = False) -> Network:
-    network = Network(name, WHISPER_SPEC, fit, _provenance, takes_shares=takes_shares)
+def _pretrained(
+    name: str,
+    fit: Fit,
+    trials: dict[str, Fit],
+    provenance: Provenance = _provenance,
+    *,
+    takes_shares: bool = False,
+) -> Network:
+    network = Network(name, WHISPER_SPEC, fit, provenance, takes_shares=takes_shares)
     tried = [replace(network, name=own, fit=f, calibrated=False) for own, f in trials.items() if _model(own) == name]
     return replace(network, trials=tuple(tried))
 
@@ -105,14 +114,15 @@ def _model(trial: str) -> str:
     return trial.partition("/")[0]
 
 
-def _whisper(name: str) -> Network:
-    trials = {trial: _fit_whisper(recipe) for trial, recipe in whisper.TRIALS.items()}
-    return _pretrained(name, _fit_whisper(whisper.RECIPES[name]), trials, takes_shares=True)
+def _whisper(
+    name: str, fit_by: Callable[[Recipe], Fit] = _fit_whisper, provenance: Provenance = _provenance
+) -> Network:
+    trials = {trial: fit_by(recipe) for trial, recipe in whisper.TRIALS.items()}
+    return _pretrained(name, fit_by(whisper.RECIPES[name]), trials, provenance, takes_shares=True)
 
 
 def _whisper_base(name: str) -> Network:
-    fit = _fit_whisper_base(whisper.RECIPES[name])
-    return Network(name, WHISPER_SPEC, fit, _base_provenance, takes_shares=True)
+    return _whisper(name, _fit_whisper_base, _base_provenance)
 
 
 MLP = Network("mlp", SEED_SPEC, _fit_mlp)

@@ -24,6 +24,7 @@ def test_a_trial_is_found_by_its_model_and_where_trials_are_asked_for() -> None:
     trials = {network.name: [trial.name for trial in network.trials] for network in networks() if network.trials}
     assert trials == {
         "edge": ["edge/not-taught"],
+        "whisper-base-frozen": ["whisper-base-frozen/six-blocks"],
         "whisper-frozen": ["whisper-frozen/no-copies", "whisper-frozen/no-mixup"],
     }
     for name in (name for names in trials.values() for name in names):

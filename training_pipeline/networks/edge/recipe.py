@@ -47,7 +47,12 @@ class Student:
     averaging: float = 0.995
 
 
-BY_BASE = Student(teacher=whisper.RECIPES["whisper-base"], tuning=replace(Student().tuning, drawn=4_608))
-"""Taught by the tuned Whisper-base, on one corpus or several."""
+_BASE = whisper.RECIPES["whisper-base"]
+BY_BASE = Student(
+    teacher=_BASE,
+    head=replace(Student().head, copies=_BASE.copies),
+    tuning=replace(Student().tuning, drawn=4_608),
+)
+"""Taught by the tuned Whisper-base, on one corpus or several, with as few copies for the head's start as that has."""
 TRIALS = {"edge/not-taught": Student(tuning=replace(Student().tuning, epochs=0))}
 """The start alone: factored as it is, its head trained on the acted emotions."""

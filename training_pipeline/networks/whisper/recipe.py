@@ -32,6 +32,7 @@ _START = _FROZEN.start
 TRIALS = {
     "whisper-frozen/no-copies": replace(_FROZEN, copies=0, start=replace(_START, epochs=5 * _START.epochs)),
     "whisper-frozen/no-mixup": replace(_FROZEN, start=replace(_START, mixup_share=0.0)),
+    "whisper-base-frozen/six-blocks": replace(RECIPES["whisper-base-frozen"], blocks=6),
 }
 """One change each to the recipe in front of the slash. Without copies there are more epochs, so that the head sees as
 many examples."""
