@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from speech_emotion.errors import SpeechEmotionError
 
 
@@ -27,3 +29,11 @@ class WorkFolderError(SpeechEmotionError):
     """What a step makes cannot be written, mostly for a full disk."""
 
     code = "work_folder"
+
+
+class MissingClassesError(DataError):
+    """A network was given no example of some classes, which are counted from 0."""
+
+    def __init__(self, classes: Sequence[int]) -> None:
+        super().__init__(f"no example of class {', '.join(map(str, classes))}")
+        self.classes = classes

@@ -10,7 +10,7 @@ from pathlib import Path
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.labels import STABLE
 from training_pipeline.data.dataset import DataSet
-from training_pipeline.data.facts import UNKNOWN, UNNAMED, facts_of, facts_of_set
+from training_pipeline.data.facts import UNKNOWN, UNNAMED, facts_of_set, sources_of
 from training_pipeline.errors import DataError, UnknownModelError
 from training_pipeline.identity import PACKAGE
 from training_pipeline.networks.names import HEAD
@@ -100,8 +100,7 @@ def _require_unheard(version: Path, data: DataSet) -> None:
 
     card = described(version).card
     cited = " ".join(map(str, [card.get("data", {}).get("source", ""), *card.get("pretrained", {}).values()]))
-    sources = [corpus.source for corpus in data.corpora] or [facts_of(data.clips).source]
-    heard = [source for source in sources if source and source in cited]
+    heard = [source for source in sources_of(data) if source in cited]
     if heard:
         raise DataError(
             f"version {version.name} of {version.parent.name} was trained on this data ({'; '.join(heard)}), so a "

@@ -39,6 +39,10 @@ def test_other_names_are_networks_and_an_unknown_one_is_answered_with_all() -> N
 def test_nothing_is_measured_on_what_the_version_has_heard() -> None:
     with pytest.raises(DataError, match=r"was trained on this data \(Livingstone .*choose another model"):
         resolve("head", RAVDESS, measured=True)
+    for name in ("1001_IWW_DIS_XX.wav", "EB0_anger_12.wav"):  # of CREMA-D and nEMO, in a manifest that cites nobody
+        copied = DataSet([Clip(Path(name), "Wut", "anna"), Clip(Path("1.wav"), "froh", "eva")], ("Wut", "froh"))
+        with pytest.raises(DataError, match="was trained on this data"):
+            resolve("head", copied, measured=True)
     assert ravdess.CITATION in resolve("head", RAVDESS).facts.source  # to train on it is no figure
     resolve("head", OWN, measured=True)  # speakers that are called alike are others
 

@@ -38,6 +38,11 @@ def is_crema_d(folder: Path) -> bool:
     return any(part.exists() for part in parts) or any(_NAME.fullmatch(path.stem) for path in folder.glob("1*.wav"))
 
 
+def is_clip(path: Path) -> bool:
+    """Whether a recording is named as the set's are; the file is not looked at."""
+    return _NAME.fullmatch(path.stem) is not None
+
+
 def read_crema_d(folder: Path) -> tuple[list[Clip], int]:
     """The clips below `folder`, ordered by name, and how many other recordings were passed over.
 

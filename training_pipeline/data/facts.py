@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from training_pipeline.data import ravdess
+from training_pipeline.data import crema_d, nemo, ravdess
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 
@@ -23,16 +24,37 @@ class Facts:
     heard: str = "recordings like those of its data"
 
 
+@dataclass(frozen=True)
+class _Published:
+    """A published set, whose recordings are known by their names."""
+
+    name: str
+    licence: str
+    citation: str
+    is_clip: Callable[[Path], bool]
+
+
+_PUBLISHED = (
+    _Published(ravdess.NAME, ravdess.LICENCE, ravdess.CITATION, ravdess.is_clip),
+    _Published(crema_d.NAME, crema_d.LICENCE, crema_d.CITATION, crema_d.is_clip),
+    _Published(nemo.NAME, nemo.LICENCE, nemo.CITATION, nemo.is_clip),
+)
+
+
 def facts_of(clips: Sequence[Clip], name: str = UNNAMED, licence: str = UNKNOWN) -> Facts:
-    """Facts of `clips`. RAVDESS is known by its files' names: what is `unnamed` or `unknown` of it is filled in."""
-    known = [ravdess.clip_of(clip.path) is not None for clip in clips]
-    if not any(known):
+    """Facts of `clips`. What is `unnamed` or `unknown` of published sets, known by their files' names, is filled in."""
+    found = _published(clips)
+    if not found:
         return Facts(name, licence)
-    name, licence = (
-        own if given == default else given
-        for given, default, own in ((name, UNNAMED, ravdess.NAME), (licence, UNKNOWN, ravdess.LICENCE))
+    licences = found[0].licence if len(found) == 1 else "; ".join(f"{each.name}: {each.licence}" for each in found)
+    own = " + ".join(each.name for each in found)
+    ravdess_alone = all(ravdess.is_clip(clip.path) for clip in clips)
+    return Facts(
+        own if name == UNNAMED else name,
+        licences if licence == UNKNOWN else licence,
+        "; ".join(each.citation for each in found),
+        RAVDESS_HEARD if ravdess_alone else Facts.heard,
     )
-    return Facts(name, licence, ravdess.CITATION, RAVDESS_HEARD if all(known) else Facts.heard)
 
 
 def facts_of_set(data: DataSet, name: str = UNNAMED, licence: str = UNKNOWN) -> Facts:
@@ -40,6 +62,17 @@ def facts_of_set(data: DataSet, name: str = UNNAMED, licence: str = UNKNOWN) -> 
     if not data.corpora:
         return facts_of(data.clips, name, licence)
     names = " + ".join(corpus.name for corpus in data.corpora)
-    licences = "; ".join(f"{corpus.name}: {corpus.licence or UNKNOWN}" for corpus in data.corpora)
-    sources = "; ".join(corpus.source for corpus in data.corpora if corpus.source)
+    found = {corpus.name: facts_of(data.of_corpora([corpus.name]).clips) for corpus in data.corpora}
+    licences = "; ".join(f"{c.name}: {c.licence or found[c.name].licence}" for c in data.corpora)
+    sources = "; ".join(filter(None, (c.source or found[c.name].source for c in data.corpora)))
     return Facts(names if name == UNNAMED else name, licences if licence == UNKNOWN else licence, sources)
+
+
+def sources_of(data: DataSet) -> list[str]:
+    """How to cite what is in a data set: what its corpora say, and the published sets that its files are named as."""
+    said = [corpus.source for corpus in data.corpora if corpus.source]
+    return list(dict.fromkeys([*said, *(each.citation for each in _published(data.clips))]))
+
+
+def _published(clips: Sequence[Clip]) -> list[_Published]:
+    return [each for each in _PUBLISHED if any(each.is_clip(clip.path) for clip in clips)]

@@ -29,35 +29,47 @@ class Fold:
 
 
 def held_out(clips: Sequence[Clip]) -> Fold:
-    """Clips whose `split` is `test`; of a corpus where no clip has it, those of the first speaker fold.
+    """Clips whose `split` is `test`; of a corpus where no clip has it, those of its `first_speakers`.
 
     They are the same at each retraining, so that versions can be compared on them. A corpus of one speaker is trained
-    on, beside others. Raises DataError if nothing is left to train on, or a fold cannot be made.
+    on, beside others; if all are, the first is tested. Raises DataError if nothing is left to train on, or a fold
+    cannot be made.
     """
     is_test = np.array([clip.split == HELD_OUT for clip in clips])
+    without = [own for own in _by_corpus(clips).values() if not any(clip.split == HELD_OUT for clip in own)]
+    speakers = first_speakers([clip for own in without for clip in own])
+    is_test |= np.array([clip.speaker in speakers for clip in clips])
     if not is_test.any():
         return speaker_folds(clips)[0]
-    for corpus, own in _by_corpus(clips).items():
-        if not any(clip.split == HELD_OUT for clip in own) and len({clip.speaker for clip in own}) > 1:
-            first = _groups(corpus, own, FOLDS)[0]
-            is_test |= np.array([clip.corpus == corpus and clip.speaker in first for clip in clips])
     if is_test.all():
         raise DataError(f"every clip is in the split `{HELD_OUT}`: none is left to train on")
     return _fold(is_test)
+
+
+def first_speakers(clips: Sequence[Clip]) -> set[str]:
+    """The test speakers of the first fold of each corpus by itself; none of a corpus of one speaker."""
+    groups = (_groups(corpus, own, FOLDS) for corpus, own in _by_corpus(clips).items())
+    return set[str]().union(*(own[0] for own in groups if len(own) > 1))
 
 
 def speaker_folds(clips: Sequence[Clip], most: int = FOLDS) -> list[Fold]:
     """Folds that never hear a test speaker in training: RAVDESS's published ones, else speakers in turn.
 
     There are `most` folds, or one for each speaker if there are fewer: each speaker is left out once. Of several
-    corpora each is split by itself, so that every fold tests a part of each.
+    corpora each is split by itself: every fold tests a part of each that has enough speakers.
 
     Raises DataError if there is one speaker alone.
     """
     require_speakers(clips, 2, "To train on some speakers and test on others")
     groups = [_groups(corpus, own, most) for corpus, own in _by_corpus(clips).items()]
-    merged = [set[str]().union(*(own[n] for own in groups if n < len(own))) for n in range(max(map(len, groups)))]
-    return [_fold(np.array([clip.speaker in group for clip in clips])) for group in merged]
+    count = min(most, sum(map(len, groups)))
+    folds = [set[str]() for _ in range(count)]
+    begin = 0
+    for own in groups:
+        for number, speakers in enumerate(own):
+            folds[(begin + number) % count] |= speakers
+        begin += len(own)  # so that corpora of few speakers are not all tested in the same folds
+    return [_fold(np.array([clip.speaker in speakers for clip in clips])) for speakers in folds]
 
 
 def _by_corpus(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
@@ -120,6 +132,27 @@ def require_emotions(clips: Sequence[Clip]) -> None:
     emotions = {clip.emotion for clip in clips}
     if len(emotions) < 2:
         raise DataError(f"to train a model, 2 emotions are needed; the clips are all {''.join(emotions) or 'missing'}")
+
+
+def require_taught(clips: Sequence[Clip], folds: Sequence[Fold]) -> None:
+    """Raise DataError, naming them, for an emotion that only test speakers of one of the folds have."""
+    for fold in folds:
+        if untaught := _untaught(clips, fold):
+            emotion = untaught[0]
+            speakers = sorted({clip.speaker for clip in clips if clip.emotion == emotion})
+            raise DataError(
+                f"all clips of {emotion} are of {', '.join(speakers)}, who would be tested by a model without "
+                f"{emotion}: add clips of it by other speakers, or leave it out"
+            )
+
+
+def teaches_all(clips: Sequence[Clip], fold: Fold) -> bool:
+    """Whether every emotion has a clip to train on."""
+    return not _untaught(clips, fold)
+
+
+def _untaught(clips: Sequence[Clip], fold: Fold) -> list[str]:
+    return sorted({clip.emotion for clip in clips} - {clips[i].emotion for i in fold.train})
 
 
 def _fold(is_test: npt.NDArray[np.bool_]) -> Fold:

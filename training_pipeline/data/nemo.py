@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from training_pipeline.data.clips import Clip
@@ -19,11 +20,17 @@ LABELS = {
 }  # fmt: skip
 EMOTIONS = tuple(LABELS.values())
 TABLE, RECORDINGS = "data.tsv", "samples"
+_NAME = re.compile(rf"[A-Z]{{2}}\d_({'|'.join(LABELS)})_\d+")
 
 
 def is_nemo(folder: Path) -> bool:
     """Whether the folder has the parts of the set."""
     return (folder / TABLE).is_file() and (folder / RECORDINGS).is_dir()
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a recording is named as the set's are (`SPEAKER_EMOTION_NUMBER`); the file is not looked at."""
+    return _NAME.fullmatch(path.stem) is not None
 
 
 def read_nemo(folder: Path) -> tuple[list[Clip], int]:

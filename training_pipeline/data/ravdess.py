@@ -62,6 +62,11 @@ def read_ravdess(folder: Path, *, all_actors: bool = True, song: bool = False) -
     return Found(sorted(clips.values(), key=lambda clip: clip.path.stem), skipped)
 
 
+def is_clip(path: Path) -> bool:
+    """Whether a recording is named as the set's are; the file is not looked at."""
+    return clip_of(path) is not None
+
+
 def clip_of(path: Path) -> Clip | None:
     """The clip that a name of RAVDESS tells of, none if it is no such name; the file is not looked at."""
     match = _NAME.fullmatch(path.stem)

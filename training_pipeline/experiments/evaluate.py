@@ -11,7 +11,14 @@ from typing import Any
 
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.dataset import DataSet
-from training_pipeline.data.folds import Fold, random_folds, require_speakers, speaker_folds
+from training_pipeline.data.folds import (
+    Fold,
+    random_folds,
+    require_emotions,
+    require_speakers,
+    require_taught,
+    speaker_folds,
+)
 from training_pipeline.data.readers import read_all
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import add_across, measure_across
@@ -88,7 +95,9 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
         raise DataError("to leave one corpus out, two are needed: give --data for each, or fill the column `corpus`")
     jobs = [resolve(name, data, asked.seed, trials=True, measured=True) for name in asked.models or NETWORKS.names()]
     require_speakers(data.clips, 3, "To train and calibrate on some speakers and test on others")
+    require_emotions(data.clips)
     splits = {UNHEARD: speaker_folds(data.clips)}
+    require_taught(data.clips, splits[UNHEARD])
     splits |= {RANDOM: random_folds(data.clips, seed=asked.seed)} if asked.random_split else {}
     done = Evaluated({}, {})
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):

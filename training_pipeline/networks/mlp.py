@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from training_pipeline.errors import DataError
+from training_pipeline.errors import MissingClassesError
 
 HIDDEN = (300,)
 MAX_ITER = 200
@@ -21,9 +21,9 @@ MAX_ITER = 200
 def fit(
     x: npt.NDArray[np.float32], y: npt.NDArray[np.intp], classes: int, seed: int
 ) -> tuple[StandardScaler, MLPClassifier]:
-    """Fit on features `[n, frames, bins]`; every class must occur, else DataError. Returns scaler and classifier."""
-    if len(np.unique(y)) != classes:
-        raise DataError(f"{len(np.unique(y))} of {classes} classes occur among the clips to train on, all are needed")
+    """Fit on features `[n, frames, bins]`; returns scaler and classifier. Raises MissingClassesError."""
+    if missing := sorted(set(range(classes)) - set(y.tolist())):
+        raise MissingClassesError(missing)
     flat = x.reshape(len(x), -1)
     scaler = StandardScaler().fit(flat)
     classifier = MLPClassifier(HIDDEN, alpha=0.01, batch_size=min(256, len(x)), max_iter=MAX_ITER, random_state=seed)

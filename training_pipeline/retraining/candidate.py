@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training_pipeline.cache import bounded, in_use, work_caches
+from training_pipeline.data.folds import require_taught, speaker_folds
 from training_pipeline.identity import identity, sources
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.reports.candidate import is_report
@@ -53,6 +54,8 @@ def candidate(
     other tasks made. Afterwards the least recently used work is deleted down to `cache_max_bytes`. Raises
     SpeechEmotionError.
     """
+    if folds:
+        require_taught(job.data.clips, speaker_folds(job.data.clips, folds))
     folder = work / job.folder_name
     with bounded(work_caches(work), cache_max_bytes), in_use(folder):
         examples = _examples(job, heard or folder / "examples", work / "cache", workers, bar)

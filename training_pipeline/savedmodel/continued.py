@@ -16,7 +16,7 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 from speech_emotion import contract
 from speech_emotion.errors import ContractError
-from training_pipeline.errors import DataError
+from training_pipeline.errors import DataError, MissingClassesError
 from training_pipeline.networks.names import HEAD
 from training_pipeline.networks.network import Network
 from training_pipeline.networks.regression import fit_softmax
@@ -175,8 +175,8 @@ def _fit(
 ) -> Any:
     """A last layer by logistic regression on what the trunk makes of `x`; every class of indices `y` counts alike."""
     rows = y if y.ndim == 2 else _balanced(y, classes)
-    if missing := int((np.maximum(rows, 0).sum(axis=0) == 0).sum()):
-        raise DataError(f"{classes - missing} of {classes} classes occur among the clips to train on, all are needed")
+    if missing := np.flatnonzero(np.maximum(rows, 0).sum(axis=0) == 0).tolist():
+        raise MissingClassesError(missing)
     hidden = in_batches(lambda windows: trunk.remembered(windows)[0], x).astype(np.float64)
     scale = StandardScaler().fit(hidden)
     kernel, bias = fit_softmax(scale.transform(hidden), rows, INVERSE_REGULARISATION)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.data.folds import Fold, speaker_folds
+from training_pipeline.data.folds import Fold, first_speakers, teaches_all
 from training_pipeline.errors import DataError
 from training_pipeline.training.calibration import Calibration, HeldOut, fit_numbers
 from training_pipeline.training.examples import Examples
@@ -40,16 +40,14 @@ class Probes:
 
     @classmethod
     def of(cls, examples: Examples) -> Self:
-        """With the first fold of the speakers. A corpus of one speaker is trained on; if all are, there is none."""
-        speakers: dict[str, set[str]] = {}
-        for clip in examples.clips:
-            speakers.setdefault(clip.corpus, set()).add(clip.speaker)
-        several = {corpus for corpus, own in speakers.items() if len(own) > 1}
-        if not several:
-            return cls(examples, None)
-        first = speaker_folds(examples.clips)[0].test
-        test = np.array([i for i in first if examples.clips[i].corpus in several])
-        return cls(examples, Fold(np.setdiff1d(np.arange(len(examples.clips)), test), test))
+        """With the `folds.first_speakers` as test speakers of the fold.
+
+        There is no fold if each corpus has one speaker, or if an emotion has clips of these test speakers alone.
+        """
+        first = first_speakers(examples.clips)
+        test = np.array([i for i, clip in enumerate(examples.clips) if clip.speaker in first], np.intp)
+        fold = Fold(np.setdiff1d(np.arange(len(examples.clips)), test), test) if len(test) else None
+        return cls(examples, fold if fold and teaches_all(examples.clips, fold) else None)
 
     def ask(self, fit: Fit, train: Examples, test: Examples) -> HeldOut:
         """The answers to `test` of a probe that `fit` trains on `train`, unless `answers` has them already."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.data.folds import clip_folds, speaker_folds
+from training_pipeline.data.folds import clip_folds, speaker_folds, teaches_all
+from training_pipeline.errors import DataError, MissingClassesError
 from training_pipeline.identity import identity
 from training_pipeline.networks.registry import Network
 from training_pipeline.training.across_corpora import Fit, Probes, across_corpora
@@ -60,10 +61,10 @@ def train(
 ) -> Trained:
     """Fit on all examples; the calibration comes from further fits that held out some of them.
 
-    With one corpus, a fifth of the speakers is held out, for a temperature. With several corpora, each is held out in
+    With one corpus, a fifth of the speakers is held out, for a temperature: the first whose emotions others have too. With several corpora, each is held out in
     turn, and some speakers of each, for a `Calibration`: a probability should mean the same on a stranger's recordings
-    as on these; `probes` are as in `across_corpora`. With one speaker, parts of the clips are held out in turn, and a
-    probability holds for that speaker alone. A network that is not to be calibrated has a temperature of 1.
+    as on these; `probes` are as in `across_corpora`. With one speaker, or if no speakers can be held out, parts of the
+    clips are held out in turn, and a probability holds for these speakers alone. A network that is not to be calibrated has a temperature of 1.
 
     With the folder `checkpoints`, an interrupted call resumes, and what another call has fitted is not fitted again.
     All calls with one folder must train the same network by the same code.
@@ -91,7 +92,12 @@ def _fit(network: Network, seed: int, checkpoints: Path | None, examples: Exampl
                 "%s learns from labels alone: it ignores votes, and takes emotions that a corpus cannot tell as absent",
                 network.name,
             )
-    return network.fit(x, rows, len(examples.emotions), seed, checkpoints and checkpoints / _name(examples, seed))
+    folder = checkpoints and checkpoints / _name(examples, seed)
+    try:
+        return network.fit(x, rows, len(examples.emotions), seed, folder)
+    except MissingClassesError as error:
+        missing = ", ".join(examples.emotions[number] for number in error.classes)
+        raise DataError(f"{network.name} learns from clips of every emotion; there is none of {missing}") from error
 
 
 def _name(examples: Examples, seed: int) -> str:
@@ -102,7 +108,10 @@ def _name(examples: Examples, seed: int) -> str:
 
 
 def _across_speakers(fit: Fit, examples: Examples) -> float:
-    inner = speaker_folds(examples.clips)[0]
+    inner = next((fold for fold in speaker_folds(examples.clips) if teaches_all(examples.clips, fold)), None)
+    if inner is None:
+        _log.warning("without some speakers there is no clip of an emotion: the probabilities hold for these speakers")
+        return _across_clips(fit, examples)
     held_out = examples.subset(inner.test)
     probe = fit(examples.subset(inner.train))
     x, y = held_out.windows()

@@ -9,7 +9,7 @@ import pytest
 
 from training_pipeline.data.clips import Clip, read_clips, write_clips
 from training_pipeline.data.declared import path_beside, write_declared
-from training_pipeline.data.folds import held_out, speaker_folds
+from training_pipeline.data.folds import held_out, require_taught, speaker_folds
 from training_pipeline.data.readers import read_all, read_data
 from training_pipeline.errors import DataError
 
@@ -221,3 +221,24 @@ def test_a_corpus_without_a_split_holds_out_its_own_first_fold() -> None:
     clips += [Clip(Path(f"o{n}.wav"), "glad", f"b/{n}", corpus="b") for n in range(2)]
     clips += [Clip(Path("c.wav"), "glad", "c/0", corpus="c")]
     assert [clips[i].speaker for i in held_out(clips).test] == ["a/3", "b/0"]
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 2), (1, 2), (24, 1, 1), (3, 4, 1), (1, 1, 1, 1, 1, 1, 1)])
+def test_each_fold_trains_and_tests_on_someone(sizes: tuple[int, ...]) -> None:
+    clips = [
+        Clip(Path(f"{corpus}-{n}.wav"), "glad", f"{corpus}/{n}", corpus=str(corpus))
+        for corpus, speakers in enumerate(sizes)
+        for n in range(speakers)
+    ]
+    folds = speaker_folds(clips)
+    assert len(folds) == min(5, sum(sizes))
+    assert all(len(fold.train) and len(fold.test) for fold in folds)
+    assert sorted(i for fold in folds for i in fold.test) == list(range(len(clips)))
+    assert 0 < len(held_out(clips).test) < len(clips)
+
+
+def test_an_emotion_that_only_one_test_speaker_has_is_named() -> None:
+    clips = [Clip(Path(f"{n}.wav"), "glad", f"{n % 3}") for n in range(6)] + [Clip(Path("s.wav"), "sad", "1")]
+    with pytest.raises(DataError, match="all clips of sad are of 1, who would be tested by a model without sad"):
+        require_taught(clips, speaker_folds(clips))
+    require_taught(clips[:6], speaker_folds(clips[:6]))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training_pipeline.errors import DataError
+from training_pipeline.errors import MissingClassesError
 from training_pipeline.networks import mlp
 from training_pipeline.training.calibrate import softmax
 
@@ -20,5 +20,5 @@ def test_the_mlps_dense_layers_compute_what_scikit_learn_does(classes: int) -> N
 
 
 def test_a_class_that_never_occurs_is_an_error() -> None:
-    with pytest.raises(DataError, match="2 of 3 classes"):
+    with pytest.raises(MissingClassesError, match="no example of class 2"):
         mlp.fit(np.zeros((4, 1, 12), np.float32), np.array([0, 1, 0, 1]), 3, seed=0)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from speech_emotion.features import SEED_SPEC, WHISPER_SPEC
 from training_pipeline.data.synthetic import EMOTIONS
-from training_pipeline.errors import DataError
+from training_pipeline.errors import DataError, MissingClassesError
 from training_pipeline.savedmodel.continued import SAVED_MODEL, Trunk, continued, version_folder
 from training_pipeline.savedmodel.export import export
 from training_pipeline.savedmodel.servable import ServableModel
@@ -141,5 +141,5 @@ def test_a_version_is_found_in_its_store_or_told_what_is_there(version: tuple[Pa
 
 
 def test_every_class_is_needed(version: tuple[Path, keras.Model]) -> None:
-    with pytest.raises(DataError, match="2 of 3 classes occur"):
+    with pytest.raises(MissingClassesError, match="no example of class 2"):
         continued(version[0]).fit(windows(4), np.arange(4) % 2, 3, 0)
