@@ -6,21 +6,27 @@ of its own labels means (null: leave such clips out), `licence` and `source`. Al
 
 from __future__ import annotations
 
+import codecs
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError
 
 from speech_emotion.errors import FileTooLargeError
 from speech_emotion.files import whole_file
 from speech_emotion.input_files import read_at_most
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import Corpus, DataSet
+from training_pipeline.data.table import same_meaning
 from training_pipeline.errors import DataError
 
 MAX_BYTES = 1024 * 1024
+_log = logging.getLogger(__name__)
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Declared(BaseModel):
@@ -28,8 +34,8 @@ class Declared(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    emotions: tuple[str, ...] = ()
-    labels: dict[str, str | None] = Field(default_factory=dict)
+    emotions: tuple[Name, ...] = ()
+    labels: dict[Name, Name | None] = Field(default_factory=dict)
     licence: str = ""
     source: str = ""
 
@@ -47,8 +53,8 @@ def with_declared(manifest: Path, clips: Sequence[Clip]) -> DataSet:
     """The data set of a manifest's clips, with what is declared beside it.
 
     Of a corpus that is not declared the emotions of its clips are those that it can tell. Without the column `corpus`
-    one declared corpus is that of all clips. Raises DataError for a file of another kind, a corpus without clips, and
-    an emotion that a corpus is said not to tell.
+    one declared corpus is that of all clips. Raises DataError for a file of another kind, a corpus without clips, a
+    label that the clips spell otherwise, an emotion that a corpus is said not to tell, and if no clip is left.
     """
     declared = _read(path_beside(manifest))
     if len(declared) == 1 and not any(clip.corpus for clip in clips):
@@ -56,12 +62,18 @@ def with_declared(manifest: Path, clips: Sequence[Clip]) -> DataSet:
     absent = sorted(declared.keys() - {clip.corpus for clip in clips})
     if absent:
         raise DataError(f"{path_beside(manifest)}: {', '.join(absent)} is the corpus of no clip in {manifest.name}")
+    for name, said in declared.items():
+        _check_labels(said, [clip for clip in clips if clip.corpus == name], f"{path_beside(manifest)}, {name}")
     kept = [mapped for clip in clips if (mapped := _mapped(clip, declared.get(clip.corpus))) is not None]
+    if not kept:
+        raise DataError(f"{path_beside(manifest)} leaves out every clip: the labels of all mean null")
+    if len(kept) < len(clips):
+        _log.warning("%s: %d clips are left out, as their labels mean null", manifest, len(clips) - len(kept))
     corpora = tuple(_corpus(name, declared.get(name), kept) for name in dict.fromkeys(c.corpus for c in kept) if name)
     _require_told(kept, corpora, manifest)
     told = [emotion for corpus in corpora for emotion in corpus.emotions]
     emotions = tuple(dict.fromkeys([*told, *(clip.emotion for clip in kept)]))
-    return DataSet(kept, emotions, skipped=len(clips) - len(kept), corpora=corpora)
+    return DataSet(kept, emotions, corpora=corpora)
 
 
 def write_declared(manifest: Path, corpora: Sequence[Corpus]) -> Path:
@@ -77,13 +89,23 @@ def _read(path: Path) -> dict[str, Declared]:
     if not path.is_file():
         return {}
     try:
-        return _File.model_validate_json(read_at_most(path, MAX_BYTES)).root
+        return _File.model_validate_json(read_at_most(path, MAX_BYTES).removeprefix(codecs.BOM_UTF8)).root
     except FileTooLargeError as error:
         raise DataError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise DataError(f"{path}: not a declaration of corpora, {where or 'the file'}: {first['msg']}") from error
+
+
+def _check_labels(declared: Declared, clips: Sequence[Clip], where: str) -> None:
+    """Warn of declared labels that no clip has. Raises DataError for one that is only spelled otherwise."""
+    used = {clip.emotion for clip in clips} | {name for clip in clips for name, _ in clip.votes}
+    alike = {same_meaning(name): name for name in sorted(used)}
+    for label in declared.labels.keys() - used:
+        if (meant := alike.get(same_meaning(label))) is not None:
+            raise DataError(f"{where}: `labels` has {label!r}, but the clips have {meant!r}; write them alike")
+        _log.warning("%s: no clip has the label %r", where, label)
 
 
 def _mapped(clip: Clip, declared: Declared | None) -> Clip | None:

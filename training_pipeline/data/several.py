@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.facts import UNKNOWN, facts_of
+from training_pipeline.data.table import same_meaning
 from training_pipeline.errors import DataError
 
 
@@ -18,15 +20,33 @@ def combined(sets: Mapping[Path, DataSet]) -> DataSet:
     CORPUS/SPEAKER, as two corpora may number theirs alike; data sets that name the same corpus share its speakers. The
     emotions are those of all, in the order of the sets.
 
-    Raises DataError if two data sets that name no corpus would be called alike.
+    Raises DataError if two data sets that name no corpus would be called alike, and for emotions, corpora or speakers
+    of a corpus that differ only in case, spaces or Unicode form.
     """
     named = _named(sets)
+    _require_distinct(named)
     corpora = _united([corpus for data in named for corpus in data.corpora])
     clips = [clip for data in named for clip in data.clips]
     emotions = tuple(dict.fromkeys(emotion for data in named for emotion in data.emotions))
     if len(corpora) > 1:
         clips = [replace(clip, speaker=f"{clip.corpus}/{clip.speaker}") for clip in clips]
     return DataSet(clips, emotions, skipped=sum(data.skipped for data in named), corpora=corpora)
+
+
+def _require_distinct(sets: Sequence[DataSet]) -> None:
+    """What a manifest alone is asked for in `clips.read_clips`, of all sets together and after labels are mapped."""
+    clips = [clip for data in sets for clip in data.clips]
+    corpora = {clip.corpus for clip in clips}
+    told = [emotion for data in sets for corpus in data.corpora for emotion in corpus.emotions]
+    seen = {"emotions": {*told, *(emotion for data in sets for emotion in data.emotions)}, "corpora": corpora}
+    seen |= {f"speakers of {name}": {clip.speaker for clip in clips if clip.corpus == name} for name in sorted(corpora)}
+    for what, names in seen.items():
+        for _, alike in groupby(sorted(names, key=same_meaning), same_meaning):
+            if len(spelled := sorted(alike)) > 1:
+                raise DataError(
+                    f"the {what} {', '.join(map(ascii, spelled))} differ only in case, spaces or Unicode form; "
+                    "write them alike"
+                )
 
 
 def _named(sets: Mapping[Path, DataSet]) -> list[DataSet]:

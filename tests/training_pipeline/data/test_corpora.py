@@ -140,7 +140,9 @@ def test_an_age_or_votes_that_are_none_are_errors_with_their_line(tmp_path: Path
         read_clips(own(tmp_path, row, "path,label,speaker,age,votes"))
 
 
-def test_labels_are_mapped_and_left_out_as_the_file_beside_the_manifest_says(tmp_path: Path) -> None:
+def test_labels_are_mapped_and_left_out_as_the_file_beside_the_manifest_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     said = {"ours": {"labels": {"joy": "happy", "bored": None, "rage": "angry"}, "licence": "ours alone"}}
     rows = "a.wav,joy,1,joy=2|rage=1|fury=1\nb.wav,bored,1,\n"
     said["ours"]["labels"]["fury"] = "angry"  # type: ignore[index]
@@ -148,7 +150,17 @@ def test_labels_are_mapped_and_left_out_as_the_file_beside_the_manifest_says(tmp
     assert [(clip.emotion, clip.corpus, clip.votes) for clip in data.clips] == [
         ("happy", "ours", (("happy", 2.0), ("angry", 2.0)))
     ]
-    assert (data.skipped, data.corpora[0].emotions, data.corpora[0].licence) == (1, ("happy", "angry"), "ours alone")
+    assert (data.corpora[0].emotions, data.corpora[0].licence) == (("happy", "angry"), "ours alone")
+    assert "1 clips are left out, as their labels mean null" in caplog.text
+
+
+def test_a_declared_label_that_no_clip_has_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    said = {"ours": {"labels": {"joy": "happy", "fury": "angry"}}}
+    manifest = own(tmp_path, "a.wav,joy,1,ours\n", declared=said)
+    path_beside(manifest).write_bytes(b"\xef\xbb\xbf" + path_beside(manifest).read_bytes())  # as some editors save
+    assert read_data(manifest).emotions == ("happy",)
+    assert "no clip has the label 'fury'" in caplog.text
+    assert "'joy'" not in caplog.text
 
 
 def test_an_emotion_that_a_corpus_cannot_tell_is_unknown_not_absent(tmp_path: Path) -> None:
@@ -167,6 +179,10 @@ def test_an_emotion_that_a_corpus_cannot_tell_is_unknown_not_absent(tmp_path: Pa
         ({"ours": {"emotion": ["sad"]}}, "not a declaration of corpora, ours.emotion: Extra inputs"),
         ({"ours": {"labels": {"glad": 3}}}, r"ours.labels.glad"),
         (["ours"], "not a declaration of corpora, the file: "),
+        ({"ours": {"labels": {"glad": ""}}}, r"ours.labels.glad: String should have at least 1 character"),
+        ({"ours": {"emotions": ["glad", " "]}}, r"ours.emotions.1: String should have at least 1 character"),
+        ({"ours": {"labels": {"Glad": "happy"}}}, "`labels` has 'Glad', but the clips have 'glad'"),
+        ({"ours": {"labels": {"glad": None}}}, "leaves out every clip"),
     ],
 )
 def test_a_declaration_that_does_not_fit_is_an_error(tmp_path: Path, declared: object, message: str) -> None:
@@ -242,3 +258,21 @@ def test_an_emotion_that_only_one_test_speaker_has_is_named() -> None:
     with pytest.raises(DataError, match="all clips of sad are of 1, who would be tested by a model without sad"):
         require_taught(clips, speaker_folds(clips))
     require_taught(clips[:6], speaker_folds(clips[:6]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "declared", "message"),
+    [
+        ("a.wav,Sad,1,theirs\n", None, "the emotions 'Sad', 'sad' differ only in case"),
+        ("a.wav,low,1,theirs\n", {"theirs": {"labels": {"low": "SAD"}}}, "the emotions 'SAD', 'sad' differ"),
+        ("a.wav,sad,1,theirs\n", {"theirs": {"emotions": ["sad", "Glad"]}}, "the emotions 'Glad', 'glad' differ"),
+        ("a.wav,sad,1,Ours\n", None, "the corpora 'Ours', 'ours' differ"),
+        ("a.wav,sad,ANNA,ours\n", None, "the speakers of ours 'ANNA', 'anna' differ"),
+    ],
+)
+def test_names_of_two_sets_that_differ_only_in_spelling_are_an_error(
+    tmp_path: Path, rows: str, declared: object, message: str
+) -> None:
+    one = own(tmp_path / "one", "a.wav,sad,anna,ours\nb.wav,glad,anna,ours\n")
+    with pytest.raises(DataError, match=message):
+        read_all([one, own(tmp_path / "other", rows, declared=declared)])
