@@ -58,7 +58,7 @@ class Listening:
     channels: int
     stride_s: float | None = None
     top: int | None = None
-    emotions: str | None = None
+    emotions: tuple[str, ...] | None = None
     model: str | None = None
     as_json: bool = False
 

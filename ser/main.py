@@ -29,6 +29,16 @@ class FormatChoice(StrEnum):
     VTT = "vtt"
 
 
+def among(given: list[str] | None) -> list[str] | None:
+    """The names in `--emotions`, which may be given several times. Raises BadParameter."""
+    if not given:
+        return None
+    names = [name.strip() for name in ",".join(given).split(",")]
+    if not all(names) or len(set(names)) < max(2, len(names)):
+        raise typer.BadParameter("two or more different emotions are needed, such as happy,sad")
+    return names
+
+
 class ChannelChoice(StrEnum):
     """How the channels of a clip are answered."""
 
@@ -130,7 +140,10 @@ def predict(
         int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
     ] = None,
     emotions: Annotated[
-        str | None, typer.Option(help="Answer with one of these emotions alone, separated by commas (default: any).")
+        list[str] | None,
+        typer.Option(
+            callback=among, help="Answer with one of these emotions alone, separated by commas (default: any)."
+        ),
     ] = None,
     timeline: Annotated[bool, typer.Option(help="Include the emotion of each window in JSON.")] = False,
     channels: Annotated[
@@ -176,7 +189,7 @@ def predict(
         deadline_s=deadline_s,
         options=AskOptions(
             top=top,
-            emotions=emotions,
+            emotions=tuple(emotions) if emotions else None,
             timeline=timeline,
             model=model,
             channels=channels.value,
@@ -215,7 +228,10 @@ def listen(
         int | None, typer.Option(min=1, help="Return only the N most probable emotions (default: all).")
     ] = None,
     emotions: Annotated[
-        str | None, typer.Option(help="Answer with one of these emotions alone, separated by commas (default: any).")
+        list[str] | None,
+        typer.Option(
+            callback=among, help="Answer with one of these emotions alone, separated by commas (default: any)."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Use the model of this name (default: the default model of the service).")
@@ -243,7 +259,7 @@ def listen(
         channels=channels,
         stride_s=stride_s,
         top=top,
-        emotions=emotions,
+        emotions=tuple(emotions) if emotions else None,
         model=model,
         as_json=as_json,
     )

@@ -45,7 +45,7 @@ class AskOptions:
     """How each clip is asked for."""
 
     top: int | None = None
-    emotions: str | None = None
+    emotions: tuple[str, ...] | None = None
     timeline: bool = False
     model: str | None = None
     channels: Channels = "mix"

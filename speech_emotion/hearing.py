@@ -15,6 +15,7 @@ from speech_emotion.audio.quality import QualityWarning, at_full_scale, warnings
 from speech_emotion.audio.signal import Preparer
 from speech_emotion.errors import EmptyAudioError, StrideError
 from speech_emotion.features import FeatureSpec, Window, Windows
+from speech_emotion.invalid import first_fault
 
 Array = npt.NDArray[np.float32]
 
@@ -176,5 +177,5 @@ def with_stride(spec: FeatureSpec, stride_s: float) -> FeatureSpec:
     try:
         return FeatureSpec.model_validate({**spec.model_dump(), "stride_s": stride_s})
     except ValidationError as error:
-        reason = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
-        raise StrideError(f"windows cannot start every {stride_s:g} s: {reason}") from error
+        _, fault = first_fault(error)
+        raise StrideError(f"windows cannot start every {stride_s:g} s: {fault}") from error

@@ -14,6 +14,8 @@ from speech_emotion.contract import MAX_LABELS
 
 
 def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(names):
+        raise ValueError("one of the names is empty")
     if len(set(names)) < max(2, len(names)):
         raise ValueError("two or more different emotions are needed")
     return names

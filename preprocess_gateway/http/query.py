@@ -13,6 +13,7 @@ from preprocess_gateway.core.answer import Channels, PredictOptions
 from preprocess_gateway.errors import BadQueryError
 from speech_emotion.audio import MAX_TRACKS, Hints, Raw
 from speech_emotion.contract import MAX_LABELS
+from speech_emotion.invalid import first_fault
 
 
 def _digits(text: object) -> object:
@@ -26,7 +27,7 @@ Track = Annotated[Annotated[int, Field(ge=1, le=MAX_TRACKS)] | SkipJsonSchema[No
 
 
 def _names(text: object) -> object:
-    return tuple(text.split(",")) if isinstance(text, str) else text
+    return tuple(name.strip() for name in text.split(",")) if isinstance(text, str) else text
 
 
 AskedEmotions = Annotated[Emotions | SkipJsonSchema[None], BeforeValidator(_names)]
@@ -91,11 +92,11 @@ def read_options(
 
 
 def _first_problem(error: ValidationError, kind: type[Query]) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
+    where, fault = first_fault(error)
+    name = str(where[0])
+    if name not in kind.model_fields:
         return f"{_shown(name)}: no such parameter; there are {', '.join(kind.model_fields)}"
-    return f"{_shown(name)}: {first['msg']}"
+    return f"{_shown(name)}: {fault}"
 
 
 def _shown(name: str) -> str:

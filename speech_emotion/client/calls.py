@@ -90,7 +90,7 @@ def _ask_for(path: str, files: Sequence[tuple[str, tuple[str, bytes | BinaryIO]]
 
 def names_in(emotions: Sequence[str]) -> list[str]:
     """The names; a text has them separated by commas."""
-    return emotions.split(",") if isinstance(emotions, str) else list(emotions)
+    return [name.strip() for name in emotions.split(",")] if isinstance(emotions, str) else list(emotions)
 
 
 def read_answer(response: httpx.Response, service: Address) -> Answer:

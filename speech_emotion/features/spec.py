@@ -22,6 +22,7 @@ from pydantic.json_schema import JsonSchemaValue
 from speech_emotion.audio.signal import Resampler
 from speech_emotion.errors import FeatureSpecError, PluginError
 from speech_emotion.features.block import BLOCKS, Block, Frozen
+from speech_emotion.invalid import first_fault
 
 MAX_INPUT_VALUES = 2**20
 """Values of one model input, `frames * bins`: 4 MiB in float32, which is what a gRPC message holds by default."""
@@ -171,6 +172,5 @@ class FeatureSpec(Frozen):
 
 
 def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
+    where, fault = first_fault(error)
+    return f"{'.'.join(map(str, where))}: {fault}" if where else fault

@@ -47,6 +47,16 @@ def test_answers_are_among_the_emotions_that_are_asked_for(service: Gateway, fol
     assert {tuple(line["probabilities"]) for line in answered} == {("neutral", "happy")}
     done = predict(service, folder, "--json", "--emotions", "happy,hungry")
     assert (done.exit_code, "does not tell 'hungry' apart" in done.stderr) == (1, True)
+    for asked in (["--emotions", "happy, neutral"], ["--emotions", "happy", "--emotions", "neutral"]):
+        done = predict(service, folder, "--json", *asked)
+        again = [line for line in map(json.loads, done.stdout.splitlines()) if "error" not in line]
+        assert [line["probabilities"] for line in again] == [line["probabilities"] for line in answered]
+
+
+@pytest.mark.parametrize("asked", ["", ",", "happy", "happy,", "happy,happy", "happy, happy"])
+def test_names_that_are_no_choice_are_wrong_usage(service: Gateway, folder: Path, asked: str) -> None:
+    done = predict(service, folder, "--emotions", asked)
+    assert (done.exit_code, "two or more different emotions are needed" in " ".join(done.stderr.split())) == (2, True)
 
 
 def test_more_at_once_than_the_service_holds_lose_no_file(service_models: ModelServer, folder: Path) -> None:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints,
 from speech_emotion.errors import FileTooLargeError
 from speech_emotion.files import whole_file
 from speech_emotion.input_files import read_at_most
+from speech_emotion.invalid import first_fault
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.table import same_meaning
@@ -93,9 +94,9 @@ def _read(path: Path) -> dict[str, Declared]:
     except FileTooLargeError as error:
         raise DataError(f"{path}: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: not a declaration of corpora, {where or 'the file'}: {first['msg']}") from error
+        where, fault = first_fault(error)
+        shown = ".".join(map(str, where)) or "the file"
+        raise DataError(f"{path}: not a declaration of corpora, {shown}: {fault}") from error
 
 
 def _check_labels(declared: Declared, clips: Sequence[Clip], where: str) -> None:

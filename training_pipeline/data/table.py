@@ -40,9 +40,12 @@ def read_table(path: Path, required: Sequence[str]) -> Iterator[Row]:
     header, delimiter = _header(path, text, required)
     # Strict: an open quote would swallow the rest of the table.
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    before = 0
     try:
         next(rows)
+        before = rows.line_num
         for values in rows:
+            before = rows.line_num
             stripped = [value.strip() for value in values]
             if not any(stripped):
                 continue
@@ -54,7 +57,8 @@ def read_table(path: Path, required: Sequence[str]) -> Iterator[Row]:
             padded = stripped[: len(header)] + [""] * (len(header) - len(stripped))
             yield Row(rows.line_num, dict(zip(header, padded, strict=True)))
     except csv.Error as error:
-        raise DataError(f"{path}, line {rows.line_num}: {error}") from error
+        # The reader has come to the end of the table, or to a quote that was to open another value.
+        raise DataError(f"{path}, line {before + 1}: a double quote is not closed, or not doubled ({error})") from error
 
 
 def same_meaning(value: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from speech_emotion.invalid import first_fault
 from training_pipeline.errors import DataError
 
 
@@ -62,9 +63,8 @@ def read_costs(path: Path) -> Costs:
     try:
         return Costs.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: not costs of models, {where}: {first['msg']}") from error
+        where, fault = first_fault(error)
+        raise DataError(f"{path}: not costs of models, {'.'.join(map(str, where))}: {fault}") from error
 
 
 def write_costs(path: Path, costs: Costs) -> None:

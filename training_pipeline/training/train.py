@@ -61,10 +61,11 @@ def train(
 ) -> Trained:
     """Fit on all examples; the calibration comes from further fits that held out some of them.
 
-    With one corpus, a fifth of the speakers is held out, for a temperature: the first whose emotions others have too. With several corpora, each is held out in
-    turn, and some speakers of each, for a `Calibration`: a probability should mean the same on a stranger's recordings
-    as on these; `probes` are as in `across_corpora`. With one speaker, or if no speakers can be held out, parts of the
-    clips are held out in turn, and a probability holds for these speakers alone. A network that is not to be calibrated has a temperature of 1.
+    With one corpus, a fifth of the speakers is held out, for a temperature: the first whose emotions others have too.
+    With several corpora, each is held out in turn, and some speakers of each, for a `Calibration`: a probability should
+    mean the same on a stranger's recordings as on these; `probes` are as in `across_corpora`. With one speaker, or if
+    none can be held out, parts of the clips are held out in turn, and a probability holds for these speakers alone.
+    A network that is not to be calibrated has a temperature of 1.
 
     With the folder `checkpoints`, an interrupted call resumes, and what another call has fitted is not fitted again.
     All calls with one folder must train the same network by the same code.

@@ -9,6 +9,7 @@ from websockets.frames import OP_BINARY, OP_CONT, OP_TEXT, Frame
 
 from preprocess_gateway.errors import BadMessageError
 from preprocess_gateway.http.live.messages import MAX_MESSAGE_BYTES, Finish, Start
+from speech_emotion.invalid import first_fault
 
 
 class Incoming:
@@ -51,9 +52,7 @@ class Incoming:
         try:
             return kind.model_validate_json(bytes(text))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows a member's name is pydantic's own
+            where, fault = first_fault(error)
+            member = f"{str(where[0])[:40]}: " if where else ""  # what follows a member's name is pydantic's own
             expected = "finish" if kind is Finish else "start"
-            raise BadMessageError(
-                f"invalid `{expected}` message: {where + ': ' if where else ''}{first['msg']}"
-            ) from error
+            raise BadMessageError(f"invalid `{expected}` message: {member}{fault}") from error

@@ -8,8 +8,8 @@ import pytest
 
 from training_pipeline.data import crema_d, nemo, ravdess
 from training_pipeline.data.clips import Clip
-from training_pipeline.data.facts import RAVDESS_HEARD, Facts, facts_of, facts_of_set, sources_of
 from training_pipeline.data.dataset import Corpus, DataSet
+from training_pipeline.data.facts import RAVDESS_HEARD, Facts, facts_of, facts_of_set, sources_of
 
 KNOWN = [Clip(Path(f"03-01-0{n}-01-01-01-01.flac"), ravdess.EMOTIONS[n - 1], "01") for n in (1, 3)]
 OTHER = Clip(Path("call-17.wav"), "calm", "anna")

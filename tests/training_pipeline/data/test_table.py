@@ -44,8 +44,9 @@ def test_a_table_is_read_as_it_is_meant(tmp_path: Path, content: str) -> None:
     (b"file;label\na.wav;calm\n", "no column path; needed"),
     (b"path,label,Path\na.wav,calm,b.wav\n", "line 1: the column path occurs twice"),
     (b"path,label\na.wav,calm\nb, c.wav,sad\n", "line 3: 3 values for 2 columns"),
-    (b'path,label\na.wav,"calm\nb.wav,sad\n', "line 3: unexpected end of data"),
-    (b'path,label\na.wav,"calm"er\n', "line 2: "),
+    (b'path,label\na.wav,"calm\nb.wav,sad\n', "line 2: a double quote is not closed"),
+    (b'path,label\na.wav,calm\n\nb.wav,"sad\nc.wav,sad\nd.wav,sad\n', "line 4: a double quote is not closed"),
+    (b'path,label\na.wav,"calm"er\n', "line 2: a double quote is not closed, or not doubled"),
 ])  # fmt: skip
 def test_what_cannot_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(DataError, match=said):
