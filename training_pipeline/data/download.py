@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from training_pipeline.errors import DataError
 
-ATTEMPTS = 5
+PAUSES_S = (0.2, 1.0, 3.0, 10.0)
+"""Before the second attempt, the third and so on."""
+ATTEMPTS = 1 + len(PAUSES_S)
 TIMEOUT_S = 60.0
 AT_ONCE = 8
 """Small files that are fetched at a time."""
@@ -69,11 +73,15 @@ def _fetch(file: Remote, folder: Path) -> None:
 def download(url: str, part: Path, progress: Progress = lambda _done, _total: None) -> None:
     """Download `url` to `part`, or what is missing of it. Raises DataError, which says how to go on."""
     failure: Exception | None = None
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSES_S[attempt - 1])
         try:
             return _go_on(url, part, progress)
         except urllib.error.HTTPError as error:
-            raise DataError(f"{url}: {error}") from error
+            failure = error
+            if error.code < http.client.INTERNAL_SERVER_ERROR and error.code != http.client.TOO_MANY_REQUESTS:
+                raise DataError(f"{url}: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             failure = error
     raise DataError(f"{url}: {failure}; run it again to resume at {part.stat().st_size if part.exists() else 0} bytes")
@@ -93,9 +101,25 @@ def _go_on(url: str, part: Path, progress: Progress) -> None:
         if answer.status != http.client.PARTIAL_CONTENT:
             begun = 0  # the server sends the whole file
         total = begun + int(answer.headers.get("Content-Length") or 0)
-        with part.open("ab" if begun else "wb") as file:
+        with _open(part, "ab" if begun else "wb") as file:
             while block := answer.read(_BLOCK):
-                file.write(block)
+                _write(file, block, part)
                 progress(file.tell(), total)
         if total and part.stat().st_size < total:
             raise http.client.IncompleteRead(b"", total - part.stat().st_size)
+
+
+def _open(part: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
+    try:
+        return part.open(mode, buffering=0)
+    except OSError as error:
+        raise DataError(f"{part}: {error.strerror}") from error
+
+
+def _write(file: BinaryIO, block: bytes, part: Path) -> None:
+    """Write all of a block. Raises DataError: the disk is at fault, and not the connection."""
+    try:
+        while block:
+            block = block[file.write(block) :]
+    except OSError as error:
+        raise DataError(f"{part}: {error.strerror}; run it again to resume at {part.stat().st_size} bytes") from error

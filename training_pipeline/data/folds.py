@@ -146,6 +146,12 @@ def require_taught(clips: Sequence[Clip], folds: Sequence[Fold]) -> None:
             )
 
 
+def calibration_fold(clips: Sequence[Clip]) -> Fold | None:
+    """The first fold whose training clips have every emotion; None if there is none, or one speaker alone."""
+    several = len({clip.speaker for clip in clips}) > 1
+    return next((fold for fold in speaker_folds(clips) if teaches_all(clips, fold)), None) if several else None
+
+
 def teaches_all(clips: Sequence[Clip], fold: Fold) -> bool:
     """Whether every emotion has a clip to train on."""
     return not _untaught(clips, fold)

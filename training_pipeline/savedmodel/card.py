@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from training_pipeline.data.folds import speaker_folds
+from training_pipeline.data.folds import calibration_fold, speaker_folds
 from training_pipeline.identity import revision, software, sources
 from training_pipeline.training.calibration import Calibration
 from training_pipeline.training.examples import Examples
@@ -19,7 +19,7 @@ PACKAGES = ("speech_emotion", "training_pipeline")
 STARTED_LICENCE = "licence of its weights"
 """In what is said of a version that was started from."""
 ON_SPEAKERS = "temperature, on held-out training speakers"
-ON_CLIPS = "temperature, on held-out clips of the one speaker: it does not hold for others"
+ON_CLIPS = "temperature, on held-out clips of the same speakers: it does not hold for others"
 ON_CORPORA = "temperatures by unlikeness to training, on corpora left out in turn and held-out speakers"
 """How a version was calibrated."""
 INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
@@ -84,8 +84,7 @@ def make_card(
 def _calibration(of: float | Calibration, examples: Examples) -> dict[str, Any]:
     """What the card says of a calibration: one temperature, or the numbers of each corpus, in the order of names."""
     if not isinstance(of, Calibration):
-        several = len({clip.speaker for clip in examples.clips}) > 1
-        return {"method": ON_SPEAKERS if several else ON_CLIPS, "temperature": of}
+        return {"method": ON_SPEAKERS if calibration_fold(examples.clips) else ON_CLIPS, "temperature": of}
     numbers, corpora = of.numbers, sorted({clip.corpus for clip in examples.clips})
     return {
         "method": ON_CORPORA,

@@ -36,7 +36,8 @@ def card_page(card: dict[str, Any]) -> str:
             f"(spread {folds['accuracy_std']:.1%}), UAR {folds['uar']:.1%}, ECE {folds['ece']:.1%} |"
         )
     lines += [_corpus(row) for row in card["evaluation"].get("across", []) if "accuracy" in row]
-    lines += ["", "## What the figures mean\n", card["figures_mean"], "", "## Not for\n"]
+    figures = card["figures_mean"] if card["evaluation"] else "It was trained without an evaluation: there are none."
+    lines += ["", "## What the figures mean\n", figures, "", "## Not for\n"]
     lines += [f"- {use}" for use in card["not_for"]]
     return "\n".join(lines) + "\n"
 

@@ -18,7 +18,12 @@ VOTED = 0.5
 
 def has_shares(data: DataSet) -> bool:
     """Whether rows of shares say more than labels: emotions that stay open, votes, or several corpora to balance."""
-    return len(data.corpora) > 1 or not data.known.all() or any(clip.votes for clip in data.clips)
+    return len(data.corpora) > 1 or loses_by_labels(data)
+
+
+def loses_by_labels(data: DataSet) -> bool:
+    """Whether there are emotions that stay open, or votes, which labels do not tell."""
+    return not data.known.all() or any(clip.votes for clip in data.clips)
 
 
 def shares(data: DataSet) -> Array:

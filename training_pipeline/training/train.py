@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training_pipeline.data.folds import clip_folds, speaker_folds, teaches_all
+from training_pipeline.data.folds import Fold, calibration_fold, clip_folds
 from training_pipeline.errors import DataError, MissingClassesError
 from training_pipeline.identity import identity
 from training_pipeline.networks.registry import Network
@@ -20,7 +20,7 @@ from training_pipeline.training.across_corpora import Fit, Probes, across_corpor
 from training_pipeline.training.calibrate import fit_temperature
 from training_pipeline.training.calibration import Calibration
 from training_pipeline.training.examples import Array, Examples
-from training_pipeline.training.shares import has_shares, shares
+from training_pipeline.training.shares import has_shares, loses_by_labels, shares
 from training_pipeline.training.windows import in_batches, per_clip
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def train(
         fit = partial(_fit, network, PROBE_SEED, checkpoints)
         if len({clip.corpus for clip in examples.clips}) > 1:
             temperature = across_corpora(fit, examples, probes)
-        elif len({clip.speaker for clip in examples.clips}) > 1:
-            temperature = _across_speakers(fit, examples)
+        elif inner := calibration_fold(examples.clips):
+            temperature = _across_speakers(fit, examples, inner)
         else:
             temperature = _across_clips(fit, examples)
     return Trained(_fit(network, seed, checkpoints, examples), temperature)
@@ -88,17 +88,22 @@ def _fit(network: Network, seed: int, checkpoints: Path | None, examples: Exampl
     if has_shares(examples.data):
         if network.takes_shares:
             rows = examples.per_window(shares(examples.data))
-        else:
-            _log.warning(
-                "%s learns from labels alone: it ignores votes, and takes emotions that a corpus cannot tell as absent",
-                network.name,
-            )
+        elif loses_by_labels(examples.data):
+            _warn_of_labels(network.name)
     folder = checkpoints and checkpoints / _name(examples, seed)
     try:
         return network.fit(x, rows, len(examples.emotions), seed, folder)
     except MissingClassesError as error:
         missing = ", ".join(examples.emotions[number] for number in error.classes)
         raise DataError(f"{network.name} learns from clips of every emotion; there is none of {missing}") from error
+
+
+@cache
+def _warn_of_labels(name: str) -> None:
+    """Once, however many fits a run makes."""
+    _log.warning(
+        "%s learns from labels alone: it ignores votes, and takes emotions that a corpus cannot tell as absent", name
+    )
 
 
 def _name(examples: Examples, seed: int) -> str:
@@ -108,11 +113,7 @@ def _name(examples: Examples, seed: int) -> str:
     return f"{len(clips)}-clips-{identity(seed, examples.emotions, corpora, clips)}"
 
 
-def _across_speakers(fit: Fit, examples: Examples) -> float:
-    inner = next((fold for fold in speaker_folds(examples.clips) if teaches_all(examples.clips, fold)), None)
-    if inner is None:
-        _log.warning("without some speakers there is no clip of an emotion: the probabilities hold for these speakers")
-        return _across_clips(fit, examples)
+def _across_speakers(fit: Fit, examples: Examples, inner: Fold) -> float:
     held_out = examples.subset(inner.test)
     probe = fit(examples.subset(inner.train))
     x, y = held_out.windows()
@@ -120,6 +121,8 @@ def _across_speakers(fit: Fit, examples: Examples) -> float:
 
 
 def _across_clips(fit: Fit, examples: Examples) -> float:
+    if len({clip.speaker for clip in examples.clips}) > 1:
+        _log.warning("each part of the speakers has an emotion alone: the probabilities hold for these speakers")
     logits, targets = [], []
     for fold in clip_folds(examples.clips):
         probe = fit(examples.subset(fold.train))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from training_pipeline.data import download
 from training_pipeline.data.fetch import fetch_ravdess
 from training_pipeline.errors import DataError
 
@@ -22,12 +23,17 @@ class Archive:
         self.data = data
         self.break_after: int | None = None
         self.ranges: list[str | None] = []
+        self.errors: list[int] = []
+        """Statuses of the next answers."""
         archive = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")
                 archive.ranges.append(wanted)
+                if archive.errors:
+                    self.send_error(archive.errors.pop(0))
+                    return
                 start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted else 0  # type: ignore[index]
                 if start >= len(archive.data):
                     self.send_error(416)
@@ -44,6 +50,11 @@ class Archive:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/archive.zip"
         self.md5 = hashlib.md5(data).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "PAUSES_S", (0,) * len(download.PAUSES_S))
 
 
 @pytest.fixture
@@ -95,3 +106,33 @@ def test_another_file_than_zenodos_is_deleted(archive: Archive, tmp_path: Path) 
 def test_nobody_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="refused"):
         fetch_ravdess(tmp_path, url="http://127.0.0.1:1/archive.zip")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_is_busy_for_a_while_is_asked_again(archive: Archive, tmp_path: Path, status: int) -> None:
+    archive.errors = [status] * 2
+    assert fetch_ravdess(tmp_path, url=archive.url, md5=archive.md5).is_dir()
+    archive.errors = [status] * 5
+    with pytest.raises(DataError, match=rf"HTTP Error {status}: .*; run it again to resume at 0 bytes"):
+        fetch_ravdess(tmp_path / "other", url=archive.url, md5=archive.md5)
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_refusal_is_final(archive: Archive, tmp_path: Path, status: int) -> None:
+    archive.errors = [status]
+    with pytest.raises(DataError, match=f"HTTP Error {status}"):
+        fetch_ravdess(tmp_path, url=archive.url, md5=archive.md5)
+    assert archive.ranges == [None]
+
+
+def test_a_full_disk_is_named_and_asked_for_nothing_more(archive: Archive, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    part.symlink_to("/dev/full")
+    with pytest.raises(DataError, match=r"part: No space left on device; run it again to resume at 0 bytes"):
+        download.download(archive.url, part)
+    assert len(archive.ranges) == 1
+
+
+def test_a_folder_that_takes_no_file_is_named(archive: Archive, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"away/part: No such file or directory$"):
+        download.download(archive.url, tmp_path / "away" / "part")

@@ -94,5 +94,5 @@ def test_clips_of_one_speaker_are_enough_and_the_card_says_whom_it_is_calibrated
     train_on_all(replace(asked, data=[own], evaluation=None))
     card = ServableModel(asked.folder).description.card
     assert (card["data"]["speakers"], card["data"]["clips"]) == (["00"], 9)
-    assert card["calibration"]["method"].endswith("of the one speaker: it does not hold for others")
+    assert card["calibration"]["method"].endswith("of the same speakers: it does not hold for others")
     assert card["calibration"]["temperature"] != 1

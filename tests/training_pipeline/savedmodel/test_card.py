@@ -83,13 +83,19 @@ def test_pretrained_weights_name_their_makers_and_licences(card: Card) -> None:
 
 
 def test_it_says_what_the_figures_mean_and_what_it_is_not_for(card: Card) -> None:
-    made = json.loads(json.dumps(card()))
+    made = json.loads(json.dumps(card(metrics={"unheard_speakers": {}})))
     page = card_page(made)
     assert made["not_for"] == list(NOT_FOR)
     assert made["figures_mean"] in page
     assert all(f"- {use}\n" in page for use in NOT_FOR)
     assert "AI Act" in page
     assert "lie or mood detector" in page
+
+
+def test_without_an_evaluation_it_says_that_there_are_no_figures(card: Card) -> None:
+    made = card()
+    assert "It was trained without an evaluation: there are none." in card_page(made)
+    assert made["figures_mean"] not in card_page(made)
 
 
 def test_it_names_the_sources_that_it_was_made_with(card: Card) -> None:
