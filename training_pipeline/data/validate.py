@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from speech_emotion.audio import load
+from speech_emotion.audio import Limits, decode, prepare
 from speech_emotion.errors import AudioError
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.errors import DataError
-from training_pipeline.progress import Progress, no_progress
+from training_pipeline.progress import Bar, Progress, no_bar, no_progress
 
 RATE = 16_000
 SILENT_PEAK = 1e-3
@@ -22,6 +23,7 @@ SILENT_PEAK = 1e-3
 CLIPPED_AT, CLIPPED_SHARE = 0.999, 0.01
 MIN_SPEAKERS, MIN_EMOTIONS = 3, 2
 NAMED = 10
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -40,6 +42,11 @@ class Findings:
         if self.errors:
             raise DataError("; ".join(f"{what}: {_named(files)}" for what, files in self.errors.items()))
 
+    def log_warnings(self) -> None:
+        """Log each, with the first of its files."""
+        for what, files in self.warnings.items():
+            _log.warning("%s: %s", what, _named(files))
+
     def to_markdown(self) -> str:
         """As a page."""
         lines = [f"# Data set: {self.clips} clips\n", f"Digest `{self.digest}`.\n"]
@@ -57,20 +64,44 @@ class Findings:
 def validate(data: DataSet, progress: Progress = no_progress) -> Findings:
     """Read every clip and check it, then the set."""
     clips = data.clips
-    found = Findings(
+    errors, warnings = _of_recordings(clips, progress)
+    for what, names in _set_errors(data):
+        errors[what] = [*errors.get(what, []), *names]
+    return Findings(
         len(clips),
         data.digest,
+        errors,
+        warnings,
         per_emotion={emotion: sum(clip.emotion == emotion for clip in clips) for emotion in data.emotions},
         per_speaker=dict(sorted(Counter(clip.speaker for clip in clips).items())),
     )
+
+
+def require_sound(data: DataSet, bar: Bar = no_bar) -> None:
+    """Read every clip, and log what is doubtful. Raises DataError, naming the files, for what `validate` refuses.
+
+    It asks nothing of the set as a whole, which may be too small for held-out speakers.
+    """
+    with bar("validate", len(data.clips)) as step:
+        errors, warnings = _of_recordings(data.clips, step)
+    found = Findings(len(data.clips), errors=errors, warnings=warnings)
+    found.log_warnings()
+    found.require()
+
+
+def _of_recordings(clips: Sequence[Clip], progress: Progress) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Errors and warnings about what the files hold."""
     errors, warnings = defaultdict(list), defaultdict(list)
     sounds: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         try:
-            samples = load(clip.path, RATE)
+            decoded, info = decode(clip.read(), Limits())
         except AudioError as error:
             errors["unreadable"].append(f"{clip.path} ({error})")
         else:
+            samples = prepare(decoded, info.sample_rate, RATE)
+            if info.damaged:
+                warnings["damaged: a part cannot be decoded"].append(str(clip.path))
             if np.abs(samples).max(initial=0) < SILENT_PEAK:
                 errors["silent"].append(str(clip.path))
             else:
@@ -86,10 +117,7 @@ def validate(data: DataSet, progress: Progress = no_progress) -> Findings:
                 warnings["duplicate audio"] if same else errors["duplicate audio of another emotion, speaker or split"]
             )
             found_in.append(" = ".join(str(clip.path) for clip in group))
-    for what, names in _set_errors(data):
-        errors[what] += names
-    found.errors, found.warnings = dict(errors), dict(warnings)
-    return found
+    return dict(errors), dict(warnings)
 
 
 def _set_errors(data: DataSet) -> Iterator[tuple[str, list[str]]]:

@@ -20,6 +20,7 @@ from training_pipeline.data.folds import (
     speaker_folds,
 )
 from training_pipeline.data.readers import read_all
+from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import add_across, measure_across
 from training_pipeline.evaluation.chance import beside_chance
@@ -88,7 +89,8 @@ class Evaluated:
 def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     """Train and test by five folds, or by as many as there are speakers; an interrupted call resumes.
 
-    Raises DataError, for fewer than three speakers too, and UnknownModelError.
+    Raises DataError, also for fewer than three speakers and for recordings that `require_sound` refuses, and
+    UnknownModelError.
     """
     data = read_all(asked.data)
     if asked.leave_one_corpus_out and len(data.corpora) < 2:
@@ -99,6 +101,7 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     splits = {UNHEARD: speaker_folds(data.clips)}
     require_taught(data.clips, splits[UNHEARD])
     splits |= {RANDOM: random_folds(data.clips, seed=asked.seed)} if asked.random_split else {}
+    require_sound(data, bar)
     done = Evaluated({}, {})
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
         for job in jobs:

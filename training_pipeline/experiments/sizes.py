@@ -17,6 +17,7 @@ from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.folds import Indices, require_speakers, speaker_folds
 from training_pipeline.data.readers import read_all
+from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import Heard, measure_corpus
 from training_pipeline.jobs import resolve, start_version
@@ -76,6 +77,7 @@ def measure_sizes(asked: Sizes, bar: Bar = no_bar) -> list[dict[str, Any]]:
     data = read_all([asked.data])
     version = start_version(asked.start_from)
     jobs = [resolve(name, data, asked.seed, start_from=version, measured=True) for name in asked.models]
+    require_sound(data, bar)
     parts = list((_personal if asked.personal else _strangers)(data.clips, asked))
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
         rows = [_as_it_is(version, data, parts, asked, bar)]

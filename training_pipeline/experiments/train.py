@@ -14,6 +14,7 @@ from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.facts import UNKNOWN, UNNAMED
 from training_pipeline.data.folds import require_emotions
 from training_pipeline.data.readers import read_all
+from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
 from training_pipeline.jobs import require_model, resolve
 from training_pipeline.networks.names import HEAD
@@ -61,6 +62,7 @@ def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
         raise FileExistsError(f"{asked.folder} already exists")
     job = _job(asked)
     require_emotions(job.data.clips)
+    require_sound(job.data, bar)
     metrics = _figures(asked.evaluation, job.network.name) if asked.evaluation else {}
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
         _train(asked, job, metrics, bar)

@@ -59,8 +59,7 @@ def _validated(options: Options, bar: Bar) -> DataSet:
         findings = validate(data, step)
     options.work.mkdir(parents=True, exist_ok=True)
     (options.work / "validation.md").write_text(findings.to_markdown())
-    for what, files in findings.warnings.items():
-        _log.warning("%s: %s", what, ", ".join(files[:10]))
+    findings.log_warnings()
     findings.require()
     return data
 

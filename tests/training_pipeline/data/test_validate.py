@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.ravdess import EMOTIONS as RAVDESS_EMOTIONS
 from training_pipeline.data.readers import read_data
 from training_pipeline.data.synthetic import EMOTIONS
-from training_pipeline.data.validate import Findings
+from training_pipeline.data.validate import Findings, require_sound
 from training_pipeline.data.validate import validate as validate_set
 from training_pipeline.errors import DataError
 
@@ -104,3 +105,26 @@ def test_held_out_speakers_are_those_of_the_split_or_of_a_fold(clips: list[Clip]
     assert {clips[i].speaker for i in DataSet(clips, EMOTIONS).split.test} == {"00"}
     with pytest.raises(DataError, match="none is left"):
         _ = DataSet([replace(clip, split="test") for clip in clips], EMOTIONS).split
+
+
+def test_a_file_with_a_part_that_cannot_be_decoded_is_a_warning(own: list[Clip]) -> None:
+    samples, rate = soundfile.read(own[0].path)
+    flac = io.BytesIO()
+    soundfile.write(flac, samples, rate, format="FLAC")
+    broken = bytearray(flac.getvalue())
+    broken[len(broken) // 2 : len(broken) // 2 + 300] = bytes(300)
+    own[0].path.write_bytes(broken)
+    found = validate(own)
+    assert (found.errors, list(found.warnings)) == ({}, ["damaged: a part cannot be decoded"])
+
+
+def test_a_set_that_is_small_is_sound_if_its_recordings_are(own: list[Clip], caplog: pytest.LogCaptureFixture) -> None:
+    one = [clip for clip in own if clip.speaker == "00"]
+    require_sound(DataSet(one, EMOTIONS))
+    assert caplog.text == ""
+    shutil.copy(one[0].path, one[1].path)
+    require_sound(DataSet(one, EMOTIONS))
+    assert "duplicate audio" in caplog.text
+    one[2].path.write_bytes(encode(np.zeros(RATE)))
+    with pytest.raises(DataError, match=f"silent: {one[2].path}"):
+        require_sound(DataSet(one, EMOTIONS))

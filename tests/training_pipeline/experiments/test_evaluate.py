@@ -79,3 +79,33 @@ def test_every_corpus_has_a_row_trained_on_and_left_out(asked: Evaluation, two_c
 def test_one_corpus_alone_cannot_be_left_out(asked: Evaluation) -> None:
     with pytest.raises(DataError, match="to leave one corpus out, two are needed"):
         evaluate(replace(asked, leave_one_corpus_out=True))
+
+
+def test_recordings_that_would_flatter_are_refused_before_training(asked: Evaluation, manifest: Path) -> None:
+    header, first, *rest = manifest.read_text().splitlines()
+    path, emotion, _, *more = first.split(",")
+    leaks = ",".join([path, emotion, "04", *more])
+    table = manifest.parent / "leaks.csv"
+    table.write_text("\n".join([header, first, leaks, *rest]) + "\n")
+    with pytest.raises(DataError, match=r"duplicate audio of another emotion, speaker or split: .*00-calm-0"):
+        evaluate(replace(asked, data=[table]))
+    assert not asked.output.exists()
+
+
+def test_every_emotion_is_needed_of_two_speakers(asked: Evaluation, manifest: Path) -> None:
+    header, *rows = manifest.read_text().splitlines()
+    table = manifest.parent / "rare.csv"
+    table.write_text("\n".join([header, *(r for r in rows if ",calm," not in r or r.split(",")[2] == "01")]) + "\n")
+    with pytest.raises(DataError, match="all clips of calm are of 01, who would be tested by a model without calm"):
+        evaluate(replace(asked, data=[table]))
+    table.write_text("\n".join([header, *(r for r in rows if ",calm," in r)]) + "\n")
+    with pytest.raises(DataError, match="2 emotions are needed; the clips are all calm"):
+        evaluate(replace(asked, data=[table]))
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_three_sets_of_one_speaker_each_are_measured(asked: Evaluation, tmp_path: Path, left_out: bool) -> None:
+    sets = [write_synthetic(tmp_path / name, speakers=1, takes=3, seed=n) for n, name in enumerate("abc")]
+    done = evaluate(replace(asked, data=sets, random_split=False, leave_one_corpus_out=left_out))
+    assert len(done.across["mlp"]) == (6 if left_out else 3)
+    assert 0 <= done.results["mlp"][UNHEARD]["accuracy"] <= 1

@@ -6,8 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.support import clips
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
 from training_pipeline.experiments.train import Training, train_on_all
@@ -96,3 +98,24 @@ def test_clips_of_one_speaker_are_enough_and_the_card_says_whom_it_is_calibrated
     assert (card["data"]["speakers"], card["data"]["clips"]) == (["00"], 9)
     assert card["calibration"]["method"].endswith("of the same speakers: it does not hold for others")
     assert card["calibration"]["temperature"] != 1
+
+
+def test_silent_clips_are_refused_before_anything_is_trained(asked: Training, tmp_path: Path) -> None:
+    table = write_synthetic(tmp_path / "own", speakers=2, takes=1)
+    silent = table.parent / table.read_text().splitlines()[1].split(",")[0]
+    silent.write_bytes(clips.encode(np.zeros(16_000)))
+    with pytest.raises(DataError, match=f"silent: .*{silent.name}"):
+        train_on_all(replace(asked, data=[table]))
+    assert not asked.folder.exists()
+
+
+def test_few_clips_of_which_one_speaker_has_all_of_a_label_are_enough(asked: Training, tmp_path: Path) -> None:
+    table = write_synthetic(tmp_path / "own", speakers=2, takes=2)
+    header, *rows = table.read_text().splitlines()
+    # The first speaker, who would be held out for the temperature, is the only one with two of the labels.
+    kept = [row for row in rows if row.split(",")[2] == "00" or ",calm," in row]
+    table.write_text("\n".join([header, *kept]) + "\n")
+    train_on_all(replace(asked, data=[table], evaluation=None))
+    assert json.loads((asked.folder / CARD_JSON).read_text())["calibration"]["method"].startswith(
+        "temperature, on held-out training speakers"
+    )
