@@ -111,7 +111,7 @@ def predict(
         str, typer.Option(envvar="SER_URL", help="URL of the gateway; without a scheme it is http://.")
     ] = "http://127.0.0.1:8080",
     local: Annotated[
-        bool, typer.Option("--local", help="Use no gateway: run the model of --store in this process.")
+        bool, typer.Option("--local", help="Use no gateway: start a model server on --store for as long as this runs.")
     ] = False,
     store: Annotated[Path, typer.Option(help="Folder of the model store that --local uses.")] = Path("models"),
     model: Annotated[
