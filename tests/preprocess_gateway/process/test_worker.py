@@ -53,9 +53,9 @@ def polled(pid: int) -> set[int]:
 
 def ends_of(clients: list[HTTPConnection]) -> set[int]:
     """The inodes of the sockets that the connections lead to."""
-    ports = {f"{client.sock.getsockname()[1]:04X}" for client in clients}
+    pairs = {tuple(f"{address[1]:04X}" for address in (c.sock.getpeername(), c.sock.getsockname())) for c in clients}
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {int(row[9]) for row in rows if row[2].rpartition(":")[2] in ports}
+    return {int(row[9]) for row in rows if tuple(end.rpartition(":")[2] for end in row[1:3]) in pairs}
 
 
 def is_told(pid: int, number: signal.Signals) -> bool:
