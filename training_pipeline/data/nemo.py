@@ -20,7 +20,8 @@ LABELS = {
 }  # fmt: skip
 EMOTIONS = tuple(LABELS.values())
 TABLE, RECORDINGS = "data.tsv", "samples"
-_NAME = re.compile(rf"[A-Z]{{2}}\d_({'|'.join(LABELS)})_\d+")
+ACTORS = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
+_NAME = re.compile(rf"({'|'.join(ACTORS)})_({'|'.join(LABELS)})_\d+")
 
 
 def is_nemo(folder: Path) -> bool:

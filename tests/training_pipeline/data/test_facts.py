@@ -43,7 +43,9 @@ def test_other_published_sets_are_known_by_their_names_too(name: str, published:
     assert sources_of(named) == [published.CITATION]
 
 
-@pytest.mark.parametrize("name", ["1001_IWW_DIS.wav", "101_IWW_DIS_XX.wav", "EB0_joy_12.wav", "eb0_anger_12.wav"])
+@pytest.mark.parametrize(
+    "name", ["1001_IWW_DIS.wav", "101_IWW_DIS_XX.wav", "EB0_joy_12.wav", "eb0_anger_12.wav", "AB1_anger_1.wav"]
+)
 def test_names_that_are_only_similar_are_nobodys(name: str) -> None:
     assert facts_of([Clip(Path(name), "calm", "anna")]) == Facts()
 
