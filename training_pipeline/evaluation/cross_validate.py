@@ -60,12 +60,16 @@ def _probes(examples: Examples, fold: Fold, following: Fold, answers: dict[objec
 
 
 def heard_in_folds(predictions: Predictions, examples: Examples, seed: int) -> list[Heard]:
-    """A cross-validation over several corpora, corpus by corpus: each was trained on, its test speakers were not."""
+    """A cross-validation over several corpora, corpus by corpus: each was trained on, its test speakers were not.
+
+    A corpus that one fold tests whole, as it has one speaker, was left out.
+    """
     found = []
     for corpus in examples.data.corpora:
         own = [i for i, clip in enumerate(examples.clips) if clip.corpus == corpus.name]
         clips = [examples.clips[i] for i in own]
-        found.append(Heard(corpus.name, False, seed, clips, examples.emotions, predictions.probabilities[own]))
+        left_out = len(set(predictions.fold[own])) == 1
+        found.append(Heard(corpus.name, left_out, seed, clips, examples.emotions, predictions.probabilities[own]))
     return found
 
 

@@ -163,7 +163,8 @@ def _write_across(
             checkpoints(job, kept or asked.cache / "training", keep=kept is not None) as folder,
             bar(f"training {job.network.name} without a corpus", len(job.data.corpora)) as step,
         ):
-            parts += leave_corpora_out(job.network, examples, job.seed, step, folder)
+            trained_on = [part for part in parts if not part.left_out]
+            parts = trained_on + leave_corpora_out(job.network, examples, job.seed, step, folder)
     add_across(asked.output / job.network.name / ACROSS, parts)
     done.across[job.network.name] = measure_across(parts)
 
