@@ -39,7 +39,7 @@ CHANNEL_OPTIONS = (
 RENEW_S = 10.0
 """Seconds without a connection after which the channel is replaced. While a name has no address, gRPC waits longer
 before each lookup, up to two minutes, and has no option for it."""
-RETRY_PAUSE_S = 0.05
+SECOND_CALL_PAUSE_S = 0.05
 """Before a call is made again. gRPC sees a moment after a call has failed that the connection is gone; until then a
 second call may get the same one."""
 UNKNOWN_LABEL = "servable version label"  # INVALID_ARGUMENT with these words: the label was taken away
@@ -104,7 +104,7 @@ class Connection:
             if not context.may_retry or self._connectivity.away() or not self.spend_retry():
                 raise
             log_failure("a call to the model server is made again", error)
-            time.sleep(RETRY_PAUSE_S)
+            time.sleep(SECOND_CALL_PAUSE_S)
             return self.call(request, context.deadline, context.metadata)
 
     def spend_retry(self) -> bool:

