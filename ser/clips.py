@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from speech_emotion.input_files import find_files
 
@@ -24,6 +26,13 @@ class Clip:
     name: str
     shown: str
     problem: OSError | None = None
+
+
+def standard_input() -> BinaryIO:
+    """Standard input, as bytes. Raises OSError if it is closed."""
+    if sys.stdin is None:
+        raise OSError(None, "standard input is closed")
+    return sys.stdin.buffer
 
 
 def find_clips(inputs: Sequence[str]) -> list[Clip]:

@@ -40,11 +40,14 @@ def json_line(outcome: Outcome) -> str:
     return json.dumps(outcome.to_dict())
 
 
+CSV_END = "\r\n"
+
+
 def csv_line(values: Sequence[Any]) -> str:
-    """One line of CSV, quoted where needed."""
+    """One line of CSV, quoted where needed: Python 3.11 quotes a line break only if it is in the terminator."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow(values)
-    return buffer.getvalue()
+    csv.writer(buffer, lineterminator=CSV_END).writerow(values)
+    return buffer.getvalue().removesuffix(CSV_END)
 
 
 def csv_row(outcome: Outcome, columns: Sequence[str] = COLUMNS) -> str:

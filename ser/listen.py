@@ -121,7 +121,9 @@ def _blocks(asked: Listening, source: BinaryIO) -> Iterator[bytes]:
     """Blocks as they arrive. A file is read no faster than the service accepts it."""
     frame_bytes = SAMPLE_BYTES[asked.encoding] * asked.channels
     size = max(1, round(BLOCK_S * asked.sample_rate)) * frame_bytes
-    read = getattr(source, "read1", source.read)  # what is there, not as much as was asked for
+    # What is there, not as much as was asked for; and without a buffer, whose lock a thread that waits would keep.
+    raw = getattr(source, "raw", source)
+    read = getattr(raw, "read1", raw.read)
     begun, sent_s = time.monotonic(), 0.0
     while block := read(size):
         yield block

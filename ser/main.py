@@ -243,16 +243,15 @@ def listen(
     Ctrl-C ends the recording.
     Exit codes: 0 all was answered, 1 the stream failed, 2 wrong usage, 3 the service is away.
     """
-    import sys
-
     from ser import listen as listening
+    from ser.clips import standard_input
 
     if source not in (None, "-"):
         raise typer.BadParameter(
             "SOURCE must be - (standard input) or left out (the microphone); clips go to `ser predict`"
         )
     asked = listening.Listening(
-        source=None if source is None else sys.stdin.buffer,
+        source=None if source is None else standard_input(),
         url=url,
         sample_rate=rate,
         encoding="pcm_s16le" if source is None else encoding.value,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, BinaryIO, TypeAlias
 
-from ser.clips import STDIN, Clip
+from ser.clips import STDIN, Clip, standard_input
 from ser.output import sentence_of
 from speech_emotion.client import (
     Answer,
@@ -179,17 +178,16 @@ def _ask_for(
                 except ProblemError as error:
                     if error.code not in TOO_LONG:
                         raise
-                    file.seek(0)
                     break
     for left in reversed(range(RECORDING_TRIES)):
         try:
             while True:
+                file.seek(0)
                 with places.hold():
                     return _recording(client, options, on_heard, clip, file)
         except RecordingError as error:
             if error.code != "shutting_down" or not left:
                 raise
-            file.seek(0)
     raise AssertionError("unreachable")
 
 
@@ -231,6 +229,4 @@ def _open(clip: Clip, max_bytes: int) -> AbstractContextManager[BinaryIO]:
     """Once, as a pipe cannot be read again when the service turned the clip away. Raises OSError, FileTooLargeError."""
     if clip.problem:
         raise clip.problem
-    if clip.name == STDIN and sys.stdin is None:
-        raise OSError(None, "standard input is closed")
-    return open_at_most(sys.stdin.buffer if clip.name == STDIN else clip.name, max_bytes)
+    return open_at_most(standard_input() if clip.name == STDIN else clip.name, max_bytes)

@@ -56,7 +56,7 @@ class TrackError(AudioError):
 
 
 class NonFiniteAudioError(AudioError):
-    """A floating-point file contains NaN or infinity."""
+    """Floating-point samples are NaN, infinite, or far beyond full scale."""
 
     code = "non_finite_audio"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 import uuid
@@ -48,14 +49,19 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 def _sweep(folder: Path) -> None:
     for leftover in folder.parent.iterdir():
-        if leftover.name.startswith(f".{folder.name}.") and leftover.suffix == ".tmp":
+        if leftover.name.startswith(_prefix(folder)) and leftover.suffix == ".tmp":
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > LEFTOVER_S:
                     shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    return path.with_name(f"{_prefix(path)}{uuid.uuid4().hex}.tmp")
+
+
+def _prefix(path: Path) -> str:
+    """Of temporary names; short enough for any name that a file system takes (255 bytes)."""
+    return f".{os.fsdecode(os.fsencode(path.name)[:200])}."
 
 
 def _replace(new: Path, folder: Path) -> None:

@@ -38,8 +38,10 @@ class PredictClient:
         if contract.OUTPUT_PROBABILITIES not in response.outputs:
             raise ContractError(f"version {version} answers without `{contract.OUTPUT_PROBABILITIES}`")
         probabilities = to_array(response.outputs[contract.OUTPUT_PROBABILITIES])
-        if probabilities.ndim != 2 or len(probabilities) != len(features) or not np.isfinite(probabilities).all():
+        if probabilities.ndim != 2 or len(probabilities) != len(features):
             raise ContractError(f"version {version} answered shape {probabilities.shape} for {len(features)} windows")
+        if not np.isfinite(probabilities).all():
+            raise ContractError(f"version {version} answered probabilities that are NaN or infinite")
         return probabilities
 
     def spend_retry(self) -> bool:

@@ -115,11 +115,15 @@ class _Recording:
                     yield window.describe(emotions, top, self.settings.min_confidence)
                     yield from ended(summary.add(window))
 
-            for block in _steps(blocks, info.sample_rate):
-                yield from said(windows.feed(block))
-                self.metrics.recording_audio_seconds.inc(block.shape[1] / info.sample_rate)
-                yield Progress(windows.heard_s, info.frames / info.sample_rate if info.frames else None)
-            yield from said(windows.end())
+            try:
+                for block in _steps(blocks, info.sample_rate):
+                    yield from said(windows.feed(block))
+                    self.metrics.recording_audio_seconds.inc(block.shape[1] / info.sample_rate)
+                    yield Progress(windows.heard_s, info.frames / info.sample_rate if info.frames else None)
+                yield from said(windows.end())
+            except Exception:
+                yield from ended(summary.end())  # what was answered stays valid
+                raise
             yield from ended(summary.end())
             answer = self._sum_up(windows, summary, blocks)
         record(answer, self.metrics)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from preprocess_gateway.backend.versions import ServedVersion
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.served_models import ServedModel
+from speech_emotion.errors import ContractError
 
 if TYPE_CHECKING:
     from preprocess_gateway.core.lane import Lane
@@ -47,7 +48,8 @@ class Together:
     def ask(self, model: ServedModel, features: Array, version: ServedVersion, context: RequestContext) -> Array:
         """Probabilities `[windows, emotions]` of `[windows, frames, bins]`; raises what `ServedModel.ask` does.
 
-        An error of a call is that of all who were in it.
+        An error of a call is that of all who were in it, except for answers that break the contract: then each is
+        asked about alone, as the windows of one of them may be the cause.
         """
         own = _Question((model.name, version.version), features, context)
         with self._lock:
@@ -83,6 +85,10 @@ class Together:
         try:
             rows = model.ask(np.concatenate([question.features for question in questions]), version, context)
         except Exception as error:  # noqa: BLE001 - each who asked raises it
+            if isinstance(error, ContractError) and len(questions) > 1:
+                for question in questions:
+                    Together._answer([question], model, version)
+                return
             for question in questions:
                 question.error = error
             return

@@ -16,9 +16,12 @@ from preprocess_gateway.errors import (
     MissingFileError,
     UnsupportedMediaTypeError,
 )
+from preprocess_gateway.http.query import PredictQuery, RecordingQuery
 from preprocess_gateway.settings import Settings
 
 FIELD = "file"
+OPTIONS = frozenset(PredictQuery.model_fields) | frozenset(RecordingQuery.model_fields)
+"""Refused as fields of a form: to ignore them would change the answer."""
 FILE_NAME = re.compile(r";\s*filename(\*\d*)?\*?\s*=", re.IGNORECASE)  # a part with one is a file, however it is quoted
 PLAIN_ENCODINGS = ("", "binary", "8bit", "7bit", "identity")
 MAX_SHOWN = 40
@@ -101,7 +104,9 @@ class FormReader(Generic[B]):
         disposition = segment.header("Content-Disposition")
         _, named = parse_options_header(disposition)
         if not FILE_NAME.search(disposition):
-            self._has_text |= named.get("name") == FIELD
+            if (option := named.get("name")) in OPTIONS:
+                raise BadFormError(f"The form has a field `{option}`; options belong in the query: `?{option}=...`")
+            self._has_text |= option == FIELD
             return
         if (field := named.get("name", "")) != FIELD:
             if named.get("filename") != "":  # without a name it is a field of a page that nobody filled in

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from typing import Any, ClassVar
 
 from flask import Request
+from werkzeug.datastructures import MIMEAccept
 
 from preprocess_gateway.core.answer import LongWindow
 from preprocess_gateway.core.recordings import EndedSegment, Event, Progress
@@ -162,9 +163,12 @@ MEDIA_TYPES = (Ndjson.media_type, JSON, Csv.media_type, Vtt.media_type)
 
 def accepted(request: Request) -> str:
     """The media type that a request wants most. Raises NotAcceptableError if it wants none of `MEDIA_TYPES`."""
-    if not request.accept_mimetypes:
+    asked = request.accept_mimetypes
+    if not asked:
         return MEDIA_TYPES[0]
-    if (best := request.accept_mimetypes.best_match(MEDIA_TYPES)) is None:
+    # Without parameters, such as a charset: there is one answer of each type.
+    plain = MIMEAccept((media_type.partition(";")[0].strip(), quality) for media_type, quality in asked)
+    if (best := plain.best_match(MEDIA_TYPES)) is None:
         raise NotAcceptableError(f"A recording is answered as {', '.join(MEDIA_TYPES[:-1])} or {MEDIA_TYPES[-1]}")
     return best
 

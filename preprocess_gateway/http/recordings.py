@@ -74,7 +74,10 @@ def blueprint(settings: Settings, predictor: Predictor, metrics: Metrics, upload
             course.begin(predictor.recordings.answer(model, body, asking))
             if media_type == JSON:
                 return _at_once(course, settings)
-            course.wait_for_first()
+            try:
+                course.wait_for_first()
+            except ClientGoneError:
+                return Response(status=CLIENT_CLOSED_REQUEST)
             written = STREAMED[media_type](g.request_id)
             response = Response(course.write(written), content_type=written.content_type, headers=HEADERS)
             response.call_on_close(held.pop_all().close)

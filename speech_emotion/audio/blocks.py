@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from speech_emotion.audio.content import content_of
+from speech_emotion.audio.finite import require_finite
 from speech_emotion.audio.hints import NO_HINTS, Hints
 from speech_emotion.audio.limits import Limits
 from speech_emotion.audio.plain import open_plain
 from speech_emotion.audio.probe import AudioInfo
 from speech_emotion.audio.source import Source, open_source
-from speech_emotion.errors import EmptyAudioError, NonFiniteAudioError
+from speech_emotion.errors import EmptyAudioError
 
 Samples = npt.NDArray[np.float32]
 
@@ -50,8 +51,7 @@ class BlockSource:
         for block in self._source.blocks:
             frames += block.shape[0]
             self._limits.check_length(frames, self.info)
-            if not np.isfinite(block).all():
-                raise NonFiniteAudioError("the audio holds samples that are not numbers (NaN or infinity)")
+            require_finite(block)
             yield block.T
         if not frames:
             raise EmptyAudioError("the audio has no samples")

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from speech_emotion.errors import NonFiniteAudioError
+from speech_emotion.audio.finite import require_finite
 
 Array = npt.NDArray[np.float32]
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw"]
@@ -41,14 +41,13 @@ class RawSamples:
     def read(self, piece: bytes) -> Array:
         """The samples that are complete with `piece`: float32 `[channels, samples]`, full scale 1, perhaps none.
 
-        Raises NonFiniteAudioError for NaN and infinity.
+        Raises NonFiniteAudioError, see `finite`.
         """
         data = self._left + piece
         whole = len(data) - len(data) % self.frame_bytes
         self._left = data[whole:]
         samples = self._decode(data[:whole])
-        if not np.isfinite(samples).all():
-            raise NonFiniteAudioError("the samples hold NaN or infinity")
+        require_finite(samples)
         return samples.reshape(-1, self._channels).T
 
     def _decode(self, data: bytes) -> Array:

@@ -75,7 +75,8 @@ class AsyncStream:
                 try:
                     event = self._course.read(await self._connection.recv())
                 except ConnectionClosed as closed:
-                    await self._reopen(self._course.lost(closed))
+                    if (error := self._course.lost(closed)) is not None:
+                        await self._reopen(error)
                     continue
             if event is not None:
                 return event
@@ -88,7 +89,8 @@ class AsyncStream:
                     if (event := self._course.read(await broken.recv())) is not None:
                         self._waiting.append(event)
             except ConnectionClosed as closed:
-                await self._reopen(self._course.lost(closed))
+                if (error := self._course.lost(closed)) is not None:
+                    await self._reopen(error)
 
     async def _reopen(self, error: ClientError) -> None:
         attempts = self._course.new_connection()

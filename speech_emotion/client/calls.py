@@ -84,8 +84,17 @@ def _ask_for(path: str, files: Sequence[tuple[str, tuple[str, bytes | BinaryIO]]
         "channels": asked.channels if asked.channels != "mix" else None,
         "track": asked.track,
     }
-    headers = {"X-Affinity-Key": asked.affinity_key, "traceparent": asked.traceparent}
-    return Call("POST", path, {"files": files, "params": _given(query), "headers": _given(headers)})
+    headers = headers_of(asked.affinity_key, asked.traceparent)
+    return Call("POST", path, {"files": files, "params": _given(query), "headers": headers})
+
+
+def headers_of(affinity_key: str | None, traceparent: str | None) -> dict[str, str]:
+    """Headers of a call. Raises ValueError for what no header can hold."""
+    headers = {"X-Affinity-Key": affinity_key, "traceparent": traceparent}
+    for name, value in headers.items():
+        if value is not None and not (value.isascii() and value.isprintable()):
+            raise ValueError(f"{name} must be printable ASCII, got {value!r}")
+    return _given(headers)
 
 
 def names_in(emotions: Sequence[str]) -> list[str]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 ClipSource: TypeAlias = Union[str, "PathLike[str]", bytes, BinaryIO, "npt.NDArray[Any]"]
 
+MAX_CHANNELS = 1024
+MAX_RATE = 2**31 - 1
+"""What libsndfile writes."""
+
 
 def read_clip(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tuple[str, bytes]:
     """Name and bytes of a clip: a path, bytes, a binary file, or samples with their rate in Hz.
@@ -62,12 +66,16 @@ def _read(source: ClipSource, sample_rate: int | None, max_bytes: int) -> tuple[
 def encode_wav(samples: npt.NDArray[Any], sample_rate: int) -> bytes:
     """`[samples]` or `[samples, channels]` as WAV, without loss: int16 as 16-bit PCM, floats (-1..1) as float32.
 
-    Raises ValueError for other shapes and types, ImportError where numpy or soundfile is not installed.
+    Raises ValueError for other shapes, types and rates, ImportError where numpy or soundfile is not installed.
     """
     np, soundfile = library("numpy"), library("soundfile")
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2):
         raise ValueError(f"samples must be [samples] or [samples, channels], got {samples.ndim} dimensions")
+    if samples.ndim == 2 and not 0 < samples.shape[1] <= MAX_CHANNELS:
+        raise ValueError(f"samples must be [samples] or [samples, channels], got the shape {samples.shape}")
+    if not (0 < sample_rate <= MAX_RATE and sample_rate == int(sample_rate)):
+        raise ValueError(f"sample_rate must be a whole number of Hz from 1 to {MAX_RATE}, got {sample_rate}")
     if samples.dtype == np.int16:
         subtype = "PCM_16"
     elif np.issubdtype(samples.dtype, np.floating):
@@ -75,7 +83,7 @@ def encode_wav(samples: npt.NDArray[Any], sample_rate: int) -> bytes:
     else:
         raise ValueError(f"samples must be int16 or floats in -1..1, got {samples.dtype}")
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, format="WAV", subtype=subtype)
+    soundfile.write(buffer, samples, int(sample_rate), format="WAV", subtype=subtype)
     return buffer.getvalue()
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from speech_emotion.client.address import Address
-from speech_emotion.client.calls import Attempts, names_in
+from speech_emotion.client.calls import Attempts, headers_of, names_in
 from speech_emotion.client.clips import library
 from speech_emotion.client.errors import (
     ClientError,
@@ -96,9 +96,8 @@ class StreamOptions:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of the handshake."""
-        given = {"X-Affinity-Key": self.affinity_key, "traceparent": self.traceparent}
-        return {name: value for name, value in given.items() if value is not None}
+        """Headers of the handshake. Raises ValueError for what no header can hold."""
+        return headers_of(self.affinity_key, self.traceparent)
 
 
 class Course:
@@ -121,6 +120,7 @@ class Course:
         """What the service said last before it closed."""
         self.finished = False
         self.ended = False
+        self._summed_up = False
 
     def new_connection(self) -> Attempts:
         """The tries of a new connection; those since the last answer count, as a connection alone is no progress."""
@@ -143,7 +143,7 @@ class Course:
             "channels": options.channels, "stride_s": options.stride_s, "top": options.top,
             "emotions": None if options.emotions is None else names_in(options.emotions), "start_s": self.kept_from_s,
         }  # fmt: skip
-        self._since_s, self.problem = self.kept_from_s, None
+        self._since_s, self.problem, self._summed_up = self.kept_from_s, None, False
         given = {name: value for name, value in start.items() if value is not None}
         return [json.dumps(given), *pieces(bytes(self._kept)), *([FINISH] if self.finished else [])]
 
@@ -162,7 +162,7 @@ class Course:
                 case "now":
                     return _known(Now, message)
                 case "end":
-                    self.ended = True
+                    self._summed_up = True
                     return End(message["summary"], self._since_s)
                 case "error":
                     self.problem = _problem(message)
@@ -170,10 +170,13 @@ class Course:
             raise ProtocolError(f"what answered at {self._service} is not this service") from error
         return None
 
-    def lost(self, closed: ConnectionClosed) -> ClientError:
-        """Why a connection ended, as an error."""
+    def lost(self, closed: ConnectionClosed) -> ClientError | None:
+        """Why a connection ended, as an error; None if the stream has ended as it should."""
         if self.problem is not None:
             return self.problem
+        if self._summed_up and self.finished:
+            self.ended = True
+            return None
         code = closed.rcvd.code if closed.rcvd else ABNORMAL
         if code in COMES_AGAIN:
             return UnreachableError(f"the connection to {self._service} broke")

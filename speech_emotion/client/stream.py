@@ -55,11 +55,16 @@ class Stream:
 
     def hear(self, blocks: Iterable[Samples]) -> Iterator[Event]:
         """Send blocks as they come, finish, and give the events meanwhile; the last is the End."""
-        for block in blocks:
-            self.send(block)
-            while (event := self._next(0)) is not None:
-                yield event
-        self.finish()
+        try:
+            for block in blocks:
+                self.send(block)
+                while (event := self._next(0)) is not None:
+                    yield event
+            self.finish()
+        except ClientError:
+            while self._waiting:  # answered before the connection was found to be closed
+                yield self._waiting.popleft()
+            raise
         yield from self
 
     def __iter__(self) -> Iterator[Event]:
@@ -92,7 +97,8 @@ class Stream:
                 except TimeoutError:
                     return None
                 except ConnectionClosed as closed:
-                    self._reopen(self._course.lost(closed))
+                    if (error := self._course.lost(closed)) is not None:
+                        self._reopen(error)
                     continue
             if event is not None:
                 return event
@@ -105,7 +111,8 @@ class Stream:
                     if (event := self._course.read(broken.recv())) is not None:
                         self._waiting.append(event)
             except ConnectionClosed as closed:
-                self._reopen(self._course.lost(closed))
+                if (error := self._course.lost(closed)) is not None:
+                    self._reopen(error)
 
     def _reopen(self, error: ClientError) -> None:
         attempts = self._course.new_connection()

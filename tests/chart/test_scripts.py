@@ -54,7 +54,8 @@ def test_two_pods_may_fill_at_once(tmp_path: Path) -> None:
 
 def test_several_models_are_looked_for(tmp_path: Path) -> None:
     assert fill(tmp_path, "speech_emotion,edge").returncode == 0
-    shutil.rmtree(tmp_path / "edge" / "1")
+    shutil.rmtree(tmp_path / "edge")
+    (tmp_path / "edge").mkdir()
     done = fill(tmp_path, "speech_emotion,edge")
     assert done.returncode == 1
     assert f"{tmp_path}/edge has no version" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -17,6 +18,7 @@ import soundfile
 from ser import listen
 from tests.support import clips
 from tests.support.gateway import Gateway
+from tests.support.model_server import ModelServer
 
 SER = [sys.executable, "-m", "ser.main", "listen"]
 
@@ -75,6 +77,29 @@ def test_the_microphone_is_heard_until_ctrl_c(tmp_path: Path, service: Gateway) 
     assert first[:2] == [b"0.0", b"4.0"]
     assert b"altogether" in rest, said
     assert heard.returncode == 0
+
+
+def test_a_pipe_that_stays_open_does_not_keep_the_end_of_the_stream(service_models: ModelServer) -> None:
+    with Gateway(service_models.address, stream_max_s=6) as short:
+        command = [*SER, "-", "--url", short.url]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as heard:
+            assert heard.stdin is not None
+            heard.stdin.write(samples(10))
+            heard.stdin.flush()
+            assert heard.wait(120) == 1
+            assert heard.stdout is not None
+            assert heard.stderr is not None
+            shown, told = heard.stdout.read(), heard.stderr.read()
+    assert shown.splitlines()[-1].endswith(b"altogether")
+    assert len(told.splitlines()) == 1, told
+    assert b"lasted 6 s" in told
+
+
+def test_a_closed_standard_input_is_a_sentence(service: Gateway) -> None:
+    command = " ".join(shlex.quote(each) for each in [*SER, "-", "--url", service.url])
+    done = subprocess.run(f"{command} <&-", shell=True, capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode().strip() == "standard input is closed"
 
 
 def test_without_a_program_that_records_there_is_a_sentence(tmp_path: Path, service: Gateway) -> None:

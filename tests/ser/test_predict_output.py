@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -38,6 +39,28 @@ def test_a_run_goes_on_where_another_ended(service: Gateway, folder: Path, tmp_p
 def answers(text: str, name: str) -> list[tuple[str, str]]:
     rows = csv.DictReader(text.splitlines()) if name.endswith(".csv") else map(json.loads, text.splitlines())
     return [(row["file"], row["emotion"]) for row in rows]
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
+def test_names_with_line_breaks_are_told_apart(service: Gateway, folder: Path, tmp_path: Path, name: str) -> None:
+    clip = (folder / "deeper" / "00-calm-0.wav").read_bytes()
+    odd = [tmp_path / "clips" / each for each in ("a\rb.wav", "c\nd.wav", 'e",f.wav', "g\r\nh.wav")]
+    odd[0].parent.mkdir()
+    for path in odd:
+        path.write_bytes(clip)
+    output = tmp_path / name
+    assert predict(service, odd[0].parent, "-o", output).exit_code == 0
+    content = output.read_bytes()
+    again = predict(service, odd[0].parent, "-o", output)
+    assert (again.exit_code, output.read_bytes()) == (0, content)
+    assert "4 of 4 clips are in" in again.stderr
+    text = content.decode()
+    found = (
+        csv.DictReader(io.StringIO(text, newline=""))
+        if name.endswith("csv")
+        else map(json.loads, text.split("\n")[:-1])
+    )
+    assert {row["file"] for row in found} == set(map(str, odd))
 
 
 @pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])

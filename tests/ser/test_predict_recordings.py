@@ -19,7 +19,7 @@ from ser.main import app
 from ser.outcomes import RECORDING_TRIES, AskOptions, predict_all
 from ser.output import Bars
 from speech_emotion.client import Client
-from tests.speech_emotion.client.test_client import scripted
+from tests.speech_emotion.client.test_client import BUSY, scripted
 from tests.speech_emotion.client.test_recordings import PROBLEM, PROGRESS, SUMMARY, WINDOW, said
 from tests.support import clips
 from tests.support.gateway import Gateway
@@ -124,6 +124,16 @@ def test_a_recording_whose_gateway_is_stopped_is_sent_again(tmp_path: Path) -> N
         sizes = {len(request.content) for _, request in seen}
         assert len(sizes) == 1
     assert heard == [4] * (3 + RECORDING_TRIES)
+
+
+def test_a_recording_that_is_turned_away_is_sent_again_whole(tmp_path: Path) -> None:
+    (path := tmp_path / "clip.wav").write_bytes(clips.tone(1.0))
+    transport, seen = scripted(BUSY, BUSY, said(PROGRESS, WINDOW, SUMMARY))
+    with Client(transport=transport, retries=0) as client:
+        options = AskOptions(as_recordings=True, jobs=3)
+        (outcome,) = predict_all(client, [Clip(str(path), path.name)], options)
+    assert outcome.answer is not None
+    assert [len(request.content) for _, request in seen] == [len(seen[0][1].content)] * 3
 
 
 def test_each_recording_has_a_bar_for_as_long_as_it_is_heard() -> None:

@@ -100,3 +100,11 @@ def test_what_a_killed_writer_left_goes_after_a_day(tmp_path: Path) -> None:
     with whole_folder(tmp_path / "step") as temporary:
         temporary.mkdir()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.c.tmp", ".step.b.tmp", "step"]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 127])
+def test_the_longest_name_can_be_written(tmp_path: Path, name: str) -> None:
+    with whole_file(tmp_path / name) as temporary:
+        temporary.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "new"

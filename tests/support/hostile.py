@@ -75,6 +75,7 @@ def files() -> dict[str, tuple[bytes, str]]:
         "wav without samples": (clips.encode(np.empty(0)), "empty_audio"),
         "wav of noise for a header": (b"RIFF" + noise[:4] + b"WAVE" + noise[12:], "corrupt_audio"),
         "nan": (clips.encode(np.full(1000, np.nan), subtype="FLOAT"), "non_finite_audio"),
+        "far beyond full scale": (clips.encode(np.full(1000, 3e38), subtype="FLOAT"), "non_finite_audio"),
         "infinity": (clips.encode(np.full(1000, np.inf), subtype="FLOAT"), "non_finite_audio"),
         "m4a with huge tables": (huge_tables(clips.contained("ipod", "aac")), "corrupt_audio"),
         "m4a of noise": (clips.contained("ipod", "aac")[:28] + noise[28:], "corrupt_audio"),

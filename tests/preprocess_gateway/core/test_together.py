@@ -13,6 +13,7 @@ import numpy as np
 from preprocess_gateway.context import RequestContext
 from preprocess_gateway.core.lane import Lanes
 from preprocess_gateway.errors import ModelUnavailableError
+from speech_emotion.errors import ContractError
 
 
 class Slow:
@@ -20,10 +21,10 @@ class Slow:
 
     name = "speech_emotion"
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, bad: float | None = None) -> None:
         self.calls: list[int] = []
         self.go, self.begun = threading.Event(), threading.Event()
-        self._error = error
+        self._error, self._bad = error, bad
 
     def ask(self, features: np.ndarray, _version: object, _context: object) -> np.ndarray:
         self.calls.append(len(features))
@@ -32,6 +33,8 @@ class Slow:
             assert self.go.wait(60)
         elif self._error:
             raise self._error
+        if (features == self._bad).any():
+            raise ContractError("the answer is not finite")
         return features.mean(axis=(1, 2))[:, np.newaxis]
 
 
@@ -44,7 +47,7 @@ def gather(model: Slow, counts: list[int], most: int, version: Any = None, lanes
         named = SimpleNamespace(version=(version or (lambda _: 1))(number))
         try:
             return lanes.together.ask(model, features, named, RequestContext(time.monotonic() + 120))  # type: ignore[arg-type]
-        except ModelUnavailableError as error:
+        except (ContractError, ModelUnavailableError) as error:
             return error
 
     with ThreadPoolExecutor(len(counts) + 1) as pool:
@@ -90,3 +93,11 @@ def test_an_error_is_that_of_all_in_the_call() -> None:
     first, *rest = gather(Slow(error), [1, 1], most=32)
     assert float(first[0, 0]) == 0
     assert all(one is error for one in rest)
+
+
+def test_windows_that_break_the_contract_are_an_error_of_their_own_stream() -> None:
+    model = Slow(bad=2)
+    outcomes = gather(model, [1, 2, 1], most=32)
+    assert (model.calls[:2], sorted(model.calls[2:])) == ([1, 4], [1, 1, 2])
+    assert [isinstance(outcome, ContractError) for outcome in outcomes] == [False, False, True, False]
+    assert [float(outcomes[number][0, 0]) for number in (0, 1, 3)] == [0, 1, 3]

@@ -118,6 +118,8 @@ TONE = clips.tone()
         ([part(FILE, TONE, b"X: " + b"y" * 10_000)], 413, "form_too_large", "too long a header"),
         ([part(b'name="clip"; filename="a.wav"', TONE)], 400, "missing_file", "`clip`"),
         ([part(b'name="file[]"; filename="a.wav"', TONE)], 400, "missing_file", "`file[]`"),
+        ([part(b'name="emotions"', b"calm,joy"), part(FILE, TONE)], 400, "bad_form", "?emotions=..."),
+        ([part(FILE, TONE), part(b'name="top"', b"1")], 400, "bad_form", "`top`"),
         ([part(b'name="file"', TONE)], 400, "missing_file", "field `file` of the form has no file name"),
         ([part(FILE, TONE), part(b'name="second"; filename="b.wav"', TONE)], 400, "bad_form", "`second`"),
         ([part(FILE, TONE, b"Content-Transfer-Encoding: base64")], 415, "unsupported_media_type", "base64"),

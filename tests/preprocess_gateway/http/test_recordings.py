@@ -139,6 +139,8 @@ def test_vtt_has_a_caption_for_each_segment(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(("accept", "content_type"), [
     ("*/*", "application/x-ndjson"), ("text/*", "text/csv"), ("application/json;q=0.5, text/vtt", "text/vtt"),
+    ("application/json; charset=utf-8", "application/json"),
+    ("text/vtt;charset=UTF-8;q=0.5, text/csv;q=0.2", "text/vtt"),
     ("image/png", "application/problem+json"), ("application/xml;q=0.9", "application/problem+json"),
 ])  # fmt: skip
 def test_accept_decides_the_form_of_the_answer(gateway: Gateway, accept: str, content_type: str) -> None:
@@ -197,8 +199,11 @@ def test_what_was_heard_before_an_error_stays_valid_in_every_form(gateway: Gatew
     assert response.json()["timeline"] == windows
     *rows, row = csv.DictReader(io.StringIO(post(gateway, data, "text/csv").text, newline=""))
     assert (len(rows), row["error_code"], row["emotion"]) == (len(windows), "non_finite_audio", "")
-    *_, note = post(gateway, data, "text/vtt").text.strip().split("\n\n")
+    *_, cue, note = post(gateway, data, "text/vtt").text.strip().split("\n\n")
     assert note.startswith("NOTE problem non_finite_audio: ")
+    spoken = max(window["end_s"] for window in windows if window["emotion"])
+    assert cue.startswith("00:")
+    assert f" --> 00:00:{spoken:06.3f}" in cue  # the segment that was still open
 
 
 def test_figures_say_how_recordings_ended(gateway: Gateway) -> None:

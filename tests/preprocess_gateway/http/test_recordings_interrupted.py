@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -105,6 +106,20 @@ def test_a_client_that_goes_away_frees_everything(one_at_a_time: Gateway, accept
     assert decoders(gateway) == []
     with begin(gateway) as again:
         assert again.status_code == 200
+
+
+def test_a_client_that_leaves_before_the_first_line_is_no_fault_of_the_gateway(one_at_a_time: Gateway) -> None:
+    gateway = one_at_a_time
+    until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
+    ended = 'speech_emotion_recordings_total{outcome="client_gone"}'
+    before = figure(gateway, ended)
+    head = f"POST /v1/recordings HTTP/1.1\r\nHost: g\r\nContent-Type: audio/flac\r\nContent-Length: {len(LONG)}\r\n\r\n"
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
+            client.sendall(head.encode() + LONG)
+        until(lambda: figure(gateway, "speech_emotion_recordings_in_progress") == 0)
+    assert figure(gateway, ended) == before + 3
+    assert figure(gateway, 'speech_emotion_requests_total{route="/v1/recordings",status="500"}') == 0
 
 
 def test_a_recording_under_way_is_told_when_the_worker_ends(slow_server: ModelServer) -> None:

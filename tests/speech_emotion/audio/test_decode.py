@@ -59,6 +59,7 @@ def test_probe_reads_the_header_alone() -> None:
         (encode(np.empty(0, np.float32)), errors.EmptyAudioError),
         (encode(np.array([0.0, np.nan], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
         (encode(np.array([0.0, np.inf], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
+        (encode(np.array([0.0, -1e20], np.float32), subtype="FLOAT"), errors.NonFiniteAudioError),
         (encode(tone(), format="FLAC")[:300], errors.CorruptAudioError),
         (encode(tone(2.0)), errors.DurationError),
         (encode(tone(), rate=2_000), errors.SampleRateError),

@@ -44,7 +44,7 @@ def test_interleaved_channels_are_told_apart() -> None:
     np.testing.assert_array_equal(RawSamples("pcm_s16le", 2).read(data) * 32_768, [[1, 2], [-1, -2]])
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.1e12, -3e38])
 def test_what_is_no_number_is_refused(value: float) -> None:
     with pytest.raises(NonFiniteAudioError, match="NaN"):
         RawSamples("pcm_f32le", 1).read(np.array([0, value], "<f4").tobytes())

@@ -191,6 +191,17 @@ def test_an_answer_is_read_whole_and_unknown_fields_are_ignored() -> None:
     assert answer.model.version == 3
 
 
+@pytest.mark.parametrize("key", ["M\u00fcller", "a\r\nb", "\x00"])
+def test_what_no_header_can_hold_is_refused_before_anything_is_sent(key: str) -> None:
+    transport, seen = scripted(httpx.Response(200, json=ANSWER))
+    with Client("http://service", transport=transport, affinity_key=key) as client:
+        with pytest.raises(ValueError, match="X-Affinity-Key must be printable ASCII"):
+            client.predict(b"x")
+        with pytest.raises(ValueError, match="X-Affinity-Key must be printable ASCII"):
+            client.stream(sample_rate=RATE)
+    assert seen == []
+
+
 def test_separate_channels_are_asked_for_and_read() -> None:
     said = {"confidence": 0.75, "probabilities": {"calm": 0.75}, "uncertain": False, "warnings": []}
     silent = {"confidence": None, "probabilities": None, "uncertain": False, "warnings": ["very_quiet"]}

@@ -30,9 +30,15 @@ def test_samples_come_back_as_they_were(samples: np.ndarray) -> None:
     (b"x", 16_000, "a file contains its own"),
     (np.zeros((2, 2, 2)), 16_000, "3 dimensions"),
     (np.zeros(3, np.int64), 16_000, "int64"),
+    (np.zeros((2, 16_000)), 16_000, r"\(2, 16000\)"),
+    (np.zeros((16_000, 0)), 16_000, r"\(16000, 0\)"),
+    (np.zeros(3), 0, "got 0"),
+    (np.zeros(3), -8_000, "got -8000"),
+    (np.zeros(3), 44_100.5, "44100.5"),
+    (np.zeros(3), 2**31, "2147483647"),
     (io.StringIO("text"), None, "binary mode"),
 ])  # fmt: skip
-def test_what_is_no_clip_is_refused(source: object, rate: int | None, said: str) -> None:
+def test_what_is_no_clip_is_refused(source: object, rate: float | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_clip(source, rate, 1_000)  # type: ignore[arg-type]
 
@@ -65,3 +71,7 @@ print(" ".join(sorted({name.split(".")[0] for name in set(sys.modules) - before}
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
     assert done.stdout.split() == ["speech_emotion"]
+
+
+def test_a_rate_may_be_a_float_without_a_fraction() -> None:
+    assert encode_wav(np.zeros(3, np.int16), 16_000.0) == encode_wav(np.zeros(3, np.int16), 16_000)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,9 +25,10 @@ from speech_emotion.client import (
 )
 from speech_emotion.client.address import Address
 from speech_emotion.client.calls import Attempts
-from speech_emotion.client.live import Course, StreamOptions, encode
+from speech_emotion.client.live import Course, Event, StreamOptions, encode
 from tests.support import clips
 from tests.support.gateway import Gateway
+from tests.support.model_server import ModelServer
 from tests.support.ports import free_port
 
 RATE = 16_000
@@ -159,6 +161,49 @@ def test_a_service_that_opens_streams_and_answers_none_is_given_up() -> None:
             asyncio.run(hear_nothing(url))
         server.shutdown()
     assert len(opened) == 4
+
+
+async def hear_all(url: str, heard: list[Event]) -> None:
+    async with AsyncClient(url) as client, client.stream(sample_rate=RATE) as stream:
+
+        async def speak() -> None:
+            for block in blocks(20.0):
+                await stream.send(block)
+                await asyncio.sleep(0.1)
+
+        speaking = asyncio.create_task(speak())
+        try:
+            async for event in stream:
+                heard.append(event)
+        finally:
+            speaking.cancel()
+
+
+@pytest.fixture(scope="module")
+def short_streams(service_models: ModelServer) -> Iterator[Gateway]:
+    with Gateway(service_models.address, stream_max_s=6) as gateway:
+        yield gateway
+
+
+def hear_in_real_time(url: str, heard: list[Event]) -> None:
+    def spoken() -> Iterator[np.ndarray]:
+        for block in blocks(20.0):
+            yield block
+            time.sleep(0.1)
+
+    with Client(url) as client, client.stream(sample_rate=RATE) as stream:
+        for event in stream.hear(spoken()):
+            heard.append(event)
+
+
+@pytest.mark.parametrize("asyncio_too", [False, True])
+def test_sound_after_the_longest_stream_is_not_lost_in_silence(short_streams: Gateway, asyncio_too: bool) -> None:
+    heard: list[Event] = []
+    with pytest.raises(ProblemError) as error:
+        asyncio.run(hear_all(short_streams.url, heard)) if asyncio_too else hear_in_real_time(short_streams.url, heard)
+    assert error.value.code == "stream_too_long"
+    assert isinstance(heard[-1], End)
+    assert sum(isinstance(event, LiveWindow) for event in heard) == heard[-1].summary["windows"] > 1
 
 
 def test_samples_become_bytes_of_the_streams_encoding() -> None:

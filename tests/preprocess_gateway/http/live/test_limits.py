@@ -113,7 +113,7 @@ def test_text_between_samples_is_an_error_unless_it_finishes(live: Gateway, seco
         assert closed_with(ws)[:2] == (1007, "bad_message")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])
 def test_samples_that_are_no_numbers_are_an_error(live: Gateway, value: float) -> None:
     with stream(live, {"sample_rate": RATE, "encoding": "pcm_f32le"}) as ws:
         ws.send(np.array([0.1, value], "<f4").tobytes())
