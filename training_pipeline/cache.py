@@ -23,6 +23,10 @@ from speech_emotion.files import LEFTOVER_S, whole_file
 PRETRAINED_VARIABLE = "SER_PRETRAINED_DIR"
 STATISTICS, STATES = "statistics", "states"
 """Folders beside pretrained weights, of what a frozen encoder computed from windows."""
+_DIGIT = "[0-9a-f]"
+FEATURES = f"{16 * _DIGIT}/{64 * _DIGIT}.npy"
+JOB = f"*-{16 * _DIGIT}"
+"""Entries by their whole names: a user's own folder may lie beside them."""
 _HELD = ".in-use"
 """The file in an entry's folder that those who work in it have locked."""
 
@@ -81,8 +85,8 @@ def caches_below(root: Path) -> list[Cache]:
     """The caches of all commands, `root` being theirs."""
     pipeline = root / "pipeline"
     return [
-        Cache(root / "features", "*/*.npy"),
-        Cache(root / "training", "*"),
+        Cache(root / "features", FEATURES),
+        Cache(root / "training", JOB),
         *_pretrained_caches(pretrained_folder(root)),
         *_work_caches(pipeline),
     ]
@@ -99,7 +103,7 @@ def pretrained_folder(root: Path = Path(".cache")) -> Path:
 
 
 def _work_caches(work: Path) -> list[Cache]:
-    return [Cache(work / "cache", "*/*.npy"), Cache(work, "*-[0-9a-f]*")]
+    return [Cache(work / "cache", FEATURES), Cache(work, JOB)]
 
 
 def _pretrained_caches(folder: Path) -> list[Cache]:

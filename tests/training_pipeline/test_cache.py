@@ -32,6 +32,9 @@ def pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pretrained"
 
 
+SPEC, CLIP = "0123456789abcdef", 4 * "0123456789abcdef"
+
+
 def entry(path: Path, size_bytes: int, used_s: float) -> Path:
     """A file, or a folder with one, of that size, last used then."""
     if not path.suffix:
@@ -47,11 +50,11 @@ def entry(path: Path, size_bytes: int, used_s: float) -> Path:
 def filled(tmp_path: Path) -> list[Path]:
     """One entry of 100 bytes in each cache, each used later than the one before."""
     names = (
-        "features/spec/a.npy",
+        f"features/{SPEC}/{CLIP}.npy",
         "training/ann-0123456789abcdef",
         "pretrained/statistics/encoder/b.npy",
         "pretrained/states/encoder/b.npy",
-        "pipeline/cache/spec/c.npy",
+        f"pipeline/cache/{SPEC}/{CLIP}.npy",
         "pipeline/mlp-0123456789abcdef",
     )
     return [entry(tmp_path / name, 100, 1_000 + n) for n, name in enumerate(names)]
@@ -94,7 +97,9 @@ def test_within_the_limit_nothing_goes_and_none_leaves_nothing(filled: list[Path
 
 
 def test_recordings_and_downloads_are_no_cache(tmp_path: Path) -> None:
+    own = ("our-calls/a.wav", "crema-d/b.wav", "mlp-0123456789abcde/c.wav", "cache/speech/d.npy", f"cache/{SPEC}/e.npy")
     others = ("pipeline/data/a.wav", "pretrained/encoder.whl", "pipeline/validation.md", "models/1/saved_model.pb")
+    others += (*(f"pipeline/{name}" for name in own), "features/mine/a.npy", "training/mine/a.npz")
     kept = [entry(tmp_path / name, 100, 1_000) for name in others]
     assert prune(caches_below(tmp_path), 0) == Pruned(0, 0, 0)
     assert all(path.exists() for path in kept)
@@ -156,7 +161,7 @@ def test_the_command_shows_and_prunes(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_had_not_finished_goes_after_a_day(tmp_path: Path) -> None:
     names = (
-        "pipeline/cache/spec/.a.npy.12ab.tmp",
+        f"pipeline/cache/{SPEC}/.{CLIP}.npy.12ab.tmp",
         "pipeline/mlp-0123456789abcdef/.trained.12ab.tmp",
         "training/.x.1.tmp",
     )

@@ -43,21 +43,20 @@ class DataSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the rows and the bytes of all clips, wherever the files lie; reads every file once."""
+        """SHA-256 over the rows and the bytes of all clips, wherever the files lie; reads every file once.
+
+        The order counts, as features and outputs that are kept for a data set are in its order.
+        """
         if self.known_digest:
             return self.known_digest
         contents = (hashlib.sha256(clip.read()).hexdigest() for clip in self.clips)
         lines = [
-            f"{content} {clip.emotion} {clip.speaker} {clip.sex} {clip.split}{self._more(clip)}"
+            f"{content} {clip.emotion} {clip.speaker} {clip.sex} {clip.split} {clip.corpus} {shown_votes(clip.votes)}"
             for content, clip in zip(contents, self.clips, strict=True)
         ]
         # Which emotions a corpus can tell, and the order of a model's outputs, are part of what is learnt.
         told = [f"{corpus.name} {' '.join(corpus.emotions)}" for corpus in self.corpora]
-        told += [" ".join(self.emotions)] if self.corpora else []
-        return hashlib.sha256("\n".join(sorted(lines) + told).encode()).hexdigest()
-
-    def _more(self, clip: Clip) -> str:
-        return f" {clip.corpus} {shown_votes(clip.votes)}" if self.corpora else ""
+        return hashlib.sha256("\n".join([*lines, *told, " ".join(self.emotions)]).encode()).hexdigest()
 
     @cached_property
     def split(self) -> Fold:

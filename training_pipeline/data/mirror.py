@@ -19,7 +19,7 @@ def local_copy(location: str, folder: Path) -> Path:
 
     A manifest in a bucket brings the folder it lies in. What the bucket no longer holds is deleted from `folder`, so
     that a withdrawn recording is never trained on; what has not changed since the last call is not copied again.
-    Raises DataError.
+    Raises DataError, also if `folder` has files and was not made by this function.
     """
     if "://" not in location:
         return Path(location)
@@ -59,20 +59,19 @@ def _mirror(files: Any, root: str, folder: Path) -> None:
     if not held:
         raise FileNotFoundError("there is nothing")
     marks = {name: hashlib.sha256(repr(sorted(info.items())).encode()).hexdigest() for name, info in held.items()}
-    seen = _read_seen(folder)
+    seen = _begin(folder)
     for path in sorted(folder.rglob("*"), reverse=True):
         # Folders come behind what lies in them.
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
                 path.rmdir()
-        elif path.relative_to(folder).as_posix() not in marks:
+        elif path.relative_to(folder).as_posix() not in (*marks, _SEEN):
             path.unlink()
     for name, mark in marks.items():
         target = folder / name
         if seen.get(name) != mark or not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             files.get_file(f"{root}/{name}", str(target))
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / _SEEN).write_text(json.dumps(marks))
 
 
@@ -84,8 +83,15 @@ def _relative(path: str, root: str) -> str:
     return str(name)
 
 
-def _read_seen(folder: Path) -> dict[str, str]:
+def _begin(folder: Path) -> dict[str, str]:
+    """What was copied to `folder` before, which is marked as a copy. Raises ValueError for a folder of other files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seen = folder / _SEEN
+    if not seen.is_file():
+        if any(folder.iterdir()):
+            raise ValueError(f"{folder} has files that are not a copy of a bucket, and stays as it is")
+        seen.write_text("{}")  # also for a copy that is interrupted
     try:
-        return dict(json.loads((folder / _SEEN).read_text()))
-    except (OSError, ValueError):
+        return dict(json.loads(seen.read_text()))
+    except ValueError:
         return {}

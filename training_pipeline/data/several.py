@@ -66,12 +66,16 @@ def _named(sets: Mapping[Path, DataSet]) -> list[DataSet]:
     return found
 
 
+def name_of(path: Path) -> str:
+    """What a data set that names no corpus is called: its manifest or folder; the folder of a `manifest.csv`."""
+    resolved = path.resolve()
+    return resolved.parent.name if resolved.stem == "manifest" else resolved.stem
+
+
 def _called(path: Path, data: DataSet) -> Corpus:
     """The corpus of a data set that names none."""
-    resolved = path.resolve()
-    name = resolved.parent.name if resolved.stem == "manifest" else resolved.stem
     facts = facts_of(data.clips)
-    return Corpus(name, data.emotions, "" if facts.licence == UNKNOWN else facts.licence, facts.source)
+    return Corpus(name_of(path), data.emotions, "" if facts.licence == UNKNOWN else facts.licence, facts.source)
 
 
 def _united(corpora: Sequence[Corpus]) -> tuple[Corpus, ...]:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.files import whole_file
 from training_pipeline.data.clips import Clip
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.over_speakers import OverSpeakers
+from training_pipeline.evaluation.predictions import names_of
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
 
 FIXED = ("corpus", "clip", "speaker", "sex", "age", "seed", "label", "predicted", "left_out")
@@ -103,18 +105,20 @@ def _by(groups: Sequence[str], right: Array) -> dict[str, float]:
 
 
 def write_across(path: Path, parts: Sequence[Heard]) -> None:
-    """Write a row for each clip; `p_<emotion>` is empty where the row's model does not tell that emotion apart."""
+    """Write a row for each clip; `p_<emotion>` is empty where the row's model does not tell that emotion apart.
+
+    A clip goes by what `predictions.names_of` says of its part.
+    """
     emotions = tuple(dict.fromkeys(emotion for part in parts for emotion in part.emotions))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*FIXED, *(f"p_{emotion}" for emotion in emotions)])
         for part in sorted(parts, key=lambda part: (part.seed, part.corpus, part.left_out)):
             left_out = "yes" if part.left_out else "no"
-            for clip, row in zip(part.clips, part.probabilities, strict=True):
+            for name, clip, row in zip(names_of(part.clips), part.clips, part.probabilities, strict=True):
                 shown = dict(zip(part.emotions, (f"{value:.{DIGITS}f}" for value in row), strict=True))
                 said = [clip.emotion, part.emotions[int(row.argmax())], left_out]
-                who = [part.corpus, clip.path.stem, clip.speaker, clip.sex, clip.age, part.seed]
+                who = [part.corpus, name, clip.speaker, clip.sex, clip.age, part.seed]
                 writer.writerow([*who, *said, *(shown.get(emotion, "") for emotion in emotions)])
 
 

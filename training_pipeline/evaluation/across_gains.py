@@ -18,7 +18,7 @@ def across_gains(before: Sequence[Heard], after: Sequence[Heard]) -> list[dict[s
 
     `before` and `after` are as `measure_corpus` says, of the first seed of each; `accuracy_gain` and `uar_gain` are
     differences with intervals of a bootstrap over speakers. Clips count that both answered and whose label both can
-    tell. Raises DataError if there is no such corpus.
+    tell. Raises DataError if there is no such corpus, or if clips cannot be told apart by their names.
     """
     first, second = _left_out(before), _left_out(after)
     shared = sorted(first.keys() & second.keys())
@@ -58,8 +58,11 @@ def _name(heard: Heard, index: int) -> str:
 
 
 def _of_clips(heard: Heard, names: set[str]) -> Heard:
-    """The answers to the clips of these names, by name."""
-    places = {_name(heard, i): i for i in range(len(heard.clips))}
+    """The answers to the clips of these names, by name. Raises DataError if two clips have the same name."""
+    places: dict[str, int] = {}
+    for i in range(len(heard.clips)):
+        if places.setdefault(name := _name(heard, i), i) != i:
+            raise DataError(f"{heard.corpus}: two clips have the name {name}, so that answers cannot be paired")
     order = [places[name] for name in sorted(names)]
     return replace(heard, clips=[heard.clips[i] for i in order], probabilities=heard.probabilities[order])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from speech_emotion.files import whole_file
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.ravdess import clip_of
@@ -38,20 +40,20 @@ class Run:
 def write_predictions(path: Path, runs: Sequence[Run]) -> None:
     """Write `clip, fold, seed, label, predicted` and `p_<emotion>` for each emotion; folds count from 1.
 
-    The column `label` holds the true emotion. If a clip is not from RAVDESS, the columns `WHO` follow it.
-    A clip goes by its file's name without ending, or by its path where two have the same name.
+    The column `label` holds the true emotion. Unless every clip's name says the rest, as names of RAVDESS do, the
+    columns `WHO` follow it. A clip goes by what `names_of` says. Raises DataError for runs of other emotions.
     """
     emotions = runs[0].examples.emotions
-    who = WHO if any(clip_of(clip.path) is None for run in runs for clip in run.examples.clips) else ()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    for run in runs:
+        _require_emotions(path, run.seed, run.examples.emotions, emotions)
+    who = () if all(_says_all(clip) for run in runs for clip in run.examples.clips) else WHO
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*FIXED, *who, *(f"p_{emotion}" for emotion in emotions)])
         for run in sorted(runs, key=lambda run: run.seed):
-            names = _names(run.examples.clips)
-            for name, clip, row, fold in zip(
-                names, run.examples.clips, run.predictions.probabilities, run.predictions.fold, strict=True
-            ):
+            names = names_of(run.examples.clips)
+            own = run.predictions.probabilities[:, [run.examples.emotions.index(emotion) for emotion in emotions]]
+            for name, clip, row, fold in zip(names, run.examples.clips, own, run.predictions.fold, strict=True):
                 predicted = emotions[int(row.argmax())]
                 shown = [f"{value:.{DIGITS}f}" for value in row]
                 told = [getattr(clip, column) for column in who]
@@ -59,14 +61,51 @@ def write_predictions(path: Path, runs: Sequence[Run]) -> None:
 
 
 def add_run(path: Path, run: Run) -> None:
-    """Write a run's predictions beside those of other seeds; an earlier run of its seed goes."""
-    others = [other for other in read_predictions(path) if other.seed != run.seed] if path.is_file() else []
-    write_predictions(path, [*others, run])
+    """Write a run's predictions beside those of other seeds; an earlier run of its seed goes.
+
+    Raises DataError if what is there cannot be read, or is of other emotions.
+    """
+    write_predictions(path, [*_others(path, run.seed), run])
 
 
-def _names(clips: Sequence[Clip]) -> list[str]:
-    stems = [clip.path.stem for clip in clips]
-    return stems if len(set(stems)) == len(stems) else [clip.path.as_posix() for clip in clips]
+def require_room(path: Path, seed: int, emotions: Sequence[str]) -> None:
+    """Raise the DataError that `add_run` would raise, before there is a run."""
+    for other in _others(path, seed):
+        _require_emotions(path, seed, emotions, other.examples.emotions)
+
+
+def _others(path: Path, seed: int) -> list[Run]:
+    return [other for other in read_predictions(path) if other.seed != seed] if path.is_file() else []
+
+
+def _require_emotions(path: Path, seed: int, own: Sequence[str], kept: Sequence[str]) -> None:
+    if set(own) != set(kept):
+        raise DataError(
+            f"{path} has predictions of {', '.join(kept)}; those of seed {seed} are of {', '.join(own)}, and need "
+            "another folder"
+        )
+
+
+def names_of(clips: Sequence[Clip]) -> list[str]:
+    """A name for each clip: its file's name without ending, or its path where two have the same name.
+
+    The same file a second time is `PATH#2`.
+    """
+    names = [clip.path.stem for clip in clips]
+    if len(set(names)) == len(names):
+        return names
+    seen = Counter[str]()
+    for i, clip in enumerate(clips):
+        path = clip.path.as_posix()
+        seen[path] += 1
+        names[i] = path if seen[path] == 1 else f"{path}#{seen[path]}"
+    return names
+
+
+def _says_all(clip: Clip) -> bool:
+    """Whether a clip's name says its emotion, speaker and sex, as a name of RAVDESS does."""
+    known = clip_of(clip.path)
+    return known is not None and (known.emotion, known.speaker, known.sex) == (clip.emotion, clip.speaker, clip.sex)
 
 
 def read_predictions(path: Path) -> list[Run]:

@@ -26,7 +26,7 @@ from training_pipeline.evaluation.across import add_across, measure_across
 from training_pipeline.evaluation.chance import beside_chance
 from training_pipeline.evaluation.cross_validate import cross_validate, heard_in_folds, leave_corpora_out
 from training_pipeline.evaluation.figures import Predictions, measure
-from training_pipeline.evaluation.predictions import Run, add_run
+from training_pipeline.evaluation.predictions import Run, add_run, require_room
 from training_pipeline.jobs import resolve
 from training_pipeline.networks.registry import NETWORKS
 from training_pipeline.progress import Bar, no_bar
@@ -100,6 +100,8 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     require_emotions(data.clips)
     splits = {UNHEARD: speaker_folds(data.clips)}
     require_taught(data.clips, splits[UNHEARD])
+    for job in jobs:
+        require_room(asked.output / job.network.name / PREDICTIONS, job.seed, data.emotions)
     splits |= {RANDOM: random_folds(data.clips, seed=asked.seed)} if asked.random_split else {}
     require_sound(data, bar)
     done = Evaluated({}, {})

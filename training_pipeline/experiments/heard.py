@@ -10,6 +10,7 @@ from typing import Any
 
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.readers import read_all
+from training_pipeline.data.several import name_of
 from training_pipeline.evaluation.across import Heard, add_across, measure_across
 from training_pipeline.progress import Bar, no_bar
 from training_pipeline.reports.kept import ACROSS
@@ -32,7 +33,7 @@ def hear(
     description = model.description
     data = read_all(sources)
     heard = set(map(str, description.card.get("data", {}).get("speakers", ())))
-    names = [corpus.name for corpus in data.corpora] or [sources[0].resolve().stem]
+    names = [corpus.name for corpus in data.corpora] or [name_of(sources[0])]
     parts = []
     with bounded(caches_below(cache), cache_max_bytes):
         for name in names:

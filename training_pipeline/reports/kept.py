@@ -60,22 +60,25 @@ class Kept:
     def read(cls, folder: Path, models: list[str] | None = None) -> Kept:
         """Read `folder/<model>/predictions.csv`, `folder/<model>/<change>/predictions.csv` and `folder/cost.json`.
 
-        A model may also have `across.csv`, with all corpora. Of several corpora in its predictions the first alone
-        counts, because other models were measured on that one. Raises DataError if predictions are not there.
+        A model may also have `across.csv`, with all corpora, or that alone. Of several corpora in its predictions the
+        first alone counts, because other models were measured on that one. Raises DataError if a model has neither.
         """
-        names = models or sorted(path.parent.name for path in folder.glob(f"*/{PREDICTIONS}"))
-        missing = [name for name in names if not (folder / name / PREDICTIONS).is_file()]
+        kept = {path.parent.name for name in (PREDICTIONS, ACROSS) for path in folder.glob(f"*/{name}")}
+        names = models or sorted(kept)
+        missing = [name for name in names if name not in kept]
         if missing or not names:
             raise DataError(f"{folder}: no predictions of {', '.join(missing) or 'any model'}; --retrain makes them")
-        runs = {name: of_first_corpus(read_predictions(folder / name / PREDICTIONS)) for name in names}
+        predictions = {name: path for name in names if (path := folder / name / PREDICTIONS).is_file()}
+        runs = {name: of_first_corpus(read_predictions(path)) for name, path in predictions.items()}
         results = {name: measure_runs(own) for name, own in runs.items()}
-        best_first = sorted(names, key=lambda name: -results[name]["accuracy"])
+        results = dict(sorted(results.items(), key=lambda item: -item[1]["accuracy"]))
+        best_first = [*results, *(name for name in names if name not in results)]
         costs = read_costs(folder / COSTS) if (folder / COSTS).is_file() else None
         trials = sorted(folder.glob(f"*/*/{PREDICTIONS}"))
         tried = {path.parent.relative_to(folder).as_posix(): of_first_corpus(read_predictions(path)) for path in trials}
         corpora = {name: folder / name / ACROSS for name in best_first}
         heard = {name: read_across(path) for name, path in corpora.items() if path.is_file()}
-        return cls(runs, {name: results[name] for name in best_first}, costs, tried, heard)
+        return cls(runs, results, costs, tried, heard)
 
     def table(self, before: str | None = None) -> str:
         """Accuracy and cost, a row for each model; below it corpora, where several were measured.
@@ -83,7 +86,8 @@ class Kept:
         With `before`, a model, also what every other model gains over it on corpora that neither was trained on.
         Raises DataError if that was not measured.
         """
-        tables = markdown.predictions_table(self.results, self.costs) + across_report.across_tables(self.across)
+        tables = markdown.predictions_table(self.results, self.costs) if self.results else ""
+        tables += across_report.across_tables(self.across)
         if before is None:
             return tables
         if before not in self.heard:
@@ -98,8 +102,8 @@ class Kept:
         """The same and more, an object for each model."""
         costs = self.costs.model_dump()["models"] if self.costs else {}
         across = {name: {"across": rows} for name, rows in self.across.items()}
-        found = {n: {**figures, "cost": costs.get(n), **across.get(n, {})} for n, figures in self.results.items()}
-        return json.dumps(found)
+        found = {n: {**figures, "cost": costs.get(n)} for n, figures in self.results.items()}
+        return json.dumps({n: {**found.get(n, {}), **across.get(n, {})} for n in {**found, **across}})
 
     def renew(self, page: Path) -> None:
         """Write every part that `page` has marks for anew.

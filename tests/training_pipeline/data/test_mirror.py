@@ -57,11 +57,39 @@ def test_a_withdrawn_recording_and_its_empty_folder_leave_the_copy(bucket: Any, 
 
 @pytest.mark.usefixtures("bucket")
 def test_what_the_bucket_never_held_leaves_the_copy(tmp_path: Path) -> None:
-    (tmp_path / "data" / "older").mkdir(parents=True)
-    (tmp_path / "data" / "older" / "left.wav").write_bytes(b"of another set")
-    (tmp_path / "data" / "link.wav").symlink_to("older/left.wav")
+    copy = local_copy(URL, tmp_path / "data")
+    (copy / "older").mkdir()
+    (copy / "older" / "left.wav").write_bytes(b"of another set")
+    (copy / "link.wav").symlink_to("older/left.wav")
+    assert set(files_of(local_copy(URL, copy))) == {"a.wav", "b.wav", "deep/c.wav"}
+    assert not (copy / "link.wav").is_symlink()
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("name", ["interview.txt", "deeper/b.wav", ".hidden"])
+def test_files_of_somebody_else_are_never_deleted(tmp_path: Path, name: str) -> None:
+    own = tmp_path / "data" / name
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    with pytest.raises(DataError, match="not a copy of a bucket"):
+        local_copy(URL, tmp_path / "data")
+    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == [own]
+    assert own.read_bytes() == b"mine"
+
+
+def test_a_copy_that_was_interrupted_goes_on(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    get = type(bucket).get_file
+
+    def fails(files: Any, path: str, *others: Any, **named: Any) -> None:
+        if path.endswith("b.wav"):
+            raise OSError("the connection broke")
+        get(files, path, *others, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bucket), "get_file", fails)
+        with pytest.raises(DataError, match="the connection broke"):
+            local_copy(URL, tmp_path / "data")
     assert set(files_of(local_copy(URL, tmp_path / "data"))) == {"a.wav", "b.wav", "deep/c.wav"}
-    assert not (tmp_path / "data" / "link.wav").is_symlink()
 
 
 def test_a_changed_recording_of_the_same_size_is_copied_anew_and_the_others_are_not(
@@ -130,7 +158,7 @@ def test_several_data_sets_are_called_as_in_their_buckets(tmp_path: Path) -> Non
     one, other = local_copies([URL, str(here)], tmp_path / "data")
     assert (one.name, one.parent.parent, other) == (URL.rpartition("/")[2], tmp_path / "data", here)
     assert set(files_of(one)) == {"a.wav", "b.wav", "deep/c.wav"}
-    assert local_copies([URL], tmp_path / "data") == [tmp_path / "data"]
+    assert local_copies([URL], tmp_path / "alone") == [tmp_path / "alone"]
 
 
 @pytest.mark.parametrize(

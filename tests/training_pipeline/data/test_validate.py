@@ -95,6 +95,9 @@ def test_the_known_pair_of_ravdess_is_a_warning(ravdess_dir: Path) -> None:
 def test_the_digest_follows_content_and_rows_not_places(own: list[Clip], clips: list[Clip]) -> None:
     assert digest_of(own) == digest_of(clips)
     assert digest_of([replace(own[0], emotion="x"), *own[1:]]) != digest_of(clips)
+    assert digest_of([replace(own[0], votes=(("x", 1),)), *own[1:]]) != digest_of(clips)
+    assert digest_of([*own[1:], own[0]]) != digest_of(clips), "features are kept in the order of rows"
+    assert DataSet(own, EMOTIONS[::-1]).digest != digest_of(clips), "outputs are in the order of emotions"
     own[0].path.write_bytes(tone())
     assert digest_of(own) != digest_of(clips)
 

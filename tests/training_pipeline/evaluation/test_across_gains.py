@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.training_pipeline.evaluation.test_across import EMOTIONS, heard
 from training_pipeline.errors import DataError
+from training_pipeline.evaluation.across import add_across, read_across
 from training_pipeline.evaluation.across_gains import across_gains
 from training_pipeline.reports.across import across_gains_table
 
@@ -45,3 +47,19 @@ def test_only_labels_that_both_can_tell_count() -> None:
 def test_without_a_corpus_that_neither_heard_there_is_nothing_to_compare() -> None:
     with pytest.raises(DataError, match="there is no corpus"):
         across_gains([heard(left_out=False)], [heard()])
+
+
+def test_clips_that_share_a_file_name_are_all_compared(tmp_path: Path) -> None:
+    before = heard()
+    clips = [replace(clip, path=Path(f"{clip.speaker}/{n % 2}.wav")) for n, clip in enumerate(before.clips[:8])]
+    for model in ("one", "other"):
+        add_across(tmp_path / model, [replace(before, clips=clips, probabilities=before.probabilities[:8])])
+    (row,) = across_gains(read_across(tmp_path / "one"), read_across(tmp_path / "other"))
+    assert (row["before"]["clips"], row["before"]["speakers"]) == (8, 4)
+
+
+def test_answers_that_cannot_be_told_apart_are_not_compared() -> None:
+    before = heard()
+    alike = replace(before, clips=[replace(clip, path=Path("0.wav")) for clip in before.clips])
+    with pytest.raises(DataError, match=r"ours: two clips have the name 0\.wav"):
+        across_gains([alike], [alike])

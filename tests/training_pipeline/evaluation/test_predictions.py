@@ -13,10 +13,12 @@ from training_pipeline.errors import DataError
 from training_pipeline.evaluation.figures import Predictions
 from training_pipeline.evaluation.predictions import (
     Run,
+    add_run,
     ensemble,
     measure_runs,
     of_first_corpus,
     read_predictions,
+    require_room,
     write_predictions,
 )
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
@@ -94,6 +96,68 @@ def test_clips_of_one_name_go_by_their_paths(run: Run, tmp_path: Path) -> None:
     write_predictions(tmp_path / "predictions.csv", [written])
     (read,) = read_predictions(tmp_path / "predictions.csv")
     assert [str(clip.path) for clip in read.examples.clips] == ["a/take.wav", "b/take.wav"]
+
+
+def test_the_same_file_twice_has_two_names(run: Run, tmp_path: Path) -> None:
+    clips = [
+        Clip(Path("a/take.wav"), "calm", "a"),
+        Clip(Path("b/take.wav"), "sad", "b"),
+        Clip(Path("a/take.wav"), "calm", "a"),
+    ]
+    written = Run(
+        0, Examples.of(DataSet(clips, EMOTIONS), []), Predictions(run.predictions.probabilities[:3], np.arange(3))
+    )
+    write_predictions(path := tmp_path / "predictions.csv", [written])
+    (read,) = read_predictions(path)
+    assert [str(clip.path) for clip in read.examples.clips] == ["a/take.wav", "b/take.wav", "a/take.wav#2"]
+
+
+def test_runs_with_emotions_in_another_order_keep_their_answers(run: Run, tmp_path: Path) -> None:
+    turned = Examples.of(DataSet(run.examples.clips, EMOTIONS[::-1]), [])
+    other = Run(1, turned, Predictions(run.predictions.probabilities[:, ::-1], run.predictions.fold))
+    path = tmp_path / "predictions.csv"
+    for each in (run, other):
+        add_run(path, each)
+    first, second = read_predictions(path)
+    np.testing.assert_array_equal(first.predictions.probabilities, second.predictions.probabilities)
+    assert measure_runs([first])["accuracy"] == measure_runs([second])["accuracy"]
+
+
+def test_runs_of_other_emotions_are_refused_and_what_is_kept_stays(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    add_run(path, run)
+    before = path.read_bytes()
+    more = Examples.of(DataSet(run.examples.clips, (*EMOTIONS, "bored")), [])
+    shares = np.pad(run.predictions.probabilities, ((0, 0), (0, 1)))
+    with pytest.raises(DataError, match=r"seed 1 are of neutral.*bored, and need another folder"):
+        add_run(path, Run(1, more, Predictions(shares, run.predictions.fold)))
+    with pytest.raises(DataError, match="another folder"):
+        require_room(path, 1, more.emotions)
+    assert path.read_bytes() == before
+    require_room(path, 0, more.emotions)
+    add_run(path, Run(0, more, Predictions(shares, run.predictions.fold)))
+    assert [one.examples.emotions for one in read_predictions(path)] == [more.emotions]
+
+
+def test_a_failed_write_leaves_what_is_kept(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, [run])
+    before = path.read_bytes()
+    short = Predictions(run.predictions.probabilities[:5], run.predictions.fold)
+    with pytest.raises(ValueError, match="zip"):
+        write_predictions(path, [run, Run(1, run.examples, short)])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_label_that_was_mapped_counts_before_the_name(run: Run, tmp_path: Path) -> None:
+    clips = [replace(clip, emotion="neutral") if clip.emotion == "calm" else clip for clip in run.examples.clips]
+    written = Run(0, Examples.of(DataSet(clips, EMOTIONS), []), run.predictions)
+    write_predictions(path := tmp_path / "predictions.csv", [written])
+    (read,) = read_predictions(path)
+    assert [(c.emotion, c.speaker, c.sex) for c in read.examples.clips] == [
+        (c.emotion, c.speaker, c.sex) for c in clips
+    ]
 
 
 def test_speakers_that_no_name_tells_are_kept(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from training_pipeline.data.synthetic import EMOTIONS, write_synthetic
 from training_pipeline.errors import DataError, UnknownModelError
 from training_pipeline.evaluation.across import read_across
-from training_pipeline.evaluation.predictions import read_predictions
+from training_pipeline.evaluation.predictions import measure_runs, read_predictions
 from training_pipeline.experiments.evaluate import RANDOM, UNHEARD, Evaluation, evaluate
 from training_pipeline.reports.kept import ACROSS, PREDICTIONS, Kept
 
@@ -40,6 +41,30 @@ def test_figures_of_both_splits_are_returned_and_written(asked: Evaluation) -> N
     assert f"| {low:.1%} to {high:.1%} |" in (asked.output / "README.md").read_text()
     assert {path.name for path in asked.output.iterdir()} == {"README.md", "confusion-mlp.png", "mlp", "results.json"}
     assert not (asked.cache / "training").exists() or not any((asked.cache / "training").iterdir())
+
+
+def test_other_emotions_beside_kept_ones_stop_before_anything_is_trained(
+    asked: Evaluation, manifest: Path, tmp_path: Path
+) -> None:
+    evaluate(replace(asked, seed=1, random_split=False))
+    kept = (asked.output / "mlp" / PREDICTIONS).read_bytes()
+    shutil.copytree(manifest.parent, tmp_path / "copy")
+    other = tmp_path / "copy" / manifest.name
+    other.write_text(other.read_text().replace(",calm,", ",bored,"))
+    with pytest.raises(DataError, match="need another folder"):
+        evaluate(replace(asked, data=[other], random_split=False))
+    assert (asked.output / "mlp" / PREDICTIONS).read_bytes() == kept
+
+
+def test_a_sorted_manifest_gives_the_same_kept_figures(asked: Evaluation, manifest: Path, tmp_path: Path) -> None:
+    evaluate(replace(asked, random_split=False))
+    shutil.copytree(manifest.parent, tmp_path / "copy")
+    turned = tmp_path / "copy" / manifest.name
+    first, *rows = turned.read_text().splitlines()
+    turned.write_text("\n".join([first, *rows[::-1]]) + "\n")
+    done = evaluate(replace(asked, data=[turned], seed=1, random_split=False))
+    own = [measure_runs([run])["accuracy"] for run in read_predictions(asked.output / "mlp" / PREDICTIONS)]
+    assert own[1] == pytest.approx(done.results["mlp"][UNHEARD]["accuracy"])
 
 
 def test_an_unknown_model_stops_before_anything_is_trained(asked: Evaluation) -> None:

@@ -51,12 +51,25 @@ def test_one_data_set_without_a_name_is_called_after_its_manifest(version: Path,
     assert [row["corpus"] for row in json.loads(done.stdout)] == ["mine"]
 
 
+def test_manifests_of_several_folders_stand_beside_each_other(version: Path, tmp_path: Path) -> None:
+    for name in ("calls", "visits"):
+        source = write_synthetic(tmp_path / name, speakers=2, takes=1)
+        hear(version, [source], tmp_path / "out", tmp_path / "cache", 10**9)
+    assert [part.corpus for part in read_across(tmp_path / "out" / "mlp" / "across.csv")] == ["calls", "visits"]
+    shown = CliRunner().invoke(app, ["evaluate", "--predictions", str(tmp_path / "out")])
+    assert shown.exit_code == 0, shown.output
+    assert "`mlp` across corpora" in shown.stdout
+    assert "| calls | never heard |" in shown.stdout
+    as_json = CliRunner().invoke(app, ["evaluate", "--predictions", str(tmp_path / "out"), "--json"])
+    assert [row["corpus"] for row in json.loads(as_json.stdout)["mlp"]["across"]] == ["calls", "visits"]
+
+
 def test_speakers_that_the_card_names_are_told(
     version: Path, manifest: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         hear(version, [manifest], tmp_path / "out", tmp_path / "cache", 10**9)
-    assert "names speakers as manifest does: 00, 01" in caplog.text
+    assert f"names speakers as {manifest.parent.name} does: 00, 01" in caplog.text
 
 
 @pytest.mark.parametrize("more", [[], ["--retrain", "--data", "x.csv"]], ids=["no data", "with --retrain"])
