@@ -84,6 +84,11 @@ def shown_votes(votes: Sequence[tuple[str, float]]) -> str:
     return "|".join(f"{emotion}={count:g}" for emotion, count in votes)
 
 
+def voted(clips: Sequence[Clip]) -> list[str]:
+    """The emotions that the votes of the clips hold, each once."""
+    return list(dict.fromkeys(emotion for clip in clips for emotion, _ in clip.votes))
+
+
 def read_clips(path: Path) -> list[Clip]:
     """Read a manifest, or any CSV with its columns; relative paths count from its folder.
 

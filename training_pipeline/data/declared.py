@@ -20,7 +20,7 @@ from speech_emotion.errors import FileTooLargeError
 from speech_emotion.files import whole_file
 from speech_emotion.input_files import read_at_most
 from speech_emotion.invalid import first_fault
-from training_pipeline.data.clips import Clip
+from training_pipeline.data.clips import Clip, voted
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.table import same_meaning
 from training_pipeline.errors import DataError
@@ -53,9 +53,12 @@ def path_beside(manifest: Path) -> Path:
 def with_declared(manifest: Path, clips: Sequence[Clip]) -> DataSet:
     """The data set of a manifest's clips, with what is declared beside it.
 
-    Of a corpus that is not declared the emotions of its clips are those that it can tell. Without the column `corpus`
-    one declared corpus is that of all clips. Raises DataError for a file of another kind, a corpus without clips, a
-    label that the clips spell otherwise, an emotion that a corpus is said not to tell, and if no clip is left.
+    Of a corpus that is not declared the emotions of its clips, and those in their votes, are those that it can tell.
+    The emotions of the data set are labels of clips, or declared: an answer that no clip has as its label could never
+    be tested. Without the column `corpus` one declared corpus is that of all clips.
+
+    Raises DataError for a file of another kind, a corpus without clips, a label that the clips spell otherwise, an
+    emotion that a corpus is said not to tell, and if no clip is left.
     """
     declared = _read(path_beside(manifest))
     if len(declared) == 1 and not any(clip.corpus for clip in clips):
@@ -72,8 +75,10 @@ def with_declared(manifest: Path, clips: Sequence[Clip]) -> DataSet:
         _log.warning("%s: %d clips are left out, as their labels mean null", manifest, len(clips) - len(kept))
     corpora = tuple(_corpus(name, declared.get(name), kept) for name in dict.fromkeys(c.corpus for c in kept) if name)
     _require_told(kept, corpora, manifest)
+    labels = [clip.emotion for clip in kept]
     told = [emotion for corpus in corpora for emotion in corpus.emotions]
-    emotions = tuple(dict.fromkeys([*told, *(clip.emotion for clip in kept)]))
+    answers = {*labels, *(emotion for said in declared.values() for emotion in said.emotions)}
+    emotions = tuple(emotion for emotion in dict.fromkeys([*told, *labels]) if emotion in answers)
     return DataSet(kept, emotions, corpora=corpora)
 
 
@@ -124,8 +129,7 @@ def _mapped(clip: Clip, declared: Declared | None) -> Clip | None:
 
 def _corpus(name: str, declared: Declared | None, clips: Sequence[Clip]) -> Corpus:
     own = [clip for clip in clips if clip.corpus == name]
-    voted = [emotion for clip in own for emotion, _ in clip.votes]
-    found = tuple(dict.fromkeys([*(clip.emotion for clip in own), *voted]))
+    found = tuple(dict.fromkeys([*(clip.emotion for clip in own), *voted(own)]))
     if declared is None:
         return Corpus(name, found)
     return Corpus(name, declared.emotions or found, declared.licence, declared.source)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+from training_pipeline.data.clips import voted
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.facts import UNKNOWN, facts_of
 from training_pipeline.data.table import same_meaning
 from training_pipeline.errors import DataError
+
+_log = logging.getLogger(__name__)
 
 
 def combined(sets: Mapping[Path, DataSet]) -> DataSet:
@@ -18,7 +22,7 @@ def combined(sets: Mapping[Path, DataSet]) -> DataSet:
 
     A data set that names no corpus is one, called after its manifest or folder. Speakers of several corpora are called
     CORPUS/SPEAKER, as two corpora may number theirs alike; data sets that name the same corpus share its speakers. The
-    emotions are those of all, in the order of the sets.
+    emotions are those of all, in the order of the sets; votes for others are logged, as they do not count.
 
     Raises DataError if two data sets that name no corpus would be called alike, and for emotions, corpora or speakers
     of a corpus that differ only in case, spaces or Unicode form.
@@ -30,6 +34,8 @@ def combined(sets: Mapping[Path, DataSet]) -> DataSet:
     emotions = tuple(dict.fromkeys(emotion for data in named for emotion in data.emotions))
     if len(corpora) > 1:
         clips = [replace(clip, speaker=f"{clip.corpus}/{clip.speaker}") for clip in clips]
+    if strange := [emotion for emotion in voted(clips) if emotion not in emotions]:
+        _log.warning("votes for %s do not count: no clip has this label, and no corpus declares it", ", ".join(strange))
     return DataSet(clips, emotions, skipped=sum(data.skipped for data in named), corpora=corpora)
 
 
@@ -38,7 +44,8 @@ def _require_distinct(sets: Sequence[DataSet]) -> None:
     clips = [clip for data in sets for clip in data.clips]
     corpora = {clip.corpus for clip in clips}
     told = [emotion for data in sets for corpus in data.corpora for emotion in corpus.emotions]
-    seen = {"emotions": {*told, *(emotion for data in sets for emotion in data.emotions)}, "corpora": corpora}
+    answers = [emotion for data in sets for emotion in data.emotions]
+    seen = {"emotions": {*told, *answers, *voted(clips)}, "corpora": corpora}
     seen |= {f"speakers of {name}": {clip.speaker for clip in clips if clip.corpus == name} for name in sorted(corpora)}
     for what, names in seen.items():
         for _, alike in groupby(sorted(names, key=same_meaning), same_meaning):
@@ -75,7 +82,8 @@ def name_of(path: Path) -> str:
 def _called(path: Path, data: DataSet) -> Corpus:
     """The corpus of a data set that names none."""
     facts = facts_of(data.clips)
-    return Corpus(name_of(path), data.emotions, "" if facts.licence == UNKNOWN else facts.licence, facts.source)
+    told = tuple(dict.fromkeys([*data.emotions, *voted(data.clips)]))
+    return Corpus(name_of(path), told, "" if facts.licence == UNKNOWN else facts.licence, facts.source)
 
 
 def _united(corpora: Sequence[Corpus]) -> tuple[Corpus, ...]:

@@ -29,15 +29,16 @@ def loses_by_labels(data: DataSet) -> bool:
 def shares(data: DataSet) -> Array:
     """A row for each clip, `[clips, emotions]`: shares that sum to the clip's weight, and `OPEN`.
 
-    Weights have a mean of 1; see `balance`.
+    Weights have a mean of 1; see `balance`. Votes for other emotions than those of `data` do not count.
     """
     rows = np.zeros((len(data.clips), len(data.emotions)))
     place = {emotion: index for index, emotion in enumerate(data.emotions)}
     for row, clip in zip(rows, data.clips, strict=True):
-        voted = VOTED * bool(clip.votes)
+        votes = [(emotion, count) for emotion, count in clip.votes if emotion in place and count]
+        total = sum(count for _, count in votes)
+        voted = VOTED * bool(votes)
         row[place[clip.emotion]] = 1 - voted
-        total = sum(count for _, count in clip.votes) or 1
-        for emotion, count in clip.votes:
+        for emotion, count in votes:
             row[place[emotion]] += voted * count / total
     rows *= balance(data)[:, np.newaxis]
     return np.where(data.known, rows, OPEN).astype(np.float32)

@@ -235,6 +235,35 @@ def test_every_fold_tests_a_part_of_each_corpus() -> None:
 def test_a_corpus_without_a_split_holds_out_its_own_first_fold() -> None:
     clips = [Clip(Path(f"{n}.wav"), "glad", f"a/{n}", split="test" if n == 3 else "", corpus="a") for n in range(4)]
     clips += [Clip(Path(f"o{n}.wav"), "glad", f"b/{n}", corpus="b") for n in range(2)]
+@pytest.mark.parametrize("corpus", ["", "ours"])
+def test_an_emotion_that_only_listeners_named_is_no_answer_unless_it_is_declared(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, corpus: str
+) -> None:
+    rows = f"a.wav,glad,1,glad=3|bored=1,{corpus}\nb.wav,sad,2,sad=2,{corpus}\n"
+    manifest = own(tmp_path, rows, "path,label,speaker,votes,corpus")
+    assert read_all([manifest]).emotions == ("glad", "sad")
+    assert "votes for bored do not count: no clip has this label" in caplog.text
+    caplog.clear()
+    path_beside(manifest).write_text(json.dumps({"ours": {"emotions": ["glad", "bored", "sad"]}}))
+    assert read_all([manifest]).emotions == ("glad", "bored", "sad")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("corpus", ["", "ours"])
+def test_votes_count_for_labels_of_other_corpora(tmp_path: Path, corpus: str) -> None:
+    one = own(tmp_path / "one", f"a.wav,glad,1,glad=3|bored=1,{corpus}\n", "path,label,speaker,votes,corpus")
+    other = own(tmp_path / "other", "a.wav,bored,1,theirs\n")
+    data = read_all([one, other])
+    assert data.emotions == ("glad", "bored")
+    assert data.known.tolist() == [[True, True], [False, True]]
+
+
+def test_votes_that_are_spelled_unlike_the_labels_are_an_error(tmp_path: Path) -> None:
+    manifest = own(tmp_path, "a.wav,glad,1,Glad=3\n", "path,label,speaker,votes")
+    with pytest.raises(DataError, match="the emotions 'Glad', 'glad' differ only in case"):
+        read_all([manifest])
+
+
     clips += [Clip(Path("c.wav"), "glad", "c/0", corpus="c")]
     assert [clips[i].speaker for i in held_out(clips).test] == ["a/3", "b/0"]
 

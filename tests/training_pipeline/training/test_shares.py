@@ -39,6 +39,13 @@ def test_votes_are_half_of_what_a_clip_teaches() -> None:
     assert not has_shares(DataSet([clip("glad", "1")], EMOTIONS))
 
 
+@pytest.mark.parametrize("votes", [(("bored", 3.0),), (("sad", 0.0),), (("bored", 0.0), ("sad", 0.0))])
+def test_votes_for_nothing_that_a_model_tells_leave_the_label_whole(votes: tuple[tuple[str, float], ...]) -> None:
+    assert shares(DataSet([clip("glad", "1", votes)], ("glad", "sad"))).tolist() == [[1, 0]]
+    mixed = clip("glad", "1", (*votes, ("glad", 1.0)))
+    assert shares(DataSet([mixed], ("glad", "sad"))).tolist() == [[1, 0]]
+
+
 def test_corpora_and_their_speakers_count_alike() -> None:
     clips = [clip("glad", "one/1")] * 6 + [clip("sad", "one/2")] * 2 + [clip("calm", "other/1")] * 4
     weights = balance(DataSet(clips, EMOTIONS, corpora=(ONE, OTHER)))
