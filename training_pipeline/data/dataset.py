@@ -68,12 +68,13 @@ class DataSet:
         return DataSet([self.clips[i] for i in indices], self.emotions, corpora=self.corpora)
 
     def of_corpora(self, names: Iterable[str]) -> DataSet:
-        """The clips of these corpora, and the emotions that one of them at least can tell."""
+        """The clips of these corpora, and the emotions that one of these clips at least has."""
         wanted = set(names)
         corpora = tuple(corpus for corpus in self.corpora if corpus.name in wanted)
-        told = {emotion for corpus in corpora for emotion in corpus.emotions}
         clips = [clip for clip in self.clips if clip.corpus in wanted]
-        return DataSet(clips, tuple(emotion for emotion in self.emotions if emotion in told), corpora=corpora)
+        # Not all that these corpora can tell: of an emotion without a clip a network could learn nothing.
+        there = {clip.emotion for clip in clips}
+        return DataSet(clips, tuple(emotion for emotion in self.emotions if emotion in there), corpora=corpora)
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:

@@ -82,7 +82,7 @@ def leave_corpora_out(
 ) -> list[Heard]:
     """For each corpus, train on all others and answer its clips; nothing is chosen on them.
 
-    A model tells the emotions that its own corpora can tell. With the folder `checkpoints`, an interrupted call
+    A model tells the emotions of the clips that it was trained on. With the folder `checkpoints`, an interrupted call
     resumes.
     """
     found = []

@@ -46,7 +46,7 @@ class Examples:
         return Examples(self.data.part(indices), [self.features[i] for i in indices], self.targets[indices])
 
     def of_corpora(self, names: Iterable[str]) -> Examples:
-        """The examples of these corpora, and the emotions that one of them at least can tell."""
+        """The examples of these corpora, and the emotions that one of these at least has."""
         wanted = set(names)
         kept = [i for i, clip in enumerate(self.clips) if clip.corpus in wanted]
         return Examples.of(self.data.of_corpora(wanted), [self.features[i] for i in kept])

@@ -106,6 +106,14 @@ def test_clips_of_an_emotion_that_a_probe_cannot_tell_are_left_out() -> None:
     assert [given.emotions for given in knower.given] == [("glad", "calm"), ("glad", "sad"), EMOTIONS]
 
 
+def test_a_probe_learns_no_emotion_that_its_corpora_could_tell_but_have_no_clip_of() -> None:
+    told = {"one": ("glad", "sad", "calm"), "other": ("glad", "sad", "calm")}
+    clips = [*some("one"), *some("other", told=told["other"])]
+    knower = Knower()
+    across_corpora(knower, examples_of(clips, **told))
+    assert [given.emotions for given in knower.given] == [EMOTIONS, ("glad", "sad"), EMOTIONS]
+
+
 def test_corpora_of_one_speaker_each_are_left_out_alone() -> None:
     knower = Knower()
     across_corpora(knower, examples_of([*some("one", 1), *some("other", 1)]))
