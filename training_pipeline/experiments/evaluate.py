@@ -93,8 +93,8 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     UnknownModelError.
     """
     data = read_all(asked.data)
-    if asked.leave_one_corpus_out and len(data.corpora) < 2:
-        raise DataError("to leave one corpus out, two are needed: give --data for each, or fill the column `corpus`")
+    if asked.leave_one_corpus_out:
+        _require_others(data)
     jobs = [resolve(name, data, asked.seed, trials=True, measured=True) for name in asked.models or NETWORKS.names()]
     require_speakers(data.clips, 3, "To train and calibrate on some speakers and test on others")
     require_emotions(data.clips)
@@ -110,6 +110,19 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
             _evaluate_one(job, splits, asked, done, bar)
     _write_summary(asked, data, done)
     return done
+
+
+def _require_others(data: DataSet) -> None:
+    """Raise DataError unless the others of each corpus teach two emotions; one alone would be a right answer always."""
+    if len(data.corpora) < 2:
+        raise DataError("to leave one corpus out, two are needed: give --data for each, or fill the column `corpus`")
+    names = [corpus.name for corpus in data.corpora]
+    for name in names:
+        emotions = data.of_corpora(other for other in names if other != name).emotions
+        if len(emotions) < 2:
+            raise DataError(
+                f"to leave out {name}, the other corpora need clips of 2 emotions; theirs are all {''.join(emotions)}"
+            )
 
 
 def _evaluate_one(job: Job, splits: Mapping[str, Sequence[Fold]], asked: Evaluation, done: Evaluated, bar: Bar) -> None:

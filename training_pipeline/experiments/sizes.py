@@ -15,7 +15,7 @@ from speech_emotion.features import FeatureSpec
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
-from training_pipeline.data.folds import Indices, require_speakers, speaker_folds
+from training_pipeline.data.folds import Indices, require_emotions, require_speakers, speaker_folds
 from training_pipeline.data.readers import read_all
 from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
@@ -72,11 +72,12 @@ def measure_sizes(asked: Sizes, bar: Bar = no_bar) -> list[dict[str, Any]]:
     """Figures as JSON: a row for the version as it is (0 clips), and one for each model and size.
 
     `cpu_s` is the CPU time of features and training of the first set. Raises DataError for too few speakers or clips,
-    and for a corpus that the version was trained on.
+    for clips of one emotion, and for a corpus that the version was trained on.
     """
     data = read_all([asked.data])
     version = start_version(asked.start_from)
     jobs = [resolve(name, data, asked.seed, start_from=version, measured=True) for name in asked.models]
+    require_emotions(data.clips)
     require_sound(data, bar)
     parts = list((_personal if asked.personal else _strangers)(data.clips, asked))
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
@@ -156,11 +157,17 @@ def _strangers(clips: Sequence[Clip], asked: Sizes) -> Iterator[_Part]:
 
 
 def _personal(clips: Sequence[Clip], asked: Sizes) -> Iterator[_Part]:
-    """The test clips are the same for each size: those that no set is drawn from."""
+    """The test clips are the same for each size: those that no set is drawn from.
+
+    A speaker with one emotion is left out: every answer would be right.
+    """
     most = max(asked.sizes)
     found = [own for own in _by_speaker(clips, np.arange(len(clips))) if len(own) > most]
     if not found:
         raise DataError(f"no speaker has more than {most} clips, to train on so many and test on others")
+    found = [own for own in found if len({clips[i].emotion for i in own}) > 1]
+    if not found:
+        raise DataError(f"no speaker with more than {most} clips has two emotions, to tell apart")
     for number, own in enumerate(found):
         for draw in range(DRAWS):
             ordered = _balanced(clips, own, np.random.default_rng([asked.seed, number, draw]))

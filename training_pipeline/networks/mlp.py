@@ -46,7 +46,7 @@ def to_keras(scaler: StandardScaler, classifier: MLPClassifier, shape: tuple[int
         layer = keras.layers.Dense(len(bias), activation=None if last else "relu")
         hidden = layer(hidden)
         layers.append(layer)
-    model = keras.Model(inputs, _two_logits(hidden) if classifier.out_activation_ == "logistic" else hidden)
+    model = keras.Model(inputs, _two_logits(hidden) if len(classifier.classes_) == 2 else hidden)
     for layer, kernel, bias in zip(layers, classifier.coefs_, classifier.intercepts_, strict=True):
         layer.set_weights([kernel, bias])
     return model

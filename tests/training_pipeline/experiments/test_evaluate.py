@@ -106,6 +106,13 @@ def test_one_corpus_alone_cannot_be_left_out(asked: Evaluation) -> None:
         evaluate(replace(asked, leave_one_corpus_out=True))
 
 
+def test_no_corpus_is_left_out_if_the_others_have_one_emotion(asked: Evaluation, two_corpora: list[Path]) -> None:
+    rows = two_corpora[1].read_text().splitlines()
+    two_corpora[1].write_text("\n".join(row for row in rows if ",happy," in row or "label" in row) + "\n")
+    with pytest.raises(DataError, match=r"to leave out one, the other corpora need clips of 2 emotions; .* all happy"):
+        evaluate(replace(asked, data=two_corpora, leave_one_corpus_out=True))
+
+
 def test_recordings_that_would_flatter_are_refused_before_training(asked: Evaluation, manifest: Path) -> None:
     header, first, *rest = manifest.read_text().splitlines()
     path, emotion, _, *more = first.split(",")

@@ -69,3 +69,18 @@ def test_sets_that_cannot_be_drawn_are_refused(asked: Sizes) -> None:
         measure_sizes(replace(asked, sizes=(6, 400)))
     with pytest.raises(DataError, match="no speaker has more than 6 clips"):
         measure_sizes(replace(asked, sizes=(6,), personal=True))
+
+
+def test_clips_of_one_emotion_are_refused_as_every_answer_would_be_right(own: Path, asked: Sizes) -> None:
+    alone = own.with_name("alone.csv")
+    alone.write_text("\n".join(row for row in own.read_text().splitlines() if ",calm," in row or "label" in row))
+    with pytest.raises(DataError, match="2 emotions are needed; the clips are all calm"):
+        measure_sizes(replace(asked, data=alone))
+
+
+def test_a_speaker_with_one_emotion_has_no_personal_sets(own: Path, asked: Sizes) -> None:
+    clips = [clip for clip in read_clips(own) if clip.speaker != "00" or clip.emotion == "calm"]
+    parts = list(sizes._personal(clips, replace(asked, sizes=(1,))))
+    assert {clips[i].speaker for part in parts for i in part.test} == {f"0{n}" for n in range(1, 9)}
+    with pytest.raises(DataError, match="no speaker with more than 1 clips has two emotions"):
+        list(sizes._personal([clip for clip in clips if clip.speaker == "00"], replace(asked, sizes=(1,))))

@@ -19,6 +19,12 @@ def test_the_mlps_dense_layers_compute_what_scikit_learn_does(classes: int) -> N
     )
 
 
+def test_one_class_alone_is_always_the_answer() -> None:
+    x = np.random.default_rng(0).normal(3, 5, (20, 1, 12)).astype(np.float32)
+    logits = np.asarray(mlp.to_keras(*mlp.fit(x, np.zeros(20, np.intp), 1, seed=0), x.shape[1:])(x))
+    np.testing.assert_array_equal(softmax(logits), np.ones((20, 1)))
+
+
 def test_a_class_that_never_occurs_is_an_error() -> None:
     with pytest.raises(MissingClassesError, match="no example of class 2"):
         mlp.fit(np.zeros((4, 1, 12), np.float32), np.array([0, 1, 0, 1]), 3, seed=0)

@@ -53,3 +53,12 @@ def test_an_emotion_without_a_clip_is_named(examples: Examples) -> None:
     kept = [i for i, clip in enumerate(examples.clips) if clip.emotion != missing]
     with pytest.raises(DataError, match=f"mlp learns from clips of every emotion; there is none of {missing}"):
         train(find("mlp"), examples.subset(np.array(kept)), seed=0)
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax")  # Keras doubts that one class is meant
+@pytest.mark.parametrize("name", ["mlp", "ann"])
+def test_clips_of_one_emotion_train_a_model_that_always_answers_it(examples: Examples, name: str) -> None:
+    emotion = examples.emotions[0]
+    own = examples.subset(np.array([i for i, clip in enumerate(examples.clips) if clip.emotion == emotion]))
+    own = Examples.of(replace(own.data, emotions=(emotion,)), own.features)
+    np.testing.assert_array_equal(train(find(name), own, seed=0).predict(own.features), np.ones((len(own.clips), 1)))
