@@ -29,16 +29,18 @@ class Fold:
 
 
 def held_out(clips: Sequence[Clip]) -> Fold:
-    """Clips whose `split` is `test`; of a corpus where no clip has it, those of its `first_speakers`.
+    """Clips whose `split` is `test`; of a corpus where no clip has a split, those of its `first_speakers`.
 
-    They are the same at each retraining, so that versions can be compared on them. A corpus of one speaker is trained
-    on, beside others; if all are, the first is tested. Raises DataError if nothing is left to train on, or a fold
+    They are the same at each retraining, so that versions can be compared on them. A corpus of one speaker, or one
+    that is said to be for training, is trained on. If all are, nothing could be measured: then the first speakers of
+    each are tested, or the first if each has one alone. Raises DataError if nothing is left to train on, or a fold
     cannot be made.
     """
     is_test = np.array([clip.split == HELD_OUT for clip in clips])
-    without = [own for own in _by_corpus(clips).values() if not any(clip.split == HELD_OUT for clip in own)]
-    speakers = first_speakers([clip for own in without for clip in own])
-    is_test |= np.array([clip.speaker in speakers for clip in clips])
+    unsaid = [own for own in _by_corpus(clips).values() if not any(clip.split for clip in own)]
+    is_test |= _is_of(first_speakers([clip for own in unsaid for clip in own]), clips)
+    if not is_test.any():
+        is_test = _is_of(first_speakers(clips), clips)
     if not is_test.any():
         return speaker_folds(clips)[0]
     if is_test.all():
@@ -69,7 +71,7 @@ def speaker_folds(clips: Sequence[Clip], most: int = FOLDS) -> list[Fold]:
         for number, speakers in enumerate(own):
             folds[(begin + number) % count] |= speakers
         begin += len(own)  # so that corpora of few speakers are not all tested in the same folds
-    return [_fold(np.array([clip.speaker in speakers for clip in clips])) for speakers in folds]
+    return [_fold(_is_of(speakers, clips)) for speakers in folds]
 
 
 def _by_corpus(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
@@ -159,6 +161,11 @@ def teaches_all(clips: Sequence[Clip], fold: Fold) -> bool:
 
 def _untaught(clips: Sequence[Clip], fold: Fold) -> list[str]:
     return sorted({clip.emotion for clip in clips} - {clips[i].emotion for i in fold.train})
+
+
+def _is_of(speakers: set[str], clips: Sequence[Clip]) -> npt.NDArray[np.bool_]:
+    """For each clip, whether it is of one of the speakers."""
+    return np.array([clip.speaker in speakers for clip in clips], np.bool_)
 
 
 def _fold(is_test: npt.NDArray[np.bool_]) -> Fold:

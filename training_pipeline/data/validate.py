@@ -14,6 +14,7 @@ from speech_emotion.audio import Limits, decode, prepare
 from speech_emotion.errors import AudioError
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
+from training_pipeline.data.folds import HELD_OUT
 from training_pipeline.errors import DataError
 from training_pipeline.progress import Bar, Progress, no_bar, no_progress
 
@@ -112,7 +113,7 @@ def _of_recordings(clips: Sequence[Clip], progress: Progress) -> tuple[dict[str,
     for group in sounds.values():
         if len(group) > 1:
             # One speaker's same sentence twice with one emotion is a flaw; anything else contradicts itself or leaks.
-            same = len({(clip.emotion, clip.speaker, clip.split) for clip in group}) == 1
+            same = len({(clip.emotion, clip.speaker, clip.split == HELD_OUT) for clip in group}) == 1
             found_in = (
                 warnings["duplicate audio"] if same else errors["duplicate audio of another emotion, speaker or split"]
             )
@@ -123,7 +124,7 @@ def _of_recordings(clips: Sequence[Clip], progress: Progress) -> tuple[dict[str,
 def _set_errors(data: DataSet) -> Iterator[tuple[str, list[str]]]:
     splits = defaultdict(set)
     for clip in data.clips:
-        splits[clip.speaker].add(clip.split)
+        splits[clip.speaker].add(clip.split == HELD_OUT)  # an empty split means `train`
     leaked = sorted(speaker for speaker, found in splits.items() if len(found) > 1)
     if leaked:
         yield "speakers in more than one split", leaked

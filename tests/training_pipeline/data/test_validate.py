@@ -74,6 +74,15 @@ def test_speakers_in_two_splits_are_named(clips: list[Clip]) -> None:
     assert "00" in validate(split).errors["speakers in more than one split"]
 
 
+def test_an_empty_split_is_that_of_training(own: list[Clip]) -> None:
+    shutil.copy(own[0].path, own[1].path)  # both takes of one speaker and emotion
+    held_out = own[-1].speaker
+    split = [replace(c, split="test" if c.speaker == held_out else ("", "train")[n % 2]) for n, c in enumerate(own)]
+    found = validate(split)
+    assert found.errors == {}
+    assert found.warnings["duplicate audio"] == [f"{own[0].path} = {own[1].path}"]
+
+
 def test_a_missing_emotion_is_named(clips: list[Clip]) -> None:
     found = validate([clip for clip in clips if clip.emotion != "angry"])
     assert found.errors["no clip to train on of the emotion"] == ["angry"]
