@@ -10,8 +10,9 @@ import pytest
 
 from training_pipeline import jobs
 from training_pipeline.data import nemo, ravdess
-from training_pipeline.data.clips import Clip
+from training_pipeline.data.clips import Clip, write_clips
 from training_pipeline.data.dataset import Corpus, DataSet
+from training_pipeline.data.readers import read_data
 from training_pipeline.errors import DataError, UnknownModelError
 from training_pipeline.jobs import check_name, require_model, resolve, start_version
 from training_pipeline.networks.registry import find
@@ -45,6 +46,14 @@ def test_nothing_is_measured_on_what_the_version_has_heard() -> None:
             resolve("head", copied, measured=True)
     assert ravdess.CITATION in resolve("head", RAVDESS).facts.source  # to train on it is no figure
     resolve("head", OWN, measured=True)  # speakers that are called alike are others
+
+
+def test_nothing_is_measured_on_what_the_version_has_heard_through_a_manifest_of_links(tmp_path: Path) -> None:
+    (tmp_path / "3f2a").touch()
+    (link := tmp_path / "03-01-03-01-01-01-01.flac").symlink_to(tmp_path / "3f2a")
+    write_clips(tmp_path / "m.csv", [Clip(link, "happy", "01")])
+    with pytest.raises(DataError, match=r"was trained on this data \(Livingstone"):
+        resolve("head", read_data(tmp_path / "m.csv"), measured=True)
 
 
 def test_a_version_of_another_model_is_refused() -> None:

@@ -61,22 +61,31 @@ class Clip:
 def write_clips(path: Path, clips: Sequence[Clip]) -> None:
     """Write clips as CSV; paths below the manifest's folder are written relative to it.
 
-    Raises OSError, and DataError for a path that is not UTF-8, which a manifest cannot hold.
+    A clip that is a link keeps the link's name. Raises OSError, and DataError for a path that is not UTF-8, which a
+    manifest cannot hold.
     """
-    folder = path.resolve().parent
+    folder = own_path(path).parent
     for clip in clips:
-        if not _is_utf_8(clip.path.resolve()):
+        if not _is_utf_8(own_path(clip.path)):
             raise DataError(f"{str(clip.path)!a} is not UTF-8: rename it, as a manifest is in UTF-8")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         extra = [name for name in EXTRA if any(getattr(clip, name) not in ("", None, ()) for clip in clips)]
         writer.writerow([*COLUMNS, *extra])
         for clip in clips:
-            absolute = clip.path.resolve()
+            absolute = own_path(clip.path)
             shown = absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
             more = {"corpus": clip.corpus, "age": clip.age, "votes": shown_votes(clip.votes)}
             row = [shown, clip.emotion, clip.speaker, clip.sex, clip.split]
             writer.writerow([*row, *(more[name] for name in extra)])
+
+
+def own_path(path: Path) -> Path:
+    """The absolute path of a file or folder under its own name: if it is a link, not what the link leads to.
+
+    Published recordings are known by their names, and tools for large data keep a folder of links to nameless files.
+    """
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def shown_votes(votes: Sequence[tuple[str, float]]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from training_pipeline.data.clips import voted
+from training_pipeline.data.clips import own_path, voted
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.facts import UNKNOWN, facts_of
 from training_pipeline.data.table import same_meaning
@@ -75,8 +75,7 @@ def _named(sets: Mapping[Path, DataSet]) -> list[DataSet]:
 
 def name_of(path: Path) -> str:
     """What a data set that names no corpus is called: its manifest or folder; the folder of a `manifest.csv`."""
-    resolved = path.resolve()
-    return resolved.parent.name if resolved.stem == "manifest" else resolved.stem
+    return own_path(path.parent).name if path.stem == "manifest" else own_path(path).stem
 
 
 def _called(path: Path, data: DataSet) -> Corpus:

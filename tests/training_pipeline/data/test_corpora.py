@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.training_pipeline.data.test_data import ravdess_tree
 from training_pipeline.data.clips import Clip, read_clips, write_clips
 from training_pipeline.data.declared import path_beside, write_declared
+from training_pipeline.data.facts import Facts, facts_of
 from training_pipeline.data.folds import held_out, require_taught, speaker_folds
 from training_pipeline.data.readers import read_all, read_data
 from training_pipeline.errors import DataError
@@ -116,6 +118,43 @@ def test_a_manifest_keeps_what_a_reader_knew(tmp_path: Path) -> None:
     assert (again.corpora, again.emotions, again.digest) == (data.corpora, data.emotions, data.digest)
 
 
+def linked(folder: Path, blobs: Path) -> Path:
+    """The folder with each recording replaced by a link to a nameless file, as tools for large data keep them."""
+    blobs.mkdir()
+    for number, path in enumerate(sorted(folder.rglob("*.wav"))):
+        path.symlink_to(path.rename(blobs / f"{number:064x}"))
+    return folder
+
+
+@pytest.mark.parametrize("corpus", ["ravdess", "crema-d", "nemo"])
+def test_recordings_behind_links_are_known_by_their_own_names(tmp_path: Path, corpus: str) -> None:
+    folder = tmp_path / "set"
+    match corpus:
+        case "ravdess":
+            ravdess_tree(folder)
+        case "crema-d":
+            crema_d(folder)
+        case "nemo":
+            nemo(folder, ("EB0", "IC0"))
+    clips = read_data(linked(folder, tmp_path / "blobs")).clips
+    (tmp_path / "elsewhere").mkdir()
+    for manifest in (tmp_path / "m.csv", tmp_path / "elsewhere" / "m.csv"):
+        write_clips(manifest, clips)  # nothing is declared beside it: names alone tell where the clips are from
+        again = read_data(manifest)
+        assert [clip.path for clip in again.clips] == [clip.path for clip in clips]
+        assert facts_of(again.clips) == facts_of(clips) != Facts()
+    assert (tmp_path / "m.csv").read_text().splitlines()[1].startswith("set/")
+
+
+def test_a_manifest_that_is_a_link_reads_back_under_its_name(tmp_path: Path) -> None:
+    clip = Clip(tmp_path / "away" / "a.wav", "glad", "1")
+    clip.path.parent.mkdir()
+    clip.path.touch()
+    (manifest := tmp_path / "m.csv").symlink_to(tmp_path / "away" / "m.csv")
+    write_clips(manifest, [clip])
+    assert read_data(manifest).clips == [clip]
+
+
 def test_a_manifest_without_corpora_is_what_it_was(tmp_path: Path) -> None:
     clips = [Clip(tmp_path / "a.wav", "glad", "1", "female", "test")]
     clips[0].path.touch()
@@ -210,6 +249,16 @@ def test_data_sets_that_would_be_called_alike_are_told_so(tmp_path: Path) -> Non
         read_all([one, tmp_path / "other" / ".." / "one" / "mine.csv"])
     with pytest.raises(DataError, match="some clips name a corpus and some do not"):
         read_all([own(tmp_path / "third", "a.wav,glad,1,ours\nb.wav,glad,1,\n"), other])
+
+
+def test_a_data_set_behind_a_link_is_called_as_the_link(tmp_path: Path) -> None:
+    calls, visits = (own(tmp_path / name, "a.wav,glad,1\n", "path,label,speaker") for name in ("3f2a", "9b1c"))
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "calls.csv").symlink_to(calls)
+    visits.rename(visits.with_name("manifest.csv"))
+    (tmp_path / "visits").symlink_to(visits.parent)
+    data = read_all([tmp_path / "calls.csv", tmp_path / "visits" / "manifest.csv"])
+    assert [corpus.name for corpus in data.corpora] == ["calls", "visits"]
 
 
 def test_the_same_corpus_in_two_data_sets_shares_its_speakers(tmp_path: Path) -> None:

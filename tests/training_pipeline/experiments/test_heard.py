@@ -64,6 +64,13 @@ def test_manifests_of_several_folders_stand_beside_each_other(version: Path, tmp
     assert [row["corpus"] for row in json.loads(as_json.stdout)["mlp"]["across"]] == ["calls", "visits"]
 
 
+def test_one_data_set_behind_a_link_is_called_after_the_link(version: Path, tmp_path: Path) -> None:
+    source = write_synthetic(tmp_path, speakers=2, takes=1).rename(tmp_path / "3f2a.csv")
+    (tmp_path / "mine.csv").symlink_to(source)
+    measured = hear(version, [tmp_path / "mine.csv"], tmp_path / "out", tmp_path / "cache", 10**9)
+    assert [row["corpus"] for row in measured] == ["mine"]
+
+
 def test_speakers_that_the_card_names_are_told(
     version: Path, manifest: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
