@@ -78,8 +78,12 @@ class FolderStore(Store):
 
     def put(self, name: str, number: int, source: Path, manifest: Manifest) -> None:
         """See Store. Raises StoreError on a full disk, leaving nothing behind."""
+
+        def older_manifest(folder: str, _names: list[str]) -> list[str]:
+            return [MANIFEST] if Path(folder) == source else []  # deeper down, it is a file like any other
+
         with self.incoming(name, number, manifest) as folder:
-            shutil.copytree(source, folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True)
+            shutil.copytree(source, folder, ignore=older_manifest, dirs_exist_ok=True)
 
     @contextlib.contextmanager
     def incoming(self, name: str, number: int, manifest: Manifest) -> Iterator[Path]:

@@ -39,6 +39,18 @@ def test_versions_come_in_with_the_next_number_and_a_manifest(store: Store, tmp_
     assert config.models.model_config_list.config[0].model_version_policy.HasField("all")
 
 
+def test_a_file_below_a_version_may_be_called_like_its_manifest(store: Store, tmp_path: Path) -> None:
+    source = write_version(tmp_path / "v")
+    (source / "assets.extra").mkdir()
+    (source / "assets.extra" / "manifest.json").write_text("our own")
+    (source / "manifest.json").write_text("of another store")
+    assert publish(store, NAME, source) == 1
+    assert store.read(NAME, 1, "assets.extra/manifest.json") == b"our own"
+    assert store.read(NAME, 1, "manifest.json") != b"of another store"
+    assert sync(store, tmp_path / "mirror") == [f"+{NAME}/1", "models.config"]
+    assert (tmp_path / "mirror" / NAME / "1" / "assets.extra" / "manifest.json").read_text() == "our own"
+
+
 def test_the_same_version_is_not_published_twice(store: Store, tmp_path: Path) -> None:
     source = write_version(tmp_path / "v")
     assert (publish(store, NAME, source), publish(store, NAME, source)) == (1, 1)
