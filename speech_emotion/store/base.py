@@ -22,6 +22,8 @@ from speech_emotion.store.names import checked_name
 CONFIG = "models.config"
 CLAIMS = ".claims"
 QUARANTINE = ".quarantine"
+GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+"""One of these files makes a folder a SavedModel: servers load no other."""
 MOUNT = "/models"
 """Where servers mount a store unless its `models.config` already says otherwise."""
 
@@ -76,7 +78,7 @@ class StoreConfig:
 
 
 class Store(ABC):
-    """A model store. A version it names is whole; a number is never given twice."""
+    """A model store. A version is a SavedModel and came in whole; a number is never given twice."""
 
     location: str
 
@@ -93,8 +95,12 @@ class Store(ABC):
         """Names of the models that have a folder."""
 
     @abstractmethod
+    def held(self, name: str) -> list[int]:
+        """Numbers under which servers or copies find anything, be it a version or the rest of one, ascending."""
+
+    @abstractmethod
     def versions(self, name: str) -> list[int]:
-        """Whole versions, ascending."""
+        """Those of them that hold a SavedModel, which a label may name."""
 
     @abstractmethod
     def claim(self, name: str, number: int) -> bool:
@@ -110,7 +116,10 @@ class Store(ABC):
 
     @abstractmethod
     def fetch(self, name: str, number: int, target: Path) -> Path:
-        """The version as a local folder (at `target` if it is not one already), checked against its manifest."""
+        """The version as a local folder (at `target` if it is not one already), checked against its manifest.
+
+        Raises NoSuchVersionError, also for what is no SavedModel; DamagedVersionError.
+        """
 
     @abstractmethod
     def set_aside(self, name: str, number: int, reason: str) -> None:
@@ -147,13 +156,22 @@ class Store(ABC):
         """Raise StoreError unless this is a store, NoSuchVersionError unless it has a model of that name."""
         if self.read_config().token is None:
             raise StoreError(f"{self.location} is not a model store: it has no {CONFIG}")
-        found = [model for model in self.models() if self.versions(model)]
+        found = [model for model in self.models() if self.held(model)]
         if name not in found:
             raise NoSuchVersionError(f"{self.location} has no model {name} (there: {', '.join(found) or 'none'})")
 
     def require(self, name: str, number: int) -> None:
-        """Raise NoSuchVersionError unless the version is there and whole."""
-        found = self.versions(name)
+        """Raise NoSuchVersionError unless the version is there, and a SavedModel."""
+        if number in self.versions(name):
+            return
+        self.require_held(name, number)
+        raise NoSuchVersionError(
+            f"{self.location}: version {number} of {name} is no SavedModel, as it has no {GRAPHS[0]}"
+        )
+
+    def require_held(self, name: str, number: int) -> None:
+        """Raise NoSuchVersionError unless there is anything under the number."""
+        found = self.held(name)
         if number not in found:
             there = ", ".join(map(str, found)) or "none"
             raise NoSuchVersionError(f"{self.location} has no version {number} of {name} (there: {there})")

@@ -18,7 +18,7 @@ from typing import Any
 
 from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2
-from speech_emotion.store.base import CLAIMS, CONFIG, QUARANTINE, Store, StoreConfig
+from speech_emotion.store.base import CLAIMS, CONFIG, GRAPHS, QUARANTINE, Store, StoreConfig
 from speech_emotion.store.contention import until_undisturbed
 from speech_emotion.store.errors import ConflictError, DamagedVersionError, NoSuchVersionError
 from speech_emotion.store.leftovers import abort_uploads, is_older
@@ -95,9 +95,14 @@ class BucketStore(Store):
         """See Store."""
         return [name for name in self._names("") if is_name(name) and self.numbers(name)]
 
+    def held(self, name: str) -> list[int]:
+        """See Store; without its manifest a version is still on its way in, or was set aside."""
+        return sorted(number for number in self._numbered(_of(name)) if self._etag(_of(name, number, MANIFEST)))
+
     def versions(self, name: str) -> list[int]:
         """See Store."""
-        return sorted(number for number in self._numbered(_of(name)) if self._etag(_of(name, number, MANIFEST)))
+        files = {number: set(self._names(_of(name, number))) for number in self._numbered(_of(name))}
+        return sorted(n for n, found in files.items() if MANIFEST in found and not found.isdisjoint(GRAPHS))
 
     def numbers(self, name: str) -> set[int]:
         """See Store."""
@@ -125,7 +130,7 @@ class BucketStore(Store):
 
     def fetch(self, name: str, number: int, target: Path) -> Path:
         """See Store."""
-        self.require(name, number)
+        self.require_held(name, number)
         manifest = self.manifest(name, number)
         if manifest is None:
             raise NoSuchVersionError(f"{self.location}: version {number} of {name} was removed while it was fetched")
@@ -135,11 +140,12 @@ class BucketStore(Store):
                 try:
                     self.files.get_file(self._path(_of(name, number, path)), str(target / path))
                 except FileNotFoundError:
-                    self.require(name, number)  # it may have been deleted meanwhile
+                    self.require_held(name, number)  # it may have been deleted meanwhile
                     message = f"{self.location}: version {number} of {name} lacks the file {path} of its manifest"
                     raise DamagedVersionError(message) from None
         (target / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
         manifest.check(target)
+        self.require(name, number)
         return target
 
     def set_aside(self, name: str, number: int, reason: str) -> None:
@@ -151,7 +157,7 @@ class BucketStore(Store):
 
     def delete(self, name: str, number: int) -> None:
         """See Store."""
-        self.require(name, number)
+        self.require_held(name, number)
         with errors(self.location):
             self.files.rm_file(self._path(_of(name, number, MANIFEST)))
             self.files.rm(self._path(_of(name, number)), recursive=True)
@@ -164,7 +170,7 @@ class BucketStore(Store):
         with errors(self.location):
             swept = 0
             aside = self._numbered(_of(name, QUARANTINE))
-            for number in self._numbered(_of(name)) - set(self.versions(name)) - aside:
+            for number in self._numbered(_of(name)) - set(self.held(name)) - aside:
                 folder = self._path(_of(name, number))
                 # Its publisher may have come to an end just now.
                 if is_older(self.files, folder, older_than_s) and self._etag(_of(name, number, MANIFEST)) is None:

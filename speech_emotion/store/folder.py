@@ -15,7 +15,7 @@ from pathlib import Path
 
 from speech_emotion.errors import StoreError
 from speech_emotion.protos import model_server_config_pb2
-from speech_emotion.store.base import CLAIMS, CONFIG, QUARANTINE, Store, StoreConfig
+from speech_emotion.store.base import CLAIMS, CONFIG, GRAPHS, QUARANTINE, Store, StoreConfig
 from speech_emotion.store.config import replace_text
 from speech_emotion.store.errors import ConflictError, NoSuchVersionError
 from speech_emotion.store.manifest import NAME as MANIFEST
@@ -56,9 +56,15 @@ class FolderStore(Store):
         """See Store."""
         return sorted(path.name for path in self.root.iterdir() if path.is_dir() and is_name(path.name))
 
+    def held(self, name: str) -> list[int]:
+        """See Store."""
+        model = self._model(name)
+        return sorted(number for number in _numbered(model) if (model / str(number)).is_dir())
+
     def versions(self, name: str) -> list[int]:
         """See Store."""
-        return sorted(_numbered(self._model(name)))
+        model = self._model(name)
+        return [n for n in self.held(name) if any((model / str(n) / graph).is_file() for graph in GRAPHS)]
 
     def numbers(self, name: str) -> set[int]:
         """See Store."""
@@ -118,15 +124,15 @@ class FolderStore(Store):
         """See Store."""
         try:
             return (self._model(name) / str(number) / path).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def fetch(self, name: str, number: int, target: Path) -> Path:  # noqa: ARG002 - it is local already
         """See Store."""
-        self.require(name, number)
         folder = self._model(name) / str(number)
         if (manifest := self.manifest(name, number)) is not None:
             manifest.check(folder)
+        self.require(name, number)
         return folder
 
     def set_aside(self, name: str, number: int, reason: str) -> None:

@@ -55,6 +55,12 @@ def predecessor(store: Store, config: StoreConfig, name: str) -> int | None:
     return next((number for number in predecessors(config.history, name) if number in whole), None)
 
 
+def dangling(store: Store, config: StoreConfig, name: str) -> dict[str, int]:
+    """Labels of the model that name no version of the store, such as one that was deleted by hand."""
+    whole = set(store.versions(name))
+    return {label: number for label, number in config.labels(name).items() if number not in whole}
+
+
 def _move(
     store: Store,
     name: str,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from speech_emotion.store.base import Store, StoreConfig
 from speech_emotion.store.errors import InUseError, NoSuchVersionError
-from speech_emotion.store.labels import predecessor
+from speech_emotion.store.labels import STABLE, dangling, predecessor
 from speech_emotion.store.withdraw import leaving
 
 GRACE_S = 3600.0
@@ -34,13 +34,22 @@ def kept(store: Store, config: StoreConfig, name: str) -> dict[int, str]:
 
 
 def prune(store: Store, name: str, *, grace_s: float = GRACE_S, dry_run: bool = False) -> Pruned:
-    """Delete every version but stable, its predecessor, canary, and what is younger than `grace_s`."""
+    """Delete every version but stable, its predecessor, canary, and what is younger than `grace_s`.
+
+    What is no SavedModel goes too. Raises NoSuchVersionError if `stable` names a version that is not there: any of
+    those that would go may be the one to take its place.
+    """
     config = store.read_config()
+    if (gone := dangling(store, config, name).get(STABLE)) is not None:
+        raise NoSuchVersionError(
+            f"{store.location}: {STABLE} of {name} names version {gone}, which is not there: "
+            "move it to another version first"
+        )
     needed = kept(store, config, name)
     recent = {move.before for move in config.history if _age_s(move.at) < grace_s}
     removed = [
         number
-        for number in store.versions(name)
+        for number in store.held(name)
         if number not in needed and number not in recent and _published_s_ago(store, name, number) >= grace_s
     ]
     if dry_run:
@@ -61,7 +70,7 @@ def remove_all(store: Store, name: str, numbers: Iterable[int]) -> list[int]:
 
 def require_unused(store: Store, name: str, number: int) -> None:
     """Raise InUseError if a label names the version or a rollback would, NoSuchVersionError if it is not there."""
-    store.require(name, number)
+    store.require_held(name, number)
     reason = kept(store, store.read_config(), name).get(number)
     if reason is not None:
         raise InUseError(f"version {number} of {name} stays: {reason}")
@@ -69,7 +78,7 @@ def require_unused(store: Store, name: str, number: int) -> None:
 
 def remove(store: Store, name: str, number: int) -> None:
     """Delete one version; raises as `require_unused` does, also where a label comes to it at this moment."""
-    store.require(name, number)
+    store.require_held(name, number)
     with leaving(store, name, number, lambda config: kept(store, config, name).get(number)):
         store.delete(name, number)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from speech_emotion.errors import StoreError
-from speech_emotion.store.base import Store, StoreConfig
+from speech_emotion.store.base import GRAPHS, Store, StoreConfig
 from speech_emotion.store.manifest import Manifest
 
 
@@ -28,8 +28,8 @@ def publish(store: Store, name: str, source: Path) -> int:
 
 def require_saved_model(folder: Path) -> None:
     """Raise StoreError for a folder that is no SavedModel."""
-    if not (folder / "saved_model.pb").is_file():
-        raise StoreError(f"{folder} is not a SavedModel: it has no saved_model.pb")
+    if not (folder / GRAPHS[0]).is_file():
+        raise StoreError(f"{folder} is not a SavedModel: it has no {GRAPHS[0]}")
 
 
 def _existing(store: Store, name: str, manifest: Manifest) -> int | None:

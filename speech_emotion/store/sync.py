@@ -61,7 +61,8 @@ class Copy:
         version that does not match its manifest or is another one than here; NoRoomError.
         """
         config = _read(source)
-        wanted = {name: set(source.versions(name)) for name in source.models()}
+        # What is held, versions or not: a damaged one is to be told, not overlooked.
+        wanted = {name: set(source.held(name)) for name in source.models()}
         self.folder.root.mkdir(parents=True, exist_ok=True)
         problems: list[StoreError] = []
         if self.begun:
@@ -112,6 +113,8 @@ class Copy:
             fetched = source.fetch(name, number, incoming)
             if fetched != incoming:
                 shutil.copytree(fetched, incoming, dirs_exist_ok=True)
+            if number in self.folder.held(name):  # somebody deleted a part of it
+                self.folder.delete(name, number)
 
     def _follow_labels(self, config: StoreConfig) -> Iterator[str]:
         """Take the store's labels over, if each names a version that is here."""
@@ -131,7 +134,7 @@ class Copy:
         labelled = set(_labelled(self.folder.read_config()))
         self.lingering = False
         for name in self.folder.models():
-            for number in sorted(set(self.folder.versions(name)) - wanted.get(name, set())):
+            for number in sorted(set(self.folder.held(name)) - wanted.get(name, set())):
                 if (name, number) in labelled:
                     continue
                 if (name, number) in self._freed:

@@ -37,8 +37,8 @@ def leaving(store: Store, name: str, number: int, needed: Needed) -> Iterator[No
         return replace(config, leaving=config.leaving | {(name, number)})
 
     def forget(config: StoreConfig) -> StoreConfig:
-        whole = set(store.versions(name))
-        return replace(config, leaving=frozenset((m, n) for m, n in config.leaving if m != name or n in whole))
+        held = set(store.held(name))
+        return replace(config, leaving=frozenset((m, n) for m, n in config.leaving if m != name or n in held))
 
     if store.read_config().token is None:  # without a configuration there are no labels
         yield

@@ -10,7 +10,7 @@ from speech_emotion.errors import StoreError
 from speech_emotion.store.base import Store, StoreConfig
 from speech_emotion.store.errors import ConflictError, DamagedVersionError, InUseError, NoSuchVersionError
 from speech_emotion.store.history import KEPT, Move, parse_history, render_history
-from speech_emotion.store.labels import promote, rollback, set_canary
+from speech_emotion.store.labels import dangling, promote, rollback, set_canary
 from speech_emotion.store.prune import prune, remove
 from speech_emotion.store.publish import publish
 from speech_emotion.store.sync import sync
@@ -18,6 +18,15 @@ from speech_emotion.store.withdraw import quarantine
 from tests.support.stores import write_version
 
 NAME = "speech_emotion"
+
+
+def drop(store: Store, path: str) -> None:
+    """Delete one file of the store by hand."""
+    root = getattr(store, "root", None)
+    if isinstance(root, Path):
+        (root / path).unlink()
+    else:
+        store.files.rm_file(f"{root}/{path}")  # type: ignore[attr-defined]
 
 
 def publish_many(store: Store, folder: Path, count: int) -> list[int]:
@@ -37,6 +46,47 @@ def test_versions_come_in_with_the_next_number_and_a_manifest(store: Store, tmp_
     config = store.read_config()
     assert config.models.model_config_list.config[0].base_path == f"/models/{NAME}"
     assert config.models.model_config_list.config[0].model_version_policy.HasField("all")
+
+
+def test_what_is_no_savedmodel_is_no_version(store: Store, tmp_path: Path) -> None:
+    publish_many(store, tmp_path, 3)
+    promote(store, NAME, 1)
+    drop(store, f"{NAME}/2/saved_model.pb")
+    assert (store.held(NAME), store.versions(NAME)) == ([1, 2, 3], [1, 3])
+    for label in (promote, set_canary):
+        with pytest.raises(
+            NoSuchVersionError, match=r"version 2 of speech_emotion is no SavedModel, .*saved_model\.pb"
+        ):
+            label(store, NAME, 2)
+    assert publish(store, NAME, tmp_path / "v1") == 4, "the same files come in anew, under a number of their own"
+    with pytest.raises(DamagedVersionError, match=r"saved_model\.pb"):
+        store.fetch(NAME, 2, tmp_path / "fetched")
+    with pytest.raises(DamagedVersionError, match=r"saved_model\.pb"):
+        sync(store, tmp_path / "mirror")
+    remove(store, NAME, 2)
+    assert (store.held(NAME), store.read_config().leaving) == ([1, 3, 4], frozenset())
+
+
+def test_prune_deletes_what_is_no_savedmodel(store: Store, tmp_path: Path) -> None:
+    publish_many(store, tmp_path, 2)
+    promote(store, NAME, 1)
+    drop(store, f"{NAME}/2/saved_model.pb")
+    assert prune(store, NAME, grace_s=-1).removed == [2]
+    assert publish(store, NAME, write_version(tmp_path / "next", "next")) == 3
+
+
+def test_prune_deletes_nothing_while_stable_names_no_version(store: Store, tmp_path: Path) -> None:
+    publish_many(store, tmp_path, 3)
+    promote(store, NAME, 2)
+    store.delete(NAME, 2)  # by hand, or by another tool
+    assert dangling(store, store.read_config(), NAME) == {"stable": 2}
+    for dry_run in (True, False):
+        with pytest.raises(NoSuchVersionError, match="stable of speech_emotion names version 2, which is not there"):
+            prune(store, NAME, grace_s=-1, dry_run=dry_run)
+    assert store.versions(NAME) == [1, 3]
+    promote(store, NAME, 1)
+    assert dangling(store, store.read_config(), NAME) == {}
+    assert prune(store, NAME, grace_s=-1).removed == [3]
 
 
 def test_a_file_below_a_version_may_be_called_like_its_manifest(store: Store, tmp_path: Path) -> None:

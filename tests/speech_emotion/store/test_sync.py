@@ -11,12 +11,13 @@ from speech_emotion.store.bucket import BucketStore
 from speech_emotion.store.errors import DamagedVersionError, NoRoomError, NoSuchVersionError
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.labels import promote, set_canary
+from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.prune import remove
 from speech_emotion.store.publish import publish
 from speech_emotion.store.sync import Copy, sync
 from tests.support.stores import write_version
 
-NAME = "speech_emotion"
+NAME, CREATED = "speech_emotion", "2026-11-28T00:00:00+00:00"
 
 
 @pytest.fixture
@@ -152,6 +153,25 @@ def test_a_copy_never_outgrows_what_its_folder_may_hold(bucket: BucketStore, tmp
         list(copy.changes(bucket))
     assert labels(tmp_path / "copy") == {"stable": 2}
     assert list(Copy(tmp_path / "copy").changes(bucket)) == [f"+{NAME}/{large}"]
+
+
+def test_what_lost_a_part_in_the_copy_comes_in_again(bucket: BucketStore, tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "copy")
+    list(copy.changes(bucket))
+    (tmp_path / "copy" / NAME / "2" / "saved_model.pb").unlink()
+    promote(bucket, NAME, 2)
+    assert list(copy.changes(bucket)) == [f"+{NAME}/2", "models.config"]
+    assert FolderStore(tmp_path / "copy").versions(NAME) == [1, 2]
+    assert list(copy.changes(bucket)) == []
+
+
+def test_what_is_no_savedmodel_is_not_copied_and_goes_from_a_copy(bucket: BucketStore, tmp_path: Path) -> None:
+    bucket.files.pipe_file(f"{bucket.root}/{NAME}/3/manifest.json", Manifest({}, CREATED).to_json().encode())
+    (tmp_path / "copy" / NAME / "7").mkdir(parents=True)
+    copy = Copy(tmp_path / "copy")
+    assert list(copy.changes(bucket)) == [f"+{NAME}/1", f"+{NAME}/2", "models.config", f"-{NAME}/7"]
+    assert list(copy.changes(bucket)) == []
+    assert FolderStore(tmp_path / "copy").held(NAME) == [1, 2]
 
 
 def test_leftovers_of_a_killed_copy_are_swept(bucket: BucketStore, tmp_path: Path) -> None:

@@ -85,22 +85,22 @@ def test_a_removal_that_broke_off_is_done_again(filled: Store) -> None:
 
 
 def test_prune_passes_over_what_got_a_label_or_went_meanwhile(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    versions, asked = filled.versions, []
+    held, asked = filled.held, []
 
-    def versions_once(name: str) -> list[int]:
-        found = versions(name)
+    def held_once(name: str) -> list[int]:
+        found = held(name)
         if not asked:
             asked.append(name)
-            monkeypatch.setattr(filled, "versions", versions)
+            monkeypatch.setattr(filled, "held", held)
             set_canary(filled, NAME, 2)
             remove(filled, NAME, 3)
         return found
 
     config = filled.read_config()
     monkeypatch.setattr(filled, "read_config", lambda: _once(monkeypatch, filled, config))
-    monkeypatch.setattr(filled, "versions", versions_once)
+    monkeypatch.setattr(filled, "held", held_once)
     assert prune(filled, NAME, grace_s=-1).removed == []
-    assert versions(NAME) == [1, 2]
+    assert held(NAME) == [1, 2]
 
 
 def _once(monkeypatch: pytest.MonkeyPatch, store: Store, config: StoreConfig) -> StoreConfig:
