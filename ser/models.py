@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,15 +36,18 @@ NAME = "speech_emotion"
 
 @app.command("list")
 def list_(store: StoreOption = "models", name: Model = NAME, as_json: AsJson = False) -> None:
-    """List the versions of a model with their labels, oldest first."""
+    """List the versions of a model with their labels, oldest first, and labels whose version is not there."""
+    from speech_emotion.store.labels import dangling
+
     opened = _open(store, name)
     config = opened.read_config()
+    gone = dangling(opened, config, name)
     rows = [_row(opened, config, name, number) for number in opened.versions(name)]
     history = [vars(move) for move in config.history if move.model == name]
     if as_json:
-        typer.echo(json.dumps({"model": name, "versions": rows, "history": history}))
+        typer.echo(json.dumps({"model": name, "versions": rows, "dangling": gone, "history": history}))
     else:
-        _table(f"{name} in {store}", rows)
+        _table(f"{name} in {store}", rows, gone)
 
 
 @app.command()
@@ -154,19 +158,23 @@ def prune(
         float, typer.Option(min=0, help="Keep a version for N seconds after it was published or lost its label.")
     ] = 3600.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete without asking. With --json, nothing is deleted without it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete versions that are not needed: all except stable, its predecessor, canary and recent ones."""
     from speech_emotion.store import prune as pruning
 
     opened = _open(store, name)
+    unasked = as_json and not (dry_run or yes)  # a script cannot be asked
+    dry_run = dry_run or unasked
     if version is None:
         planned = pruning.prune(opened, name, grace_s=grace_s, dry_run=True).removed
     else:
         pruning.require_unused(opened, name, version)
         planned = [version]
-    if planned and not (dry_run or yes or as_json):
+    if planned and not (dry_run or yes):
         typer.confirm(f"Delete {', '.join(map(str, planned))} of {name} in {store}?", abort=True)
     swept, removed = 0, planned
     if not dry_run:
@@ -177,6 +185,8 @@ def prune(
             pruning.remove(opened, name, version)
     text = f"deleted: {', '.join(map(str, removed)) or 'none'}" + (" (not really: --dry-run)" if dry_run else "")
     _say(as_json, text, model=name, removed=removed, swept=swept, dry_run=dry_run)
+    if unasked:
+        typer.echo("nothing is deleted: --json deletes with --yes only", err=True)
 
 
 @app.command()
@@ -289,7 +299,7 @@ def _row(store: Store, config: StoreConfig, name: str, number: int) -> dict[str,
     }
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> None:
+def _table(title: str, rows: list[dict[str, Any]], dangling: Mapping[str, int] | None = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -301,6 +311,8 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
         table.add_row(
             str(row["version"]), f"[green]{', '.join(row['labels'])}[/]", *shown, (row["sha256"] or "no manifest")[:12]
         )
+    for label, number in sorted((dangling or {}).items()):
+        table.add_row(str(number), f"[red]{label}[/]", "", "", "[red]not there[/]")
     Console().print(table)
 
 

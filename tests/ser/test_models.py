@@ -25,6 +25,7 @@ from tests.support.ports import free_port
 from tests.support.stores import write_version
 from tests.support.waiting import until
 
+NAME = "speech_emotion"
 SHIPPED = Path(__file__).parents[2] / "models"
 
 
@@ -164,12 +165,47 @@ def test_a_bucket_without_credentials_is_one_line(monkeypatch: pytest.MonkeyPatc
 def test_prune_by_command(store: Path) -> None:
     oldest, newest = min(labels(store)), max(labels(store))
     # Neither stable nor what was stable before it; the newest is not an hour old.
-    assert json.loads(run("prune", "--json", "--store", store).stdout)["removed"] == [oldest]
+    for more, code in ((["--json"], 0), (["--json", "--dry-run", "--yes"], 0), ([], 1)):  # nobody answers
+        done = run("prune", *more, "--store", store)
+        assert done.exit_code == code
+        assert oldest in labels(store)
+    done = run("prune", "--json", "--store", store)
+    assert json.loads(done.stdout) == {"model": NAME, "removed": [oldest], "swept": 0, "dry_run": True}
+    assert "--json deletes with --yes only" in done.stderr
+    assert json.loads(run("prune", newest, "--json", "--store", store).stdout)["dry_run"] is True
+    assert newest in labels(store)
+    done = run("prune", "--json", "--yes", "--store", store)
+    assert json.loads(done.stdout) == {"model": NAME, "removed": [oldest], "swept": 0, "dry_run": False}
+    assert (done.stderr, oldest in labels(store)) == ("", False)
     done = run("prune", "--grace-s", 0, "--dry-run", "--store", store)
     assert f"{newest} (not really: --dry-run)" in done.stdout
     assert newest in labels(store)
     assert run("prune", newest, "--yes", "--store", store).exit_code == 0
     assert newest not in labels(store)
+
+
+def test_an_empty_folder_is_no_version(store: Path) -> None:
+    versions = labels(store)
+    (store / NAME / str(empty := max(versions) + 5)).mkdir()
+    done = run("promote", empty, "--offline", "--store", store)
+    assert (done.exit_code, "is no SavedModel" in done.stderr) == (3, True)
+    assert labels(store) == versions
+    assert run("prune", empty, "--yes", "--store", store).exit_code == 0
+    assert not (store / NAME / str(empty)).exists()
+
+
+def test_a_label_whose_version_is_gone_is_listed(store: Path) -> None:
+    stable = next(number for number, held in labels(store).items() if "stable" in held)
+    assert json.loads(run("list", "--store", store, "--json").stdout)["dangling"] == {}
+    shutil.rmtree(store / NAME / str(stable))
+    assert json.loads(run("list", "--store", store, "--json").stdout)["dangling"] == {"stable": stable}
+    assert stable not in labels(store)
+    row = next(line for line in run("list", "--store", store).stdout.splitlines() if "stable" in line)
+    assert (str(stable) in row, "not there" in row) == (True, True)
+    before = labels(store)
+    done = run("prune", "--grace-s", 0, "--yes", "--store", store)
+    assert (done.exit_code, f"stable of {NAME} names version {stable}" in done.stderr) == (3, True)
+    assert labels(store) == before
 
 
 def test_tables_are_for_people(store: Path) -> None:
