@@ -96,13 +96,13 @@ def _found(model: str, *, trials: bool = False) -> Network:
 
 def _require_unheard(version: Path, data: DataSet) -> None:
     """Raise DataError for a corpus that the version, or what it was started from, was trained on, as its card cites."""
-    from training_pipeline.savedmodel.continued import described
+    from training_pipeline.savedmodel.continued import described, named
 
     card = described(version).card
     cited = " ".join(map(str, [card.get("data", {}).get("source", ""), *card.get("pretrained", {}).values()]))
     heard = [source for source in sources_of(data) if source in cited]
     if heard:
         raise DataError(
-            f"version {version.name} of {version.parent.name} was trained on this data ({'; '.join(heard)}), so a "
+            f"{named(version)} was trained on this data ({'; '.join(heard)}), so a "
             f"{HEAD} on it cannot be measured there: choose another model, such as whisper"
         )

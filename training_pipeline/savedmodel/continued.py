@@ -119,7 +119,7 @@ def continued(version: Path) -> Network:
     card = description.card
     licence = str(card.get("licences", {}).get("weights", "unknown"))
     provenance = {
-        "started from": f"version {version.name} of {version.parent.name}, a {model_of(version)}",
+        "started from": f"{named(version)}, a {model_of(version)}",
         STARTED_LICENCE: licence,
         "sha256": _digest(version),
         **{f"its {what}": str(value) for what, value in card.get("pretrained", {}).items()},
@@ -149,6 +149,12 @@ def described(version: Path) -> contract.Description:
 def model_of(version: Path) -> str:
     """The network that a version is of, as its card says. Raises DataError."""
     return str(described(version).card.get("model", "unknown"))
+
+
+def named(version: Path) -> str:
+    """A version as part of a sentence: its number, and its model's name in the store."""
+    folder = version.resolve()  # `3` and `.` are named by what is above them
+    return f"version {folder.name} of {folder.parent.name}"
 
 
 def version_folder(location: Path) -> Path:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from speech_emotion.features import SEED_SPEC, WHISPER_SPEC
 from training_pipeline.data.synthetic import EMOTIONS
 from training_pipeline.errors import DataError, MissingClassesError
-from training_pipeline.savedmodel.continued import SAVED_MODEL, Trunk, continued, version_folder
+from training_pipeline.savedmodel.continued import SAVED_MODEL, Trunk, continued, named, version_folder
 from training_pipeline.savedmodel.export import export
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.calibration import Calibration, Numbers
@@ -110,6 +110,15 @@ def test_where_it_comes_from_is_said_with_its_licence(version: tuple[Path, keras
     assert (started.name, started.spec) == ("head", SEED_SPEC)
     assert said["started from"] == "version 3 of tiny, a tiny"
     assert (said["licence of its weights"], said["its encoder"]) == ("ours alone", "made up")
+
+
+@pytest.mark.parametrize(("here", "given"), [("tiny", "3"), ("tiny/3", "."), ("tiny/3/variables", "..")])
+def test_a_version_is_named_alike_from_wherever_it_is_given(
+    version: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch, here: str, given: str
+) -> None:
+    monkeypatch.chdir(version[0].parent.parent / here)
+    assert named(Path(given)) == "version 3 of tiny"
+    assert continued(Path(given)).provenance()["started from"] == "version 3 of tiny, a tiny"
 
 
 def test_other_weights_are_another_start(tmp_path: Path) -> None:
