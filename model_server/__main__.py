@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _die)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    host = listening_host(os.environ.get(HOST_VARIABLE, "127.0.0.1"))
+    host = listening_host(os.environ.get(HOST_VARIABLE) or "127.0.0.1")
     for name in ("port", "rest_api_port"):
         port = getattr(flags, name)
         try:

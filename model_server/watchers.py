@@ -123,8 +123,7 @@ def read_model_config(path: Path) -> model_server_config_pb2.ModelServerConfig:
     except OSError as error:
         raise invalid_argument(f"{path}; {error.strerror}") from error
     except (StoreError, UnicodeDecodeError) as error:
-        _log.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", error)
-        raise invalid_argument(f"Invalid protobuf file: '{path}'") from error
+        raise invalid_argument(f"Invalid protobuf file: '{path}': {error}") from error
 
 
 def _repeat(look: Callable[[], None], wait_s: float) -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    DirectoryPath,
+    Field,
+    IPvAnyNetwork,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from speech_emotion.audio import DecoderOptions, Limits, QualityLimits
@@ -32,6 +41,12 @@ PATH: Final = r"^(/[._~-]*[A-Za-z0-9][A-Za-z0-9._~-]*)*/?$"
 MAX_PATH: Final = 256
 
 
+def _writable(folder: Path) -> Path:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError("the folder cannot be written to")
+    return folder
+
+
 def base_path_of(text: str) -> str:
     """A path that others are below, without a slash at its end; "" is the root. Raises ValueError for what is none."""
     if len(text) > MAX_PATH or not re.fullmatch(PATH, text):
@@ -42,7 +57,9 @@ def base_path_of(text: str) -> str:
 class Settings(BaseSettings):
     """Settings with bounds. A name ends in its unit."""
 
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_", use_attribute_docstrings=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_ignore_empty=True, use_attribute_docstrings=True, frozen=True
+    )
 
     host: str = "127.0.0.1"
     """Address that the service and the probes listen on: IPv4, IPv6 (with or without brackets) or a name. `::` means
@@ -80,7 +97,7 @@ class Settings(BaseSettings):
     """PEM file of the gateway's own certificate, for a model server that requires one."""
     model_server_client_key_file: Path | None = None
     """PEM file of the private key for the gateway's own certificate."""
-    model_name: str = "speech_emotion"
+    model_name: ModelName = "speech_emotion"
     """Name of the model that answers if GATEWAY_MODEL_NAMES is empty."""
     model_names: Annotated[tuple[ModelName, ...], NoDecode] = ()
     """Names of the models that answer, separated by commas. The first answers `/predict`."""
@@ -145,7 +162,7 @@ class Settings(BaseSettings):
     over. A pause as long as that ends the request as well."""
     spool_bytes: int = Field(default=1024 * 1024, ge=0, le=2**30)
     """Size in bytes above which a long recording is written to a temporary file. A smaller one stays in memory."""
-    spool_dir: Path | None = None
+    spool_dir: Annotated[DirectoryPath, AfterValidator(_writable)] | None = None
     """Folder for these temporary files, which have no name once they are open. Default: the system's temporary
     folder."""
     max_spooled_bytes: int = Field(default=3 * 1024**3, ge=1024, le=2**42)
@@ -178,7 +195,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Minimum severity of the log lines that are written. INFO includes one line per request."""
     metrics_dir: Path | None = None
-    """Folder through which the workers share their metrics. It is emptied at start. Default: a new temporary folder."""
+    """Folder through which the workers share their metrics. Figures of earlier runs in it are deleted at start.
+    Default: a new temporary folder, in shared memory if there is any, because a full disk ends workers whose figures
+    lie on it."""
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     """Origins whose pages may call this service, separated by commas, such as https://example.org. * allows any
     origin."""

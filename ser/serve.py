@@ -26,6 +26,8 @@ LOOPBACK: Final = "127.0.0.1"
 HOST_VARIABLE: Final = "MODEL_SERVER_HOST"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
+AWAY: Final = -1
+GATEWAY: Final = "gateway"
 
 
 class ServeError(Exception):
@@ -54,7 +56,7 @@ def serve(
         try:
             processes["model server"] = start_model_server(model_server_port, mirror.target)
             model_server = host_port(reachable_host(hosts.model_server), model_server_port)
-            processes["gateway"] = _start_gateway(port, probe_port, model_server, mirror.models)
+            processes[GATEWAY] = _start_gateway(port, probe_port, model_server, mirror.models)
             probes = host_port(reachable_host(hosts.gateway), probe_port)
             _wait_ready(probes, processes)
             print(_greeting(host_port(reachable_host(hosts.gateway), port), probes, sample), flush=True)  # noqa: T201
@@ -94,27 +96,29 @@ class ConfigMirror:
         self.source = store / "models.config"
         self.store = store.resolve()
         self.target = target
-        self._seen = 0
+        self._seen: int | None = None
         self.refresh()
 
     def refresh(self) -> None:
         """Rewrite the copy if the store's configuration has changed."""
-        changed = self.source.stat().st_mtime_ns
-        if changed == self._seen:
-            return
+        changed = AWAY
         try:
+            changed = self.source.stat().st_mtime_ns
+            if changed == self._seen:
+                return
             config = read_config(self.source)
             for model in config.model_config_list.config:
                 checked_name(model.name)
-        except StoreError as error:
+        except (OSError, StoreError) as error:
             # As a model server does: what cannot be read leaves the configuration as it was.
-            if not self._seen:
+            if self._seen is None:
                 raise ServeError(str(error)) from error
-            print(f"{self.source} is passed over: {error}", flush=True)  # noqa: T201
+            if changed != self._seen:
+                print(f"{self.source} is passed over: {error}", flush=True)  # noqa: T201
             self._seen = changed
             return
         named = {model.name: model for model in config.model_config_list.config}
-        if not self._seen:
+        if self._seen is None:
             self.models = self._only or tuple(named)
             if not self.models:
                 raise ServeError(f"{self.source} names no model: publish one with `ser models publish`")
@@ -164,9 +168,9 @@ def _start_gateway(port: int, probe_port: int, model_server: str, models: Sequen
         "GATEWAY_PORT": str(port),
         "GATEWAY_PROBE_PORT": str(probe_port),
         "GATEWAY_MODEL_SERVER": model_server,
-        "GATEWAY_LOG_FORMAT": "text",
+        "GATEWAY_LOG_FORMAT": os.environ.get("GATEWAY_LOG_FORMAT") or "text",
     }
-    if not os.environ.keys() & {"GATEWAY_MODEL_NAME", "GATEWAY_MODEL_NAMES"}:
+    if not any(os.environ.get(name) for name in ("GATEWAY_MODEL_NAME", "GATEWAY_MODEL_NAMES")):
         settings["GATEWAY_MODEL_NAMES"] = ",".join(models)
     return _start([sys.executable, *gunicorn.split()], settings)
 
@@ -225,13 +229,25 @@ def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
 def stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
     """End the processes, last started first. Whoever interrupts that does not wait for one of them, and leaves none."""
     # The gateway first, so that what it has in flight is still answered.
-    for process in reversed(processes.values()):
+    for name, process in reversed(processes.items()):
+        if process.poll() is not None:
+            continue
         process.terminate()
         try:
-            process.wait(STOP_TIMEOUT_S)
+            process.wait(_stop_timeout_s(name))
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its workers, too
             process.wait()
+
+
+def _stop_timeout_s(name: str) -> float:
+    """The gateway itself ends its workers, once they have answered or their time for that is up."""
+    if name != GATEWAY:
+        return STOP_TIMEOUT_S
+    from preprocess_gateway.settings import Settings
+
+    settings = Settings()
+    return settings.drain_s + settings.grace_s + STOP_TIMEOUT_S
 
 
 def _greeting(service: str, probes: str, sample: Path) -> str:

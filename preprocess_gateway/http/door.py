@@ -60,7 +60,7 @@ class Door:
             document = problem(status, code, detail, trace.request_id, environ.get("SCRIPT_NAME", ""))
             body = json.dumps(document).encode()
             seconds = time.perf_counter() - begun
-            self._metrics.shed.labels(refused.reason).inc()
+            self._metrics.shed.labels(refused.reason, route).inc()
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.request_duration.labels(route).observe(seconds)
             line = {"route": route, "method": "POST", "status": status, "duration_s": round(seconds, 4), "code": code}

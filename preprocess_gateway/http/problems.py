@@ -43,7 +43,7 @@ def register(app: Flask, retry_after_s: int, shed: Counter) -> None:
 
     def known(error: ground.SpeechEmotionError) -> Response:
         if isinstance(error, OverloadedError):
-            shed.labels(error.reason).inc()
+            shed.labels(error.reason, request.url_rule.rule if request.url_rule else "other").inc()
         response = render_problem(*describe(error), retry_after_s)
         if isinstance(error, UpgradeRequiredError):
             response.headers["Upgrade"] = "websocket"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import tempfile
@@ -13,6 +14,7 @@ from preprocess_gateway.errors import OverloadedError
 from preprocess_gateway.quotas import Quota
 
 log = logging.getLogger(__name__)
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Spool:
@@ -82,7 +84,8 @@ class SpooledBody:
             _write(self._files[0], memoryview(piece))
         except OSError as error:
             log.error("the folder for recordings cannot take one: %s", error.strerror or error)
-            raise OverloadedError("There is no room for the recording now: the disk is full", reason="spool") from error
+            why = "the disk is full" if error.errno in FULL else "its folder cannot be written to"
+            raise OverloadedError(f"There is no room for the recording now: {why}", reason="spool") from error
 
     def finish(self) -> bytes | BinaryIO:
         """The whole body, or a file of it that can only be read; it is open until `close`."""

@@ -51,7 +51,9 @@ control_socket_disable = True  # it would lie in the home folder, one for all ga
 logconfig_dict = logs.config(_settings)
 
 # Before prometheus_client is imported, which decides by it: workers share their figures through files.
-_metrics_dir = _settings.metrics_dir or Path(tempfile.mkdtemp(prefix="gateway-metrics-"))
+# In shared memory: on a full disk, a worker that writes to a page without room there is killed.
+_shared = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108 - mkdtemp makes its own folder
+_metrics_dir = _settings.metrics_dir or Path(tempfile.mkdtemp(prefix="gateway-metrics-", dir=_shared))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 
 ledger = Ledger(2 * workers + SPARE_ROWS)  # workers that are replaced overlap with those that take their place
@@ -59,7 +61,6 @@ ledger = Ledger(2 * workers + SPARE_ROWS)  # workers that are replaced overlap w
 
 def on_starting(server: Arbiter) -> None:
     """Say which setting names a port or an address that cannot be had, before gunicorn retries."""
-    _empty(_metrics_dir)
     ports = (("GATEWAY_PORT", _settings.port), ("GATEWAY_PROBE_PORT", _settings.probe_port))
     taken: list[socket.socket] = []
     try:
@@ -70,11 +71,15 @@ def on_starting(server: Arbiter) -> None:
                 reason = error.strerror or error
                 named = setting if error.errno in PORT_ERRORS else "GATEWAY_HOST"
                 server.log.error("cannot listen on %s (%s): set %s", host_port(_host, port), reason, named)
-                on_exit(server)
+                _leave_metrics_dir()
                 sys.exit(1)
     finally:
         for listener in taken:
             listener.close()
+    _empty(_metrics_dir)  # not before: another gateway that has the ports may have this folder, too
+    if strange := sorted(file.name for file in _metrics_dir.glob("*.db")):  # prometheus_client would read them
+        server.log.error("%s has a file that is not ours (%s): set GATEWAY_METRICS_DIR", _metrics_dir, strange[0])
+        sys.exit(1)
     from preprocess_gateway.process.runtime import warm_up
 
     warm_up()
@@ -129,11 +134,16 @@ def child_exit(_server: Arbiter, worker: Worker) -> None:
 def on_exit(_server: Arbiter) -> None:
     """Leave no file behind."""
     _empty(_metrics_dir)
+    _leave_metrics_dir()
+
+
+def _leave_metrics_dir() -> None:
     if _settings.metrics_dir is None:
         _metrics_dir.rmdir()
 
 
 def _empty(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for file in folder.glob("*.db"):
-        file.unlink(missing_ok=True)
+    for kind in ("counter", "gauge", "histogram", "summary"):  # as prometheus_client names its files
+        for file in folder.glob(f"{kind}_*.db"):
+            file.unlink(missing_ok=True)

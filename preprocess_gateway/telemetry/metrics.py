@@ -55,7 +55,7 @@ class Metrics:
         self.shed = Counter(
             "speech_emotion_shed_requests",
             "Requests refused for lack of capacity.",
-            ["reason"],
+            ["reason", "route"],
             registry=self.registry,
         )
         self.decoder_restarts = Counter(
@@ -149,7 +149,7 @@ class Metrics:
             self.recordings.labels(outcome)
         self._stages = {stage: self.stage_duration.labels(stage) for stage in STAGES}
         for reason in get_args(ShedReason):
-            self.shed.labels(reason)
+            self.shed.labels(reason, "/predict")
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format; of all workers, where they share their figures."""

@@ -16,13 +16,16 @@ def parse_config(text: str) -> model_server_config_pb2.ModelServerConfig:
     """Parse the text of a `models.config`. Raises StoreError with the parser's line and column."""
     try:
         return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-    except (text_format.ParseError, UnicodeDecodeError) as error:
+    except text_format.ParseError as error:
         raise StoreError(f"models.config cannot be read: {error}") from error
 
 
 def read_config(path: Path) -> model_server_config_pb2.ModelServerConfig:
     """Read `path`. Raises StoreError if it is not a configuration, OSError if it is not there."""
-    return parse_config(path.read_text(encoding="utf-8"))
+    try:
+        return parse_config(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise StoreError(f"models.config cannot be read: {error}") from error
 
 
 def write_config(path: Path, config: model_server_config_pb2.ModelServerConfig) -> None:

@@ -32,8 +32,8 @@ def requests_with(status: str, values: str, route: str = "/predict") -> dict[str
     return series("speech_emotion_requests_total", f'route="{route}",status="{status}"', values)
 
 
-def shed(values: str, reason: str = "queue_full") -> dict[str, str]:
-    return series("speech_emotion_shed_requests_total", f'reason="{reason}"', values)
+def shed(values: str, reason: str = "queue_full", route: str = "/predict") -> dict[str, str]:
+    return series("speech_emotion_shed_requests_total", f'reason="{reason}",route="{route}"', values)
 
 
 COPY = f'job="{NAME}-model-server",namespace="n",endpoint="store"'
@@ -76,6 +76,21 @@ def metrics_in(expression: str) -> set[str]:
         ("SpeechEmotionErrors", "15m", [requests_with("200", STEADY), requests_with("500", MANY), shed("0x120")]),
         ("SpeechEmotionErrors", "15m", [requests_with("200", STEADY), requests_with("503", MANY), shed("0x120")]),
         ("SpeechEmotionErrors", "15m", [requests_with("503", "0+12x120"), shed(MANY)]),
+        (
+            "SpeechEmotionErrors",
+            "15m",
+            [requests_with("503", MANY), shed("0x120"), shed(STEADY, "model_server", "/v1/recordings")],
+        ),
+        (
+            "SpeechEmotionOverloaded",
+            "15m",
+            [requests_with("200", STEADY, "/v1/recordings"), shed(MANY, "recordings", "/v1/recordings")],
+        ),
+        (
+            "SpeechEmotionOverloaded",
+            "15m",
+            [requests_with("101", STEADY, "/v1/models/<name>/stream"), shed(MANY, "streams", "/v1/stream")],
+        ),
         (
             "SpeechEmotionErrors",
             "15m",

@@ -12,6 +12,7 @@ PAGE = ROOT / "docs" / "configuration.md"
 TITLE = "# Configuration of the gateway"
 INTRODUCTION = (
     "The gateway reads its settings from environment variables and refuses a value out of bounds when it starts. "
+    "An empty variable counts as not set. "
     "In the chart they are `gateway.settings`, in lower case and without `GATEWAY_`."
 )
 

@@ -136,7 +136,11 @@ def test_each_look_hands_the_file_on_and_a_refusal_is_said_once(
     refuse = True
     watcher.look()
     watcher.look()
+    for text in ("nonsense", "nonsense", "more nonsense: {"):
+        file.write_text(text)
+        watcher.look()
     messages = [r.getMessage() for r in caplog.records]
-    assert len(messages) == 2
+    assert len(messages) == 4
+    assert all(f"Invalid protobuf file: '{file}'" in message for message in messages[2:])
     assert messages[0].startswith(f"Failed to read ModelServerConfig file: {file}; No such file")
     assert messages[1] == "Failed to put the configuration in force: not like this (the old configuration stays)"

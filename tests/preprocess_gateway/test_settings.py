@@ -34,10 +34,31 @@ def test_models_are_named_by_one_variable_or_the_other(
     assert Settings().models == models
 
 
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"GATEWAY_{name.upper()}", "")
+    assert Settings() == plain
+
+
+def test_the_folder_for_recordings_must_be_one_that_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for name in ("absent", "file"):
+        with pytest.raises(ValidationError, match="spool_dir"):
+            Settings(spool_dir=tmp_path / name)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(ValidationError, match="the folder cannot be written to"):
+        Settings(spool_dir=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
         ({"GATEWAY_MODEL_NAMES": "edge,edge"}, "more than once"),
+        ({"GATEWAY_MODEL_NAME": "a/b"}, "model_name"),
+        ({"GATEWAY_MODEL_NAME": "a,b"}, "model_name"),
         ({"GATEWAY_MODEL_NAMES": "a/b"}, "model_names"),
         ({"GATEWAY_MODEL_NAMES": "../up"}, "model_names"),
         ({"GATEWAY_MODEL_NAME": "one", "GATEWAY_MODEL_NAMES": "two"}, "set one of them"),

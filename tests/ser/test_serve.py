@@ -61,3 +61,26 @@ def test_a_config_that_cannot_be_read_leaves_the_mirror_as_it_was(tmp_path: Path
     assert mirror.target.read_text() == before
     with pytest.raises(ServeError, match="cannot be read"):
         ConfigMirror(store.root, tmp_path / "other.config")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00m"], ids=["away", "no text"])
+def test_a_config_that_is_away_or_no_text_leaves_the_mirror_until_it_is_back(
+    tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    publish(store, NAME, write_version(tmp_path / "v"))
+    mirror = ConfigMirror(store.root, tmp_path / "models.config")
+    before, own = mirror.target.read_text(), mirror.source.read_text()
+    time.sleep(0.02)
+    mirror.source.unlink() if content is None else mirror.source.write_bytes(content)
+    for _ in range(2):
+        mirror.refresh()
+    assert mirror.target.read_text() == before
+    assert capsys.readouterr().out.count("is passed over") == 1
+    mirror.source.write_text(own)
+    mirror.target.unlink()
+    mirror.refresh()
+    assert mirror.target.read_text() == before
+    mirror.source.unlink() if content is None else mirror.source.write_bytes(content)
+    with pytest.raises(ServeError, match=r"models\.config"):
+        ConfigMirror(store.root, tmp_path / "other.config")

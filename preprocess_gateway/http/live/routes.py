@@ -70,7 +70,8 @@ def blueprint(
             yield b""  # the head
             begun, token = time.monotonic(), tracing.current.set(trace)
             socket = StreamSocket(sock, protocol, settings.stream_unsent_bytes)
-            session = Session(socket, hear, settings, metrics, predictor.draining, trace.request_id)
+            rule = route.rule if route else ""
+            session = Session(socket, hear, settings, metrics, predictor.draining, trace.request_id, rule)
             try:
                 with places.take(client), metrics.streams_open.track_inprogress():
                     outcome = session.run()
@@ -78,7 +79,7 @@ def blueprint(
                 outcome = session.run(refused=error)
             finally:
                 socket.release()
-            record(outcome, route.rule if route else "", time.monotonic() - begun)
+            record(outcome, rule, time.monotonic() - begun)
             tracing.current.reset(token)
 
         return go()

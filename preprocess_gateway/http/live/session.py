@@ -50,6 +50,7 @@ class Session:
         metrics: Metrics,
         draining: Draining,
         request_id: str,
+        route: str,
     ) -> None:
         self._socket = socket
         self._hear = hear
@@ -57,6 +58,7 @@ class Session:
         self._metrics = metrics
         self._draining = draining
         self._request_id = request_id
+        self._route = route
         self._incoming = Incoming()
         self._pace = Pace(settings)
         self._hearing: StreamHearing | None = None
@@ -136,7 +138,7 @@ class Session:
 
     def _explain(self, error: Exception) -> ErrorMessage:
         if isinstance(error, OverloadedError):
-            self._metrics.shed.labels(error.reason).inc()
+            self._metrics.shed.labels(error.reason, self._route).inc()
         code = close_code(error)
         document = problem(*describe(error), self._request_id)
         resume = {"resume_s": self._hearing.resume_s} if self._hearing and code in (RESTART, TRY_LATER) else {}

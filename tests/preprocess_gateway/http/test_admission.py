@@ -94,7 +94,10 @@ def test_ten_times_too_many_are_answered_or_refused_and_counted(tmp_path: Path) 
         for record in report.failed:
             assert json.loads(record.body)["code"] == "overloaded"
         scrape = requests.get(f"{gateway.probes}/metrics", timeout=60).text
-        assert f'speech_emotion_shed_requests_total{{reason="queue_full"}} {report.counts[503]}.0' in scrape
+        assert (
+            f'speech_emotion_shed_requests_total{{reason="queue_full",route="/predict"}} {report.counts[503]}.0'
+            in scrape
+        )
         with requests.Session() as session:
             assert send(session).status_code == 200  # and then it is as before
 

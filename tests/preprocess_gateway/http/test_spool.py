@@ -219,9 +219,12 @@ def test_a_disk_that_is_full_is_no_defect_of_ours(tmp_path: Path, caplog: pytest
         assert len(content(recording)) == 300_000
 
 
-def test_a_folder_that_is_not_there_is_told_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    uploads = uploads_of(tmp_path / "away")
-    with caplog.at_level(logging.ERROR), pytest.raises(errors.OverloadedError), received(uploads, bytes(20_000)):
+def test_a_folder_that_went_away_is_told_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder := tmp_path / "away").mkdir()
+    uploads = uploads_of(folder)
+    folder.rmdir()
+    refused = pytest.raises(errors.OverloadedError, match="its folder cannot be written to")
+    with caplog.at_level(logging.ERROR), refused, received(uploads, bytes(20_000)):
         pass
     assert "No such file" in caplog.text
     with received(uploads, b"small") as recording:

@@ -6,16 +6,19 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import requests
 
 from tests.support import clips
-from tests.support.gateway import Gateway
+from tests.support.gateway import COMMAND, Gateway
 from tests.support.load import post_raw, run_load
 from tests.support.memory import family
 from tests.support.model_server import ModelServer
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +46,7 @@ def test_the_scrape_and_the_page_name_the_same_metrics(gateway: Gateway) -> None
 def test_series_with_known_labels_are_there_from_the_start(model_server: ModelServer) -> None:
     with Gateway(model_server.address) as gateway:
         for series in (
-            'speech_emotion_shed_requests_total{reason="queue_full"}',
+            'speech_emotion_shed_requests_total{reason="queue_full",route="/predict"}',
             'speech_emotion_stage_duration_seconds_count{stage="serving"}',
             "speech_emotion_retries_total",
             'speech_emotion_canary_fallbacks_total{model="speech_emotion"}',
@@ -74,6 +77,46 @@ def test_several_workers_count_together_and_outlive_one_that_dies(tmp_path: Path
         assert value(gateway, answered) == 50  # what the dead one counted is kept
         assert value(gateway, "speech_emotion_requests_in_progress") == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_lie_in_shared_memory_and_leave_nothing(model_server: ModelServer) -> None:
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        pytest.skip("no shared memory")
+    before = set(shared.glob("gateway-metrics-*"))
+    with Gateway(model_server.address) as gateway:
+        (own,) = set(shared.glob("gateway-metrics-*")) - before
+        assert any(f"{own}/counter_" in Path(f"/proc/{pid}/maps").read_text() for pid in gateway.workers)
+    assert set(shared.glob("gateway-metrics-*")) == before
+
+
+def test_a_gateway_that_cannot_start_leaves_the_figures_of_the_one_that_runs(
+    tmp_path: Path, model_server: ModelServer
+) -> None:
+    with Gateway(model_server.address, metrics_dir=tmp_path) as gateway:
+        assert gateway.predict(clips.tone()).status_code == 200
+        variables = {
+            "GATEWAY_PORT": gateway.port,
+            "GATEWAY_METRICS_DIR": tmp_path,
+            "GATEWAY_MODEL_SERVER": "127.0.0.1:1",
+        }
+        environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
+        second = subprocess.run(
+            [sys.executable, *COMMAND], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert (second.returncode, "set GATEWAY_PORT" in second.stderr + second.stdout) == (1, True)
+        assert value(gateway, 'speech_emotion_requests_total{route="/predict",status="200"}') == 1
+
+
+def test_a_folder_with_a_database_of_somebody_else_is_refused_and_stays(tmp_path: Path) -> None:
+    (other := tmp_path / "mine.db").write_bytes(b"not a figure")
+    ports = {"GATEWAY_PORT": free_port(), "GATEWAY_PROBE_PORT": free_port(), "GATEWAY_METRICS_DIR": tmp_path}
+    environment = {**os.environ, **{name: str(value) for name, value in ports.items()}}
+    done = subprocess.run([sys.executable, *COMMAND], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "mine.db" in done.stderr
+    assert "set GATEWAY_METRICS_DIR" in done.stderr
+    assert other.read_bytes() == b"not a figure"
 
 
 def test_decoders_that_die_are_replaced_and_counted(model_server: ModelServer) -> None:
