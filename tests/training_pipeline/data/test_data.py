@@ -43,6 +43,14 @@ def test_song_is_read_only_when_asked_for(tmp_path: Path) -> None:
     assert len(read_ravdess(tmp_path, song=True).clips) == 24 * 8 + 1
 
 
+def test_a_clip_whose_content_was_not_fetched_is_missed(tmp_path: Path) -> None:
+    absent = max(ravdess_tree(tmp_path).rglob("03-01-*"))
+    absent.unlink()
+    absent.symlink_to(tmp_path / "not-fetched")
+    with pytest.raises(DataError, match=f"{absent.name}.*does not exist"):
+        read_data(tmp_path)
+
+
 def test_skipped_files_are_told_with_their_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (ravdess_tree(tmp_path) / "readme.txt").touch()
     assert len(read_data(tmp_path).clips) == 24 * 8
