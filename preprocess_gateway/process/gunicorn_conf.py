@@ -14,14 +14,14 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
 import signal
 import socket
 import sys
-import tempfile
 import threading
-from pathlib import Path
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from gunicorn.arbiter import Arbiter
 
+from preprocess_gateway.process.metrics_dir import MetricsDir
 from preprocess_gateway.quotas import Ledger
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry import logs
@@ -51,10 +51,8 @@ control_socket_disable = True  # it would lie in the home folder, one for all ga
 logconfig_dict = logs.config(_settings)
 
 # Before prometheus_client is imported, which decides by it: workers share their figures through files.
-# In shared memory: on a full disk, a worker that writes to a page without room there is killed.
-_shared = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108 - mkdtemp makes its own folder
-_metrics_dir = _settings.metrics_dir or Path(tempfile.mkdtemp(prefix="gateway-metrics-", dir=_shared))
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
+_metrics_dir = MetricsDir.of(_settings.metrics_dir)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir.path)
 
 ledger = Ledger(2 * workers + SPARE_ROWS)  # workers that are replaced overlap with those that take their place
 
@@ -71,14 +69,15 @@ def on_starting(server: Arbiter) -> None:
                 reason = error.strerror or error
                 named = setting if error.errno in PORT_ERRORS else "GATEWAY_HOST"
                 server.log.error("cannot listen on %s (%s): set %s", host_port(_host, port), reason, named)
-                _leave_metrics_dir()
+                _metrics_dir.leave()
                 sys.exit(1)
     finally:
         for listener in taken:
             listener.close()
-    _empty(_metrics_dir)  # not before: another gateway that has the ports may have this folder, too
-    if strange := sorted(file.name for file in _metrics_dir.glob("*.db")):  # prometheus_client would read them
-        server.log.error("%s has a file that is not ours (%s): set GATEWAY_METRICS_DIR", _metrics_dir, strange[0])
+    try:
+        _metrics_dir.empty()  # not before: another gateway that has the ports may have this folder, too
+    except OSError as error:
+        server.log.error("%s: set GATEWAY_METRICS_DIR", error)
         sys.exit(1)
     from preprocess_gateway.process.runtime import warm_up
 
@@ -133,17 +132,6 @@ def child_exit(_server: Arbiter, worker: Worker) -> None:
 
 def on_exit(_server: Arbiter) -> None:
     """Leave no file behind."""
-    _empty(_metrics_dir)
-    _leave_metrics_dir()
-
-
-def _leave_metrics_dir() -> None:
-    if _settings.metrics_dir is None:
-        _metrics_dir.rmdir()
-
-
-def _empty(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind in ("counter", "gauge", "histogram", "summary"):  # as prometheus_client names its files
-        for file in folder.glob(f"{kind}_*.db"):
-            file.unlink(missing_ok=True)
+    with suppress(OSError):
+        _metrics_dir.empty()
+    _metrics_dir.leave()
