@@ -6,8 +6,9 @@ import fcntl
 import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only folders of mkdtemp lie there
 PREFIX = "gateway-metrics-"
@@ -23,9 +24,12 @@ class MetricsDir:
     is killed. It is locked for as long as a process of the gateway lives, and what killed gateways left is deleted.
     """
 
-    def __init__(self, path: Path, held: BinaryIO | None = None) -> None:
+    def __init__(self, path: Path, held: int | None = None) -> None:
+        """`held` is the number of the open file that locks a new folder."""
         self.path = path
-        self._held = held
+        self._new = held is not None
+        if held is not None:
+            weakref.finalize(self, os.close, held)
 
     @classmethod
     def of(cls, path: Path | None) -> Self:
@@ -36,9 +40,9 @@ class MetricsDir:
         for left in above.glob(f"{PREFIX}*"):
             _delete_unless_held(left)
         new = Path(tempfile.mkdtemp(prefix=PREFIX, dir=above))
-        held = (new / f"{_HELD}.new").open("wb")
+        held, name = tempfile.mkstemp(dir=new)
         fcntl.flock(held, fcntl.LOCK_EX)
-        (new / f"{_HELD}.new").rename(new / _HELD)  # locked before anybody else can find it
+        Path(name).rename(new / _HELD)  # locked before anybody else can find it
         return cls(new, held)
 
     def empty(self) -> None:
@@ -52,7 +56,7 @@ class MetricsDir:
 
     def leave(self) -> None:
         """Delete a new folder; one of the setting stays."""
-        if self._held is not None:
+        if self._new:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
