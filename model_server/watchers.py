@@ -122,7 +122,7 @@ def read_model_config(path: Path) -> model_server_config_pb2.ModelServerConfig:
         raise not_found(f"{path}; {error.strerror}") from error
     except OSError as error:
         raise invalid_argument(f"{path}; {error.strerror}") from error
-    except (StoreError, UnicodeDecodeError) as error:
+    except StoreError as error:
         raise invalid_argument(f"Invalid protobuf file: '{path}': {error}") from error
 
 

@@ -27,6 +27,7 @@ HOST_VARIABLE: Final = "MODEL_SERVER_HOST"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 AWAY: Final = -1
+"""In the place of the time of change of a configuration that is not there."""
 GATEWAY: Final = "gateway"
 
 
