@@ -65,7 +65,7 @@ def _mirror(files: Any, root: str, folder: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
                 path.rmdir()
-        elif path.relative_to(folder).as_posix() not in (*marks, _SEEN):
+        elif (name := path.relative_to(folder).as_posix()) not in marks and name != _SEEN:
             path.unlink()
     for name, mark in marks.items():
         target = folder / name
