@@ -141,7 +141,9 @@ def _receive(listener: socket.socket, sizes: list[int]) -> None:
         for size in sizes:
             received = 0
             while received < size:
-                received += client.recv_into(buffer[received:size])
+                if not (count := client.recv_into(buffer[received:size])):
+                    return  # who sends was ended
+                received += count
             client.sendall(b"x")
 
 

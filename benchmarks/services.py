@@ -21,6 +21,7 @@ from typing import Final
 from benchmarks.peers.environments import PEERS, binaries, environment
 from benchmarks.processes import end, tagged
 from benchmarks.uploads import request_of
+from speech_emotion.children import ending_in_order
 from speech_emotion.listening import free_port
 from tests.support.gateway import COMMAND as GATEWAY
 from tests.support.model_server import command as model_server_command
@@ -120,7 +121,7 @@ class _Started:
 @contextmanager
 def running(service: Service, model: str, clip: bytes) -> Iterator[Running]:
     """The service with this model of MODELS, after it has answered `clip` for the first time."""
-    with tempfile.TemporaryDirectory() as name:
+    with ending_in_order(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start = _start_ours if service.way == "ours" else _start_peer
         programs = None if service.way == "ours" else binaries(service.folder)

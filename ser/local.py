@@ -15,8 +15,10 @@ from preprocess_gateway.http.app import create_app
 from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry.metrics import Metrics
 from ser.clips import UsageError
+from ser.gateway_settings import local_settings
 from ser.outcomes import ServiceAwayError
 from ser.serve import LOOPBACK, START_TIMEOUT_S, ConfigMirror, ServeError, start_model_server, stop, wait_listening
+from speech_emotion.children import Server, ending_in_order
 from speech_emotion.client import Client
 from speech_emotion.input_files import MAX_CLIP_BYTES
 from speech_emotion.listening import free_port
@@ -29,20 +31,27 @@ MAX_CLIPS = 64
 
 @contextmanager
 def local_client(store: Path, model: str | None, deadline_s: float, max_bytes: int) -> Iterator[Client]:
-    """A client of a model's stable version (none named: the store's first): same answers as behind HTTP.
+    """A client of a model (none named: the store's first): same answers as behind HTTP.
 
-    Raises UsageError if the store has no configuration or not this model, ServiceAwayError if it does not load.
+    Of the environment, GATEWAY_* variables count that change answers (`OF_ANSWERS`). Raises UsageError if one is out of
+    bounds or the store has no configuration or not this model, ServiceAwayError if it does not load.
     """
     if not (store / "models.config").is_file():
         raise UsageError(f"{store} is not a model store: it has no models.config")
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder, (Path(folder) / "log").open("w+b") as log:
+    with (
+        ending_in_order(),
+        tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder,
+        (Path(folder) / "log").open("w+b") as log,
+    ):
         mirror = _mirror(store, Path(folder) / "models.config", model)
-        processes = {"model server": start_model_server(port, mirror.target, log, host=LOOPBACK)}
+        address = f"{LOOPBACK}:{port}"
+        settings = _settings(address, mirror.models[0], deadline_s, max_bytes)
+        processes: dict[str, Server] = {}
         try:
-            address = f"{LOOPBACK}:{port}"
+            processes["model server"] = start_model_server(port, mirror.target, log, host=LOOPBACK)
             wait_listening(address, processes)
-            with _client(address, mirror.models[0], deadline_s, max_bytes) as client:
+            with _client(settings, deadline_s, max_bytes) as client:
                 yield client
         except ServeError as error:
             log.seek(0)
@@ -60,11 +69,10 @@ def _mirror(store: Path, target: Path, model: str | None) -> ConfigMirror:
         raise UsageError(str(error)) from error
 
 
-@contextmanager
-def _client(model_server: str, model: str, deadline_s: float, max_bytes: int) -> Iterator[Client]:
+def _settings(model_server: str, model: str, deadline_s: float, max_bytes: int) -> Settings:
     # Nobody else asks: clips wait here rather than come again in seconds.
     body, recording = min(max_bytes, MAX_CLIP_BYTES) + FORM_BYTES, max_bytes + FORM_BYTES
-    settings = Settings(
+    return local_settings(
         model_server=model_server,
         model_name=model,
         model_names=(model,),
@@ -77,6 +85,10 @@ def _client(model_server: str, model: str, deadline_s: float, max_bytes: int) ->
         max_recording_bytes=recording,
         max_spooled_bytes=MAX_CLIPS * recording,
     )
+
+
+@contextmanager
+def _client(settings: Settings, deadline_s: float, max_bytes: int) -> Iterator[Client]:
     metrics = Metrics()
     predictor = Predictor.connect(settings, metrics)
     try:

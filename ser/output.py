@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,8 +64,10 @@ class StoreCommands(Commands):
 def failing(codes: Mapping[str, int]) -> Iterator[None]:
     """A known error becomes one red line on standard error and its exit code: that of `codes`, else 1.
 
-    After Ctrl-C the process ends by that signal, so that a shell's loop over many calls ends too.
+    After Ctrl-C the process ends by that signal, so that a shell's loop over many calls ends too; after a SIGTERM or
+    SIGHUP that something had to be ended for, by that one.
     """
+    from speech_emotion.children import Ended
     from speech_emotion.errors import SpeechEmotionError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -82,10 +84,12 @@ def failing(codes: Mapping[str, int]) -> Iterator[None]:
         raise  # who read the output has seen enough: Typer ends without a word
     except OSError as error:
         raise fail(("standard output: " if _drop_unwritten() else "") + sentence_of(error)) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as interrupt:
+        with suppress(OSError):  # a terminal that was closed
+            typer.echo("interrupted", err=True)
+        number = interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def fail(message: str, code: int = 1) -> typer.Exit:

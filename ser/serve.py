@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import IO, Final, Self
 
+from ser.clips import UsageError
+from ser.gateway_settings import service_settings
+from speech_emotion.children import Server, ending_in_order
 from speech_emotion.errors import StoreError
 from speech_emotion.listening import PORT_ERRORS, host_port, listening_host, open_listener, reachable_host
 from speech_emotion.store.config import read_config, write_config
@@ -38,11 +39,11 @@ class ServeError(Exception):
 def serve(
     store: Path, *, models: Sequence[str] = (), port: int, probe_port: int, model_server_port: int, sample: Path
 ) -> None:
-    """Serve `models` of the store (all, if none is named), and return after SIGINT or SIGTERM.
+    """Serve `models` of the store (all, if none is named), and return after SIGINT, SIGTERM or SIGHUP.
 
     Both listen on loopback unless GATEWAY_HOST or MODEL_SERVER_HOST says otherwise. The first model is the one that
     `/predict` asks. Raises ServeError if a port is busy, an address is not of this machine, the store has no
-    configuration or not these models, or a process ends by itself.
+    configuration or not these models, a setting of the gateway is out of bounds, or a process ends by itself.
     """
     hosts = Hosts.of_environment()
     _require_free(hosts.gateway, port, "GATEWAY_PORT", "GATEWAY_HOST")
@@ -50,22 +51,24 @@ def serve(
     _require_free(hosts.model_server, model_server_port, "MODEL_SERVER_PORT", "MODEL_SERVER_HOST")
     if not (store / "models.config").is_file():
         raise ServeError(f"{store} is not a model store: it has no models.config")
-    signal.signal(signal.SIGTERM, _interrupt)
-    processes: dict[str, subprocess.Popen[bytes]] = {}
-    with tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder:
+    processes: dict[str, Server] = {}
+    with ending_in_order(), tempfile.TemporaryDirectory(prefix="speech-emotion-") as folder:
         mirror = ConfigMirror(store, Path(folder) / "models.config", models)
+        model_server = host_port(reachable_host(hosts.model_server), model_server_port)
+        settings = _gateway_settings(port, probe_port, model_server, mirror.models)
+        gateway_s = _stop_timeout_s(settings)
         try:
             processes["model server"] = start_model_server(model_server_port, mirror.target)
-            model_server = host_port(reachable_host(hosts.model_server), model_server_port)
-            processes[GATEWAY] = _start_gateway(port, probe_port, model_server, mirror.models)
+            processes[GATEWAY] = _start_gateway(settings)
             probes = host_port(reachable_host(hosts.gateway), probe_port)
             _wait_ready(probes, processes)
             print(_greeting(host_port(reachable_host(hosts.gateway), port), probes, sample), flush=True)  # noqa: T201
             _watch(processes, mirror)
         except KeyboardInterrupt:
-            print("\nstopping", flush=True)  # noqa: T201
+            with suppress(OSError):  # a terminal that was closed
+                print("\nstopping", flush=True)  # noqa: T201
         finally:
-            stop(processes)
+            stop(processes, gateway_s)
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,7 @@ def _require_free(host: str, port: int, setting: str, host_setting: str) -> None
         raise ServeError(f"cannot listen on {host} ({error.strerror or error}): set {host_setting}") from error
 
 
-def start_model_server(
-    port: int, config: Path, log: IO[bytes] | None = None, *, host: str = ""
-) -> subprocess.Popen[bytes]:
+def start_model_server(port: int, config: Path, log: IO[bytes] | None = None, *, host: str = "") -> Server:
     """A model server on `host` (none: MODEL_SERVER_HOST); its messages go to `log`, or to where this process's go."""
     command = [
         sys.executable,
@@ -160,29 +161,32 @@ def start_model_server(
         "--max_num_load_retries=1",
         "--load_retry_interval_micros=1000000",
     ]
-    return _start(command, {HOST_VARIABLE: host} if host else {}, log)
+    return Server(command, {HOST_VARIABLE: host} if host else {}, log)
 
 
-def _start_gateway(port: int, probe_port: int, model_server: str, models: Sequence[str]) -> subprocess.Popen[bytes]:
-    gunicorn = "-m gunicorn -c python:preprocess_gateway.process.gunicorn_conf"
+def _gateway_settings(port: int, probe_port: int, model_server: str, models: Sequence[str]) -> dict[str, str]:
+    """Variables that the gateway has beside those of this environment."""
     settings = {
         "GATEWAY_PORT": str(port),
         "GATEWAY_PROBE_PORT": str(probe_port),
         "GATEWAY_MODEL_SERVER": model_server,
         "GATEWAY_LOG_FORMAT": os.environ.get("GATEWAY_LOG_FORMAT") or "text",
+        # The model server that is started here speaks no TLS, whatever the one of these certificates does.
+        "GATEWAY_MODEL_SERVER_CA_FILE": "",
+        "GATEWAY_MODEL_SERVER_CLIENT_CERT_FILE": "",
+        "GATEWAY_MODEL_SERVER_CLIENT_KEY_FILE": "",
     }
     if not any(os.environ.get(name) for name in ("GATEWAY_MODEL_NAME", "GATEWAY_MODEL_NAMES")):
         settings["GATEWAY_MODEL_NAMES"] = ",".join(models)
-    return _start([sys.executable, *gunicorn.split()], settings)
+    return settings
 
 
-def _start(command: list[str], settings: dict[str, str], log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C reaches this process alone, which then stops both in order.
-    environment = {**os.environ, **settings}
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+def _start_gateway(settings: Mapping[str, str]) -> Server:
+    gunicorn = "-m gunicorn -c python:preprocess_gateway.process.gunicorn_conf"
+    return Server([sys.executable, *gunicorn.split()], settings)
 
 
-def wait_listening(address: str, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def wait_listening(address: str, processes: Mapping[str, Server]) -> None:
     """Wait for the model server at host:port. Raises ServeError if it ends, or takes longer than START_TIMEOUT_S."""
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -196,7 +200,7 @@ def wait_listening(address: str, processes: dict[str, subprocess.Popen[bytes]]) 
     raise ServeError(f"the model server did not listen within {START_TIMEOUT_S:.0f} s")
 
 
-def _wait_ready(probes: str, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def _wait_ready(probes: str, processes: Mapping[str, Server]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         _check_alive(processes)
@@ -214,41 +218,36 @@ def _ready(probes: str) -> bool:
         return False
 
 
-def _watch(processes: dict[str, subprocess.Popen[bytes]], mirror: ConfigMirror) -> None:
+def _watch(processes: Mapping[str, Server], mirror: ConfigMirror) -> None:
     while True:
         time.sleep(1)
         _check_alive(processes)
         mirror.refresh()
 
 
-def _check_alive(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def _check_alive(processes: Mapping[str, Server]) -> None:
     for name, process in processes.items():
         if process.poll() is not None:
             raise ServeError(f"the {name} ended with exit code {process.returncode}: its messages are above")
 
 
-def stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """End the processes, last started first. Whoever interrupts that does not wait for one of them, and leaves none."""
-    # The gateway first, so that what it has in flight is still answered.
-    for name, process in reversed(processes.items()):
-        if process.poll() is not None:
-            continue
-        process.terminate()
-        try:
-            process.wait(_stop_timeout_s(name))
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            os.killpg(process.pid, signal.SIGKILL)  # its workers, too
-            process.wait()
+def stop(processes: Mapping[str, Server], gateway_s: float = STOP_TIMEOUT_S) -> None:
+    """End the processes, last started first, each of them whatever the others do; the gateway has `gateway_s` for it.
+
+    Whoever interrupts that does not wait for one of them, and leaves none.
+    """
+    with ExitStack() as last_first:  # the gateway first, so that what it has in flight is still answered
+        for name, process in processes.items():
+            last_first.callback(process.end, gateway_s if name == GATEWAY else STOP_TIMEOUT_S)
 
 
-def _stop_timeout_s(name: str) -> float:
-    """The gateway itself ends its workers, once they have answered or their time for that is up."""
-    if name != GATEWAY:
-        return STOP_TIMEOUT_S
-    from preprocess_gateway.settings import Settings
-
-    settings = Settings()
-    return settings.drain_s + settings.grace_s + STOP_TIMEOUT_S
+def _stop_timeout_s(settings: Mapping[str, str]) -> float:
+    """The gateway itself ends its workers, once they have answered or their time for that is up. Raises ServeError."""
+    try:
+        gateway = service_settings(settings)
+    except UsageError as error:
+        raise ServeError(str(error)) from error
+    return gateway.drain_s + gateway.grace_s + STOP_TIMEOUT_S
 
 
 def _greeting(service: str, probes: str, sample: Path) -> str:
@@ -259,7 +258,3 @@ Ready. A request and its answer:
 
 Probes and metrics: http://{probes}/metrics
 Stop with Ctrl-C."""
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

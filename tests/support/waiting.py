@@ -24,3 +24,11 @@ def stop(pid: int) -> None:
     """Stop a process. Until it stands still, it takes other signals first that came later."""
     os.kill(pid, signal.SIGSTOP)
     until(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text())
+
+
+def ended(pid: int) -> bool:
+    """Whether a process that is not a child of this one is gone, or a zombie that nobody has waited for yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,11 +12,13 @@ from pathlib import Path
 import grpc
 
 from speech_emotion.channel import open_channel
+from speech_emotion.children import Server, ending_in_order
 from speech_emotion.listening import free_port
 from speech_emotion.protos import get_model_status_pb2, model_server_config_pb2, model_service_pb2_grpc
 from speech_emotion.store.config import write_config
 from speech_emotion.store.errors import LoadFailedError, NotServedError
 
+STOP_TIMEOUT_S = 15.0
 _CHANNEL = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500))
 
 
@@ -30,7 +30,7 @@ def own_server(folder: Path, name: str, number: int, timeout_s: float) -> Iterat
     and nobody could be asked why. Raises NotServedError if it does not listen within `timeout_s`; LoadFailedError in
     place of a NotServedError of the block, if the server has ended by itself: the version is all that it had to do.
     """
-    with tempfile.TemporaryDirectory(prefix="model-server-") as temporary:
+    with ending_in_order(), tempfile.TemporaryDirectory(prefix="model-server-") as temporary:
         base = Path(temporary) / name
         base.mkdir()
         (base / str(number)).symlink_to(folder.resolve(), target_is_directory=True)
@@ -42,8 +42,7 @@ def own_server(folder: Path, name: str, number: int, timeout_s: float) -> Iterat
         command = [sys.executable, "-m", "model_server", f"--port={port}", f"--model_config_file={path}"]
         flags = ["--model_config_file_poll_wait_seconds=1", "--max_num_load_retries=0"]
         with log.open("wb") as file:
-            environment = {**os.environ, "MODEL_SERVER_HOST": "127.0.0.1"}
-            process = subprocess.Popen([*command, *flags], env=environment, stdout=file, stderr=file)  # noqa: S603
+            process = Server([*command, *flags], {"MODEL_SERVER_HOST": "127.0.0.1"}, file)
         try:
             _wait_listening(process, f"127.0.0.1:{port}", timeout_s, log)
             write_config(path, config)
@@ -53,15 +52,14 @@ def own_server(folder: Path, name: str, number: int, timeout_s: float) -> Iterat
                 raise
             raise LoadFailedError(f"its model server ended unexpectedly: {_last_line(log)}") from error
         finally:
-            process.terminate()
-            process.wait()
+            process.end(STOP_TIMEOUT_S)
 
 
 class _DidNotStartError(NotServedError):
     """The server ended or was silent before it was told of the version."""
 
 
-def _wait_listening(process: subprocess.Popen[bytes], address: str, timeout_s: float, log: Path) -> None:
+def _wait_listening(process: Server, address: str, timeout_s: float, log: Path) -> None:
     deadline = time.monotonic() + timeout_s
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "none"

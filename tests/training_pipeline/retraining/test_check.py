@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +26,7 @@ from speech_emotion.store.servers import NO_SERVERS, ModelServers
 from tests.support import savedmodels
 from tests.support.model_server import ModelServer
 from tests.support.ports import free_port
+from tests.support.waiting import ended, until
 from training_pipeline.errors import FailedCheckError
 from training_pipeline.retraining import check as checking
 from training_pipeline.retraining import own_server
@@ -160,6 +165,38 @@ def test_a_server_that_does_not_come_back_leaves_the_version(
     with pytest.raises(NotServedError, match=server.address):
         check(store, NAME, 1, ModelServers((server.address,), timeout_s=2))
     assert store.versions(NAME) == [1]
+
+
+REHEARSAL = """
+import sys, time
+from pathlib import Path
+from training_pipeline.retraining.own_server import own_server
+with own_server(Path(sys.argv[1]), "speech_emotion", 1, 120):
+    Path("listening").touch()
+    time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_server_of_a_rehearsal_ends_with_the_command(candidate: Path, tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "tmp").mkdir()
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(tmp_path / "tmp")}
+    command = [sys.executable, "-c", REHEARSAL, str(candidate)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    try:
+        until((tmp_path / "listening").exists)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        (own,) = [int(pid) for pid in children if "model_server" in Path(f"/proc/{pid}/cmdline").read_text()]
+        process.send_signal(number)
+        assert process.wait(60) != 0
+        until(lambda: ended(own))
+    finally:
+        process.kill()
+        process.wait()
+    if number != signal.SIGKILL:
+        assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_candidate_is_rehearsed_before_it_enters_a_store(candidate: Path, tmp_path: Path) -> None:
