@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -165,62 +164,3 @@ def _relative(shown: str) -> Path:
     """A clip's path below the folder that was searched, or its file name alone."""
     path = Path(shown)
     return Path(path.name) if path.is_absolute() or ".." in path.parts else path
-
-
-class OutputFile:
-    """A file that answers are appended to, one a line, so that a run can go on where another ended.
-
-    Failures are not written: they are tried again. A last line that was cut off is dropped.
-    """
-
-    def __init__(self, path: Path, form: Format, columns: Sequence[str] = COLUMNS) -> None:
-        self._path = path
-        self._as_csv = form == "csv"
-        self._line: Callable[[Outcome], str] = partial(csv_row, columns=columns) if self._as_csv else json_line
-        self._begun = False
-        self._start = (csv_line(columns) + "\n" if self._as_csv else JSON_START).encode()
-
-    def done(self) -> set[str]:
-        """Names of the clips that have an answer. Raises OSError, and ValueError if the file is not of this format."""
-        if not self._path.is_file():
-            return set()  # a device or a pipe holds nothing
-        with self._path.open("rb") as file:
-            start = file.read(len(self._start))
-            # Looked at first, so that another file is neither read whole nor changed.
-            if start != self._start[: len(start)]:
-                raise self._foreign()
-            data = start + file.read()
-        whole = self._whole(data)
-        try:
-            names = self._names(whole.decode(errors="surrogateescape"))
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._foreign() from error
-        if len(whole) < len(data):
-            with self._path.open("r+b") as file:
-                file.truncate(len(whole))
-        self._begun = bool(whole)
-        return names
-
-    def write(self, outcome: Outcome) -> None:
-        """Append an answer, at once. Raises OSError."""
-        with writing(self._path), self._path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            if self._as_csv and not self._begun:
-                file.write(self._start.decode())
-            file.write(self._line(outcome) + "\n")
-        self._begun = True
-
-    def _whole(self, data: bytes) -> bytes:
-        end = data.rfind(b"\n") + 1
-        # A name may hold a line break, which is then inside quotes.
-        while self._as_csv and data.count(b'"', 0, end) % 2:
-            end = data.rfind(b"\n", 0, end - 1) + 1
-        return data[:end]
-
-    def _names(self, text: str) -> set[str]:
-        if self._as_csv:
-            return {row["file"] for row in csv.DictReader(io.StringIO(text, newline=""))}
-        return {json.loads(line)["file"] for line in text.split("\n") if line}
-
-    def _foreign(self) -> ValueError:
-        form = "CSV" if self._as_csv else "JSON lines"
-        return ValueError(f"{self._path} holds something else than answers as {form}, and stays as it is")

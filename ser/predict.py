@@ -18,7 +18,6 @@ from ser.formats import (
     COLUMNS_BY_CHANNEL,
     CaptionFolder,
     Format,
-    OutputFile,
     csv_line,
     csv_row,
     json_line,
@@ -27,6 +26,7 @@ from ser.formats import (
 )
 from ser.outcomes import AskOptions, Outcome, ServiceAwayError, predict_all
 from ser.output import progress_of_parts, sentence_of, writing
+from ser.output_file import OutputFile
 from speech_emotion.client import Client, RecordingSummary
 
 FORMATS: Mapping[str, Format] = {name: name for name in get_args(Format)}

@@ -70,14 +70,76 @@ def test_a_run_over_separate_channels_goes_on_where_it_ended(
     output = tmp_path / name
     arguments = ("--channels", "separate", "-o", output)
     assert predict(service, call, *arguments).exit_code == 0
-    again = predict(service, call, folder / "deeper" / "00-calm-0.wav", *arguments)
+    clip = folder / "deeper" / "00-calm-0.wav"
+    again = predict(service, call, clip, *arguments)
     assert again.exit_code == 0
-    assert "1 of 2 clips are in" in again.stderr
+    # Nothing says that the last clip of a CSV file has all its lines.
+    assert ("1 of 2 clips are in" in again.stderr) == name.endswith(".jsonl")
+    again = predict(service, call, clip, *arguments)
+    assert ("1 of 2" if name.endswith(".csv") else "2 of 2") in again.stderr
     content = output.read_text()
     assert content.count("no_speech") == 1
     if name.endswith(".csv"):
         mixed = predict(service, call, "-o", output)
         assert (mixed.exit_code, output.read_text()) == (2, content)
+
+
+def heard(output: Path) -> list[tuple[str, str]]:
+    with output.open(newline="") as file:
+        return [(Path(row["file"]).name, row["channel"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("cut", ["in the second line", "between the lines", "in the first line"])
+def test_a_clip_that_lacks_channels_is_asked_again(
+    service: Gateway, folder: Path, call: Path, tmp_path: Path, cut: str
+) -> None:
+    output, clip = tmp_path / "answers.csv", folder / "deeper" / "00-calm-0.wav"
+    arguments = ("--channels", "separate", "-o", output)
+    assert predict(service, clip, call, *arguments).exit_code == 0
+    *before, first, second = output.read_text().splitlines(keepends=True)
+    kept = {
+        "in the second line": first + second[:20],
+        "between the lines": first,
+        "in the first line": first[:20],
+    }[cut]
+    output.write_text("".join([*before, kept]))
+    output.chmod(0o600)
+    (link := tmp_path / "link.csv").symlink_to(output)
+    again = predict(service, clip, call, "--channels", "separate", "-o", link)
+    assert again.exit_code == 0
+    assert sorted(heard(output)) == [(clip.name, "1"), (call.name, "1"), (call.name, "2")]
+    assert link.is_symlink()
+    assert output.stat().st_mode & 0o777 == 0o600
+
+
+def test_lines_stay_until_their_clip_is_answered_again(
+    service: Gateway, folder: Path, call: Path, tmp_path: Path
+) -> None:
+    output, clip = tmp_path / "answers.csv", folder / "deeper" / "00-calm-0.wav"
+    arguments = ("--channels", "separate", "-o", output)
+    assert predict(service, call, *arguments).exit_code == 0
+    content = output.read_text()
+    away = ["predict", str(call), "--url", f"http://127.0.0.1:{free_port()}", "--deadline-s", "1"]
+    assert CliRunner().invoke(app, [*away, *map(str, arguments)]).exit_code == 3
+    assert output.read_text() == content
+    assert predict(service, clip, *arguments).exit_code == 0
+    assert output.read_text().startswith(content)
+    assert predict(service, call, *arguments).stderr == "1 of 1 clips are in " + f"{output} already\n"
+
+
+@pytest.mark.parametrize("name", ["answers.jsonl", "answers.csv"])
+def test_an_answer_that_does_not_fit_on_the_disk_is_not_there(
+    service: Gateway, call: Path, tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / name
+    asked = ["predict", "--url", service.url, "--channels", "separate", "-o", str(output), str(call)]
+    # A limit on the size of files is met in the middle of an answer, as the end of a disk is.
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400)); from ser.main import app; "
+    full = subprocess.run([sys.executable, "-c", f"{limited} app({asked})"], capture_output=True, text=True, timeout=90)
+    assert (full.returncode, output.read_bytes()) == (1, b"")
+    assert f"{output}: File too large" in full.stderr
+    assert predict(service, *asked[3:]).exit_code == 0
+    assert len(output.read_text().splitlines()) == (3 if name.endswith(".csv") else 1)
 
 
 def test_a_foreign_output_file_is_not_written_to(service: Gateway, folder: Path, tmp_path: Path) -> None:
@@ -89,7 +151,7 @@ def test_a_foreign_output_file_is_not_written_to(service: Gateway, folder: Path,
 
 @pytest.mark.parametrize(("name", "content"), [
     ("a.jsonl", "my notes"), ("a.csv", "my notes"), ("b.csv", "file,mine\n"), ("b.jsonl", '{"mine": 1}\n'),
-    ("c.jsonl", '{"file": "a.wav"}\n[1]\n'), ("d.csv", "a,b\n1,2\n"),
+    ("c.jsonl", '{"file": "a.wav"}\n[1]\n'), ("d.jsonl", '{"file": ["a.wav"]}\n'), ("d.csv", "a,b\n1,2\n"),
 ])  # fmt: skip
 def test_no_byte_of_a_foreign_output_file_changes(folder: Path, tmp_path: Path, name: str, content: str) -> None:
     (output := tmp_path / name).write_text(content)
