@@ -68,6 +68,7 @@ def _heard(outcome: Outcome) -> Sequence[Verdict]:
 
 def _verdict(heard: Verdict) -> dict[str, Any]:
     row = {name: getattr(heard, name) for name in ("emotion", "confidence", "uncertain", "reason")}
+    row["uncertain"] = json.dumps(row["uncertain"])  # false and true, as in JSON and in the gateway's CSV
     row["warnings"] = " ".join(heard.warnings)
     row["probabilities"] = json.dumps(heard.probabilities) if heard.probabilities else None
     row["channel"] = heard.channel if isinstance(heard, Channel | RecordingChannel) else None

@@ -142,6 +142,19 @@ def test_an_answer_that_does_not_fit_on_the_disk_is_not_there(
     assert len(output.read_text().splitlines()) == (3 if name.endswith(".csv") else 1)
 
 
+def test_what_is_uncertain_is_written_as_the_service_writes_it(service: Gateway, folder: Path, tmp_path: Path) -> None:
+    output, clips = tmp_path / "answers.csv", sorted((folder / "deeper").glob("*.wav"))
+    assert predict(service, *clips[:2], "-o", output).exit_code == 0
+    with output.open(newline="") as file:
+        assert {row["uncertain"] for row in csv.DictReader(file)} <= {"false", "true"}
+    # A file of before is gone on with.
+    before = output.read_text().replace(",false,", ",False,").replace(",true,", ",True,")
+    output.write_text(before)
+    again = predict(service, *clips[:3], "-o", output)
+    assert (again.exit_code, "2 of 3 clips are in" in again.stderr) == (0, True)
+    assert output.read_text().startswith(before)
+
+
 def test_a_foreign_output_file_is_not_written_to(service: Gateway, folder: Path, tmp_path: Path) -> None:
     (output := tmp_path / "notes.txt").write_text("my notes\n")
     done = predict(service, folder, "--output", output)
