@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from preprocess_gateway.settings import Settings
+from ser.gateway_settings import OF_ANSWERS, variable
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
@@ -15,11 +16,16 @@ INTRODUCTION = (
     "An empty variable counts as not set. "
     "In the chart they are `gateway.settings`, in lower case and without `GATEWAY_`."
 )
+*ALL_BUT_LAST, LAST = (f"`{variable(name)}`" for name in OF_ANSWERS)
+BY_SER = (
+    f"`ser predict --local` reads only those that change answers: {', '.join(ALL_BUT_LAST)} and {LAST}. "
+    "`ser serve` reads all but those of its own model server (`GATEWAY_MODEL_SERVER` and the certificates for it)."
+)
 
 
 def configuration_page() -> str:
     """docs/configuration.md, made from the settings themselves."""
-    rows = [TITLE, "", INTRODUCTION, "", "| variable | default | meaning |", "|---|---|---|"]
+    rows = [TITLE, "", INTRODUCTION, "", BY_SER, "", "| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         text = " ".join((field.description or "").split())
         rows.append(f"| `GATEWAY_{name.upper()}` | `{field.default}` | {text} |")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -63,7 +63,7 @@ def test_what_has_ended_is_not_waited_for() -> None:
 
 
 @pytest.fixture
-def ports() -> dict[str, int]:
+def ports() -> dict[str, Any]:
     return {name: free_port() for name in ("port", "probe_port", "model_server_port")}
 
 
@@ -81,7 +81,7 @@ class Away:
 
 
 def test_the_gateway_has_the_time_that_its_settings_give_it(
-    monkeypatch: pytest.MonkeyPatch, ports: dict[str, int], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, ports: dict[str, Any], tmp_path: Path
 ) -> None:
     given: list[Mapping[str, str]] = []
     Away.waited_s = []
@@ -114,7 +114,7 @@ def test_the_gateway_has_the_time_that_its_settings_give_it(
     ],
 )
 def test_a_setting_out_of_bounds_is_named_before_anything_starts(
-    monkeypatch: pytest.MonkeyPatch, ports: dict[str, int], tmp_path: Path, name: str, value: str, said: str
+    monkeypatch: pytest.MonkeyPatch, ports: dict[str, Any], tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv("GATEWAY_MAX_RECORDINGS", "5")
     monkeypatch.setenv(name, value)
@@ -165,7 +165,7 @@ def test_a_local_model_server_ends_with_the_command(tmp_path: Path, number: sign
         assert (tmp_path / "log").read_text().strip() == "interrupted"
 
 
-def test_a_hang_up_ends_the_gateway_too(tmp_path: Path, ports: dict[str, int]) -> None:
+def test_a_hang_up_ends_the_gateway_too(tmp_path: Path, ports: dict[str, Any]) -> None:
     options = [f"--{name.replace('_', '-')}={port}" for name, port in ports.items() if name != "probe_port"]
     sample = ["--sample", str(tmp_path / "sample.wav")]
     # A port that only the command line gives the gateway; and one that the environment gives to another setting.
