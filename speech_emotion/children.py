@@ -71,7 +71,10 @@ class Server(subprocess.Popen[bytes]):
             os.close(reading)
 
     def end(self, timeout_s: float) -> None:
-        """Send SIGTERM, wait, and kill it with its workers if that takes longer, or whoever waits presses Ctrl-C."""
+        """Send SIGTERM, wait, and kill it with its workers if that takes longer, or whoever waits presses Ctrl-C.
+
+        Call it once: it closes the pipe that ties the server to this process.
+        """
         try:
             if self.poll() is None:
                 self.terminate()
