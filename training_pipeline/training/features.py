@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -57,9 +59,20 @@ def extract_all(
     if workers <= 1:
         return [_counted(_features(clip, spec, folder), progress) for clip in clips]
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         found = pool.map(_features, clips, repeat(spec), repeat(folder), chunksize=8)
         return [_counted(features, progress) for features in found]
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was ended by a signal would wait for the next clip for ever."""
+    if parent := multiprocessing.parent_process():
+
+        def wait() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _counted(features: Array, progress: Progress) -> Array:

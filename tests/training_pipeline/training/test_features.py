@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from speech_emotion.features import SEED_SPEC
+from tests.support.waiting import ended, until
 from training_pipeline.data.clips import Clip
 from training_pipeline.errors import DataError
 from training_pipeline.training.features import extract_all
@@ -47,3 +52,36 @@ def test_edited_code_hears_the_clips_anew(clips: list[Clip], tmp_path: Path, mon
     monkeypatch.setattr("training_pipeline.training.features.sources", lambda *_: "edited")
     extract_all(clips[:1], SEED_SPEC, tmp_path)
     assert len(list(tmp_path.rglob("*.npy"))) == 2
+
+
+POOL = """
+import sys
+from pathlib import Path
+from speech_emotion.features import SEED_SPEC
+from training_pipeline.data.clips import Clip
+from training_pipeline.training.features import extract_all
+
+if __name__ == "__main__":
+    clips = [Clip(Path(name), "a", "1") for name in sys.argv[1:]]
+    extract_all(clips * 3000, SEED_SPEC, progress=Path("begun").touch, workers=2)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_process_that_started_them(
+    clips: list[Clip], tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "pool.py").write_text(POOL)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "pool.py", str(clips[0].path)]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    try:
+        until((tmp_path / "begun").exists)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) >= 2
+        process.send_signal(number)
+        assert process.wait(60) == -number
+        until(lambda: all(ended(int(pid)) for pid in children))
+    finally:
+        process.kill()
+        process.wait()
