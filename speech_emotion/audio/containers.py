@@ -105,7 +105,7 @@ def _is_audible(content: Content, hints: Hints, number: int, limits: Limits, sta
             if np.abs(block).max() > SILENT:
                 return True
             limits.check_length(frames, track.info)
-            if frames > LISTENED_S * track.info.sample_rate:
+            if frames - track.filled > LISTENED_S * track.info.sample_rate:
                 break
     except AudioError:
         pass

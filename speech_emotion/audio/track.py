@@ -12,6 +12,7 @@ import numpy.typing as npt
 from speech_emotion.audio.content import Content
 from speech_emotion.audio.kinds import READ_HERE, Kind
 from speech_emotion.audio.probe import AudioInfo
+from speech_emotion.audio.timeline import Timeline
 from speech_emotion.errors import CorruptAudioError, EmptyAudioError, UnsupportedFormatError
 
 try:
@@ -42,11 +43,13 @@ though the frame behind it goes with it."""
 PREFERRED = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
 """FFmpeg's own decoders do not know the frames that stand for silence in AMR."""
 _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
-BLOCK_FRAMES = 32_768
+BLOCK_FRAMES, SILENCE_FRAMES = 32_768, 4_096
 GAP_S, PAUSE_S = 0.1, 0.45
 """A longer hole between frames means lost ones. Some containers may leave out a pause of speech, up to 0.4 s at once
 (Opus, RFC 7587)."""
-PAUSING = {Kind.MATROSKA, Kind.MP4}
+TIMED = {Kind.MATROSKA, Kind.MP4}
+"""These alone say of every frame when it sounds. The others count samples, start again where streams are chained
+(Ogg), or leave frames without a time (ASF): what they hold is heard without a break."""
 UNREAD_BYTES = 2_048
 """More than that behind the last packet, and none of `AFTER_CLUSTERS` at its beginning, is what FFmpeg passed over in
 search of something that it knows."""
@@ -56,7 +59,10 @@ Chapters, Attachments."""
 
 
 class Track:
-    """What `source.Source` describes: rate and channels of the first frame, and blocks up to the last."""
+    """What `source.Source` describes: rate and channels of the first frame, and blocks up to the last.
+
+    `filled`: samples per channel so far that are silence in place of what the container leaves out.
+    """
 
     def __init__(self, container: Any, content: Content, number: int) -> None:
         """`number`: which of the container's audio tracks, counted from 0. Its first frame is decoded.
@@ -68,6 +74,7 @@ class Track:
         self._container, self._stream, self._kind = container, container.streams.audio[number], kind
         self._data = content.data
         self.damaged = False
+        self.filled = 0
         codec = codec_of(self._stream, kind)
         self._frames = self._decode()
         self._first = next(self._frames, None)
@@ -79,32 +86,49 @@ class Track:
             raise EmptyAudioError("the audio has no samples")
         # The headers do not always know these (HE-AAC).
         rate, channels = self._first.sample_rate, self._first.layout.nb_channels
-        self.info = AudioInfo(kind.name, codec.upper(), rate, channels, _promised(self._stream, rate))
+        self._timeline = _timeline(container, self._stream, self._first, kind)
+        promised = _promised(self._stream, rate)
+        if promised and kind is Kind.MP4:  # Matroska counts from the beginning of the container
+            promised += self._timeline.missing(self._first.time, 0)
+        self.info = AudioInfo(kind.name, codec.upper(), rate, channels, promised)
         self.blocks = self._blocks()
 
     def _blocks(self) -> Iterator[Block]:
-        """Float32 blocks `[frames, channels]`; frames of another rate or other channels are left out as damaged.
-
-        Raises CorruptAudioError where these are the most.
-        """
+        """Float32 blocks `[frames, channels]`. Raises as `_pieces`."""
         waiting: list[Block] = []
-        size = taken = odd = 0
+        size = taken = 0
+        for piece in self._pieces():
+            if size >= BLOCK_FRAMES:
+                yield np.concatenate(waiting)
+                taken, size = taken + size, 0
+                waiting.clear()
+            waiting.append(piece)
+            size += len(piece)
+        if waiting:
+            waiting[-1] = waiting[-1][: self._unpadded(taken + size, len(waiting[-1]))]
+            yield np.concatenate(waiting)
+
+    def _pieces(self) -> Iterator[Block]:
+        """The frames, each at its time: silence, counted in `filled`, stands for what is missing before it.
+
+        Frames of another rate or other channels are left out as damaged. Raises CorruptAudioError where these are the
+        most.
+        """
+        heard = odd = 0
         for frame in chain([self._first], self._frames):
             if (frame.sample_rate, frame.layout.nb_channels) != (self.info.sample_rate, self.info.channels):
                 self.damaged = True
                 odd += frame.samples
                 continue
-            if size >= BLOCK_FRAMES:
-                yield np.concatenate(waiting)
-                taken, size = taken + size, 0
-                waiting.clear()
-            waiting.append(_floats(frame, self.info.channels))
-            size += frame.samples
-        if odd > taken + size:
+            missing = self._timeline.missing(frame.time, heard + self.filled)
+            for at in range(0, missing, SILENCE_FRAMES):  # a time may be years away: the reader stops at its limit
+                silence = np.zeros((min(SILENCE_FRAMES, missing - at), self.info.channels), np.float32)
+                self.filled += len(silence)
+                yield silence
+            heard += frame.samples
+            yield _floats(frame, self.info.channels)
+        if odd > heard:
             raise CorruptAudioError("the audio changes its sample rate or channels on the way")
-        if waiting:
-            waiting[-1] = waiting[-1][: self._unpadded(taken + size, len(waiting[-1]))]
-            yield np.concatenate(waiting)
 
     def _unpadded(self, frames: int, last: int) -> int:
         """How much of the `last` samples is no padding: an MP4's edit list says how long a track is, to a millisecond.
@@ -117,7 +141,7 @@ class Track:
     def _decode(self) -> Iterator[Any]:
         """Frames of what can be decoded; `damaged` is set by what cannot, and by holes between frames."""
         end_s = None
-        hole_s = PAUSE_S if self._kind in PAUSING else GAP_S
+        hole_s = PAUSE_S if self._kind in TIMED else GAP_S
         decoder = _decoder(self._stream, self._kind)
         for packet in chain(self._packets(), [None]):  # None: what the decoder still holds
             try:
@@ -196,6 +220,15 @@ def _whole_samples(packet: Any, decoder: Any) -> Any:
     whole = av.Packet(bytes(packet)[:-rest])
     whole.pts, whole.time_base = packet.pts, packet.time_base
     return whole
+
+
+def _timeline(container: Any, stream: Any, first: Any, kind: Kind) -> Timeline:
+    """When the samples sound, as a player has it: the container begins with the first of its streams."""
+    if kind not in TIMED or first.time is None:
+        return Timeline(None, first.sample_rate)
+    # What is before 0 is what a codec needs to begin with, and is not played.
+    start_s = first.time if container.start_time is None else max(0.0, container.start_time / av.time_base)
+    return Timeline(min(start_s, first.time), first.sample_rate, float(stream.time_base or 0))
 
 
 def _promised(stream: Any, rate: int) -> int:
