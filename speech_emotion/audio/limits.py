@@ -54,10 +54,13 @@ class Limits:
                 allowed=self.max_channels,
             )
 
+    def most_frames(self, info: AudioInfo) -> int:
+        """Samples per channel that such a clip may have by its seconds: 90.1 is no binary number, so it is rounded."""
+        return math.floor(round((self.max_duration_s + tolerance_s(info)) * info.sample_rate, 3))
+
     def most_samples(self, info: AudioInfo) -> int:
         """Samples of all channels that such a clip may have."""
-        frames = int((self.max_duration_s + tolerance_s(info)) * info.sample_rate)
-        return min(self.max_decoded_samples, frames * info.channels)
+        return min(self.max_decoded_samples, self.most_frames(info) * info.channels)
 
     def allow(self, frames: int, info: AudioInfo) -> bool:
         """Whether such a clip may have this many frames."""
@@ -70,7 +73,7 @@ class Limits:
     def check_length(self, frames: int, info: AudioInfo) -> None:
         """Raises DurationError or SamplesError if this many frames of such a clip are too many."""
         duration_s, samples = frames / info.sample_rate, frames * info.channels
-        if duration_s > self.max_duration_s + tolerance_s(info):
+        if frames > self.most_frames(info):
             shown_s = math.ceil(1_000 * duration_s) / 1_000
             raise DurationError(
                 f"the audio lasts {shown_s:.3f} s or more, at most {self.max_duration_s:g} s are allowed",

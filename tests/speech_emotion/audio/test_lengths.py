@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from speech_emotion import errors
-from speech_emotion.audio import Limits, decode
+from speech_emotion.audio import AudioInfo, Limits, decode
 from speech_emotion.audio.limits import TOLERANCE_S, tolerance_s
 from tests.support import clips, sent
 from tests.support.hostile import without_length
@@ -195,6 +195,26 @@ def test_a_clip_that_is_longer_is_refused_with_digits_that_say_so(name: str) -> 
     assert "at most 2 s" in str(caught.value)
     with pytest.raises(errors.SamplesError):
         decode(sent.write(name, sent.tone(2.4)), Limits(max_decoded_samples=10_000))
+
+
+@pytest.mark.parametrize("longest_s", [0.7, 2.0, 90.0])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100])
+@pytest.mark.parametrize("subtype", ["PCM_S16LE", "AAC"])
+def test_what_is_allowed_has_room_to_the_last_sample(longest_s: float, rate: int, subtype: str) -> None:
+    """The room is a product and was rounded down, where the length is a quotient."""
+    limits, info = Limits(max_duration_s=longest_s), AudioInfo("WAV", subtype, rate, 2, 0)
+    most = limits.most_frames(info)
+    assert most == pytest.approx((longest_s + tolerance_s(info)) * rate, abs=1)
+    assert limits.most_samples(info) == 2 * most
+    assert limits.allow(most, info)
+    assert not limits.allow(most + 1, info)
+
+
+def test_the_longest_clip_is_taken_and_one_sample_more_is_not() -> None:
+    limits = Limits(max_duration_s=90.0)
+    assert decode(clips.encode(np.zeros(3_973_410), 44_100), limits)[1].frames == 3_973_410
+    with pytest.raises(errors.DurationError, match=r"lasts 90\.101 s or more, at most 90 s"):
+        decode(clips.encode(np.zeros(3_973_411), 44_100), limits)
 
 
 def test_a_hair_over_the_limit_is_said_with_all_its_digits() -> None:
