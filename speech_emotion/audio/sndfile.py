@@ -1,4 +1,4 @@
-"""Formats that libsndfile reads: what FFmpeg reads wrongly, and more for installations without PyAV."""
+"""Formats that libsndfile reads, for installations without PyAV."""
 
 from __future__ import annotations
 

@@ -30,13 +30,12 @@ class Source(Protocol):
 def open_source(content: Content, hints: Hints, limits: Limits, stack: ExitStack) -> Source:
     """Open `content`, which stays open as long as `stack`.
 
-    FFmpeg reads everything but WAV with the most significant byte first (RIFX), whose samples it takes for the other
-    order. That is libsndfile's, as are the formats that it knows where PyAV is not installed.
+    FFmpeg reads everything; where PyAV is not installed, libsndfile reads the formats that it knows.
 
     Raises UnsupportedFormatError, TrackError, EmptyAudioError or CorruptAudioError; the last also while the blocks are
     read.
     """
     known = content.kind in sndfile.KINDS and hints.track in (None, 1)
-    if known and (not track.AVAILABLE or content.data[:4] == b"RIFX"):
+    if known and not track.AVAILABLE:
         return sndfile.Sound(content, stack)
     return containers.open_container(content, hints, limits, stack)

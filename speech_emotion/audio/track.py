@@ -28,7 +28,7 @@ BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, *([av.FFmpegError] i
 CODECS = frozenset(
     [
         *("aac", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "adpcm_yamaha", "alac", "amrnb", "amrwb", "eac3"),
-        *("flac", "g722", "g726", "g726le", "gsm", "gsm_ms", "ilbc", "mp2", "mp2float", "mp3float", "opus"),
+        *("flac", "g722", "g726", "gsm", "gsm_ms", "ilbc", "mp2", "mp2float", "mp3float", "opus"),
         *("pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le"),
         *("pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s8", "pcm_u8", "speex", "vorbis", "wmalossless"),
         *("wmapro", "wmav1", "wmav2", "wmavoice"),
@@ -37,6 +37,9 @@ CODECS = frozenset(
 """FFmpeg's decoders that are used, by name."""
 UNFRAMED = {"speex", "vorbis"}
 """WAV has blocks of one size, and packets of these have many: what decodes there is chance."""
+MISTAKEN = {("g726", "@\0\0\0"): "G.721", ("amrnb", "8\0\0\0"): "NMS ADPCM"}
+"""What FFmpeg takes for another codec, by decoder and format tag. Of `g726le`, G.721 and G.723 in AU, it strays from
+what was recorded; libsndfile does not, but calls code that it writes, which a confined decoder must not."""
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 """What may lie between frames of MP3 and ADTS and after them, where files are joined or tagged: it is no damage,
 though the frame behind it goes with it."""
@@ -72,10 +75,10 @@ class Track:
         """
         kind = content.kind
         self._container, self._stream, self._kind = container, container.streams.audio[number], kind
-        self._data = content.data
+        self._content = content
         self.damaged = False
         self.filled = 0
-        codec = codec_of(self._stream, kind)
+        codec = _stored(codec_of(self._stream, kind), content)
         self._frames = self._decode()
         self._first = next(self._frames, None)
         if self._first is None:
@@ -142,7 +145,7 @@ class Track:
         """Frames of what can be decoded; `damaged` is set by what cannot, and by holes between frames."""
         end_s = None
         hole_s = PAUSE_S if self._kind in TIMED else GAP_S
-        decoder = _decoder(self._stream, self._kind)
+        decoder = _decoder(self._stream, self._content)
         for packet in chain(self._packets(), [None]):  # None: what the decoder still holds
             try:
                 frames = decoder.decode(packet and _whole_samples(packet, decoder))
@@ -167,8 +170,9 @@ class Track:
         except BROKEN:
             self.damaged = True
         if self._kind is Kind.MATROSKA and len(self._container.streams) == 1:
-            end = self._data[read_to : read_to + UNREAD_BYTES]
-            self.damaged |= len(self._data) - read_to > UNREAD_BYTES and not any(name in end for name in AFTER_CLUSTERS)
+            data = self._content.data
+            end = data[read_to : read_to + UNREAD_BYTES]
+            self.damaged |= len(data) - read_to > UNREAD_BYTES and not any(name in end for name in AFTER_CLUSTERS)
 
 
 def is_read(stream: Any) -> bool:
@@ -180,9 +184,19 @@ def is_read(stream: Any) -> bool:
 def codec_of(stream: Any, kind: Kind) -> str:
     """The codec's name. Raises UnsupportedFormatError."""
     name = str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"
+    if mistaken := MISTAKEN.get((stream.codec_context.name, _tag(stream))) if stream.codec_context else None:
+        raise unread(kind, mistaken)
     if not is_read(stream) or (kind in (Kind.WAV, Kind.W64) and name in UNFRAMED):
         raise unread(kind, name)
     return name
+
+
+def _tag(stream: Any) -> str:
+    """The container's name for the codec, four characters; none where it is no text."""
+    try:
+        return str(stream.codec_context.codec_tag)
+    except UnicodeDecodeError:
+        return ""
 
 
 def unread(kind: Kind, codec: str) -> UnsupportedFormatError:
@@ -192,15 +206,22 @@ def unread(kind: Kind, codec: str) -> UnsupportedFormatError:
     )
 
 
-def _decoder(stream: Any, kind: Kind) -> Any:
+def _stored(codec: str, content: Content) -> str:
+    """The codec, with the order of the bytes of PCM: FFmpeg reads the header of a RIFX, and overlooks what it says."""
+    big = content.kind is Kind.WAV and content.data[:4] == b"RIFX" and codec.startswith("pcm_")
+    return codec.removesuffix("le") + "be" if big and codec.endswith("le") else codec
+
+
+def _decoder(stream: Any, content: Content) -> Any:
     """The stream's decoder, or the one preferred for its codec where FFmpeg was built with it."""
     context = stream.codec_context
-    if (name := PREFERRED.get(context.name)) in av.codecs_available:
+    name = PREFERRED.get(context.name) or _stored(context.name, content)
+    if name != context.name and name in av.codecs_available:
         preferred: Any = av.CodecContext.create(name, "r")
         preferred.sample_rate, preferred.layout = context.sample_rate, context.layout
         context = preferred
     context.thread_count = 1
-    if kind is Kind.CAF and context.name == "alac":  # its frames know where they end, and CAF says so once more
+    if content.kind is Kind.CAF and context.name == "alac":  # its frames know where they end, and CAF says so once more
         context.flags2 |= av.codec.context.Flags2.skip_manual
     return context
 

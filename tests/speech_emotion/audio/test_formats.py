@@ -73,20 +73,63 @@ def test_surround_keeps_every_channel(pool: DecoderPool, name: str, channels: in
     np.testing.assert_allclose(found, levels[:, 0], atol=0.25)
 
 
-@pytest.mark.parametrize(("subtype", "tolerance"), [("PCM_16", 1e-4), ("FLOAT", 1e-7), ("PCM_32", 1e-7)])
-def test_wav_with_the_most_significant_byte_first_is_read_in_that_order(subtype: str, tolerance: float) -> None:
+@pytest.mark.parametrize(
+    ("subtype", "tolerance"),
+    [("PCM_16", 1e-4), ("PCM_24", 1e-6), ("PCM_32", 1e-7), ("FLOAT", 1e-7), ("DOUBLE", 1e-7), ("PCM_U8", 0.01)],
+)
+def test_wav_with_the_most_significant_byte_first_is_read_in_that_order(
+    pool: DecoderPool, subtype: str, tolerance: float
+) -> None:
     buffer = io.BytesIO()
     soundfile.write(buffer, sent.tone(SECONDS)[0], 48_000, format="WAV", subtype=subtype, endian="BIG")
     assert buffer.getvalue().startswith(b"RIFX")
     samples, info = decode(buffer.getvalue(), Limits())
     assert info.format == "WAV"
+    assert not info.subtype.endswith("LE")
     np.testing.assert_allclose(samples, sent.tone(SECONDS), atol=tolerance)
+    np.testing.assert_array_equal(pool.decode(buffer.getvalue(), time.monotonic() + 60)[0], samples)
     for promised in (0, 2**32 - 1):
         at = buffer.getvalue().index(b"data") + 4
         unfinished = buffer.getvalue()[:at] + promised.to_bytes(4, "big") + buffer.getvalue()[at + 4 :]
         np.testing.assert_array_equal(decode(unfinished, Limits())[0], samples)
     with pytest.raises(errors.TrackError):
         decode(buffer.getvalue(), Limits(), Hints(track=2))
+
+
+G72X = [("WAV", "G721_32"), ("AU", "G721_32"), ("AU", "G723_24"), ("AU", "G723_40")]
+NMS = [("WAV", "NMS_ADPCM_16"), ("WAV", "NMS_ADPCM_24"), ("WAV", "NMS_ADPCM_32")]
+
+
+def extensible(wav: bytes) -> bytes:
+    """The WAV with its tag in the GUID of a sub-format."""
+    size, at = int.from_bytes(wav[16:20], "little"), 20
+    guid = wav[at : at + 2] + bytes.fromhex("00000000 1000 8000 00aa00389b71")
+    fmt = b"\xfe\xff" + wav[at + 2 : at + 16] + bytes.fromhex("1600 0400 04000000") + guid
+    return wav[:16] + len(fmt).to_bytes(4, "little") + fmt + wav[at + size :]
+
+
+@pytest.mark.parametrize(("form", "subtype"), [*G72X, *NMS])
+def test_adpcm_that_ffmpeg_takes_for_another_is_refused(pool: DecoderPool, form: str, subtype: str) -> None:
+    clip = clips.encode(clips.speech_like(SECONDS, 8_000), 8_000, form, subtype)
+    with pytest.raises(errors.UnsupportedFormatError, match="which is not read here"):
+        decode(clip, Limits())
+    with pytest.raises(errors.UnsupportedFormatError, match="which is not read here"):
+        pool.decode(clip, time.monotonic() + 60)
+    if form == "WAV":
+        with pytest.raises(errors.UnsupportedFormatError, match=r"G\.721|NMS ADPCM"):
+            decode(extensible(clip), Limits())
+
+
+@pytest.mark.parametrize("container", ["w64", "matroska"])
+def test_such_adpcm_is_refused_in_other_containers_too(container: str, tmp_path: Path) -> None:
+    """G.726 is read: its tag is 0x45, that of G.721 is 0x40."""
+    clip = sent.by_ffmpeg(tmp_path, clips.tone(SECONDS, 8_000), container, "-c:a", "g726")
+    assert decode(clip, Limits())[1].subtype == "ADPCM_G726"
+    mono_8_khz = bytes.fromhex("0100 401f0000")
+    tagged = clip.replace(b"\x45\0" + mono_8_khz, b"\x40\0" + mono_8_khz, 1)
+    assert tagged != clip
+    with pytest.raises(errors.UnsupportedFormatError, match=r"G\.721"):
+        decode(tagged, Limits())
 
 
 @pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM", "ULAW", "PCM_U8"])
