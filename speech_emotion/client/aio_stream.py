@@ -13,8 +13,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from speech_emotion.client.address import Address
 from speech_emotion.client.calls import Attempts
+from speech_emotion.client.course import Course
 from speech_emotion.client.errors import ClientError
-from speech_emotion.client.live import FINISH, Course, Event, Samples, StreamOptions, pieces, refused
+from speech_emotion.client.live import Event, Samples, StreamOptions, refused
 
 
 class AsyncStream:
@@ -31,21 +32,19 @@ class AsyncStream:
         self._connection: ClientConnection
 
     async def send(self, samples: Samples) -> None:
-        """Send samples: int16 or floats in -1..1, `[samples]` or `[samples, channels]`, or bytes in the encoding."""
+        """Send samples: int16 or floats in -1..1, `[samples]` or `[samples, channels]`, or bytes in the encoding.
+
+        Waits while the sound is further ahead of real time than the service takes.
+        """
         async with self._sending:
-            used = self._connection
-            messages: list[str | bytes] = [*pieces(self._course.keep(samples))]
-            sent = await self._try(used, messages)
-        if not sent:
-            await self._recover(used)
+            self._course.keep(samples)
+        await self._push()
 
     async def finish(self) -> None:
         """Say that there are no more samples: what is left is answered, and iterating ends after the summary."""
         async with self._sending:
-            used, self._course.finished = self._connection, True
-            sent = await self._try(used, [FINISH])
-        if not sent:
-            await self._recover(used)
+            self._course.finished = True
+        await self._push()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Each LiveWindow and Now as it comes, and the End after `finish`."""
@@ -72,14 +71,35 @@ class AsyncStream:
                     return self._waiting.popleft()
                 if self._course.ended:
                     return None
+                used = self._connection
                 try:
-                    event = self._course.read(await self._connection.recv())
+                    async with asyncio.timeout(self._course.wait_s):
+                        message = await used.recv()
+                    event = self._course.read(message)
+                except TimeoutError:
+                    if not self._sending.locked():  # what a new connection could not take at once is sent here too
+                        async with self._sending:
+                            await self._try(used, self._course.due())
+                    continue
                 except ConnectionClosed as closed:
                     if (error := self._course.lost(closed)) is not None:
                         await self._reopen(error)
                     continue
             if event is not None:
                 return event
+
+    async def _push(self) -> None:
+        """Send what is kept, no faster than the service takes it."""
+        while not self._course.ended:
+            async with self._sending:
+                used = self._connection
+                sent = await self._try(used, self._course.due())
+            if not sent:
+                await self._recover(used)
+            elif (wait_s := self._course.wait_s) is None:
+                return
+            else:
+                await asyncio.sleep(wait_s)
 
     async def _recover(self, broken: ClientConnection) -> None:
         """Go on after a connection on which nothing could be sent, unless another task has done so."""
@@ -103,12 +123,27 @@ class AsyncStream:
         while True:
             try:
                 connection = await self._connect(attempts.left_s)
-                if await self._try(connection, self._course.opening()):
-                    return connection
-                raise ConnectionError("it was closed at once")
+                await self._begin(connection, attempts.left_s)
+                return connection
             except (OSError, InvalidHandshake, InvalidURI) as error:
                 pause_s = attempts.pause_after(refused(error, attempts.deadline_s, self._service))
             await asyncio.sleep(pause_s)
+
+    async def _begin(self, connection: ClientConnection, timeout_s: float) -> None:
+        """Send nothing but the first message before it is answered. Raises TimeoutError."""
+        try:
+            await connection.send(self._course.opening())
+            async with asyncio.timeout(timeout_s):
+                message = await connection.recv()
+            event = self._course.read(message)
+        except ConnectionClosed:
+            return  # whoever reads the connection next finds out why
+        except (ClientError, TimeoutError):
+            await connection.close()
+            raise
+        if event is not None:
+            self._waiting.append(event)
+        await self._try(connection, self._course.due())
 
     async def _connect(self, timeout_s: float) -> ClientConnection:
         proxy = self._service.proxy

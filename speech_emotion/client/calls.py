@@ -141,7 +141,10 @@ def translate(error: httpx.HTTPError, deadline_s: float, service: Address) -> Cl
 
 
 class Attempts:
-    """Tries of one call: only 503 and lost connections come again, as Retry-After says, within the deadline."""
+    """Tries of one call: only 503, lost connections and streams that are closed for a time come again.
+
+    They do as Retry-After says, within the deadline.
+    """
 
     def __init__(self, deadline_s: float, retries: int) -> None:
         self.deadline_s = deadline_s
@@ -169,7 +172,7 @@ class Attempts:
 
     def _pause_after(self, error: ClientError) -> float:
         """Infinite if there must be no other try."""
-        worth = isinstance(error, UnreachableError) or (isinstance(error, ProblemError) and error.status == 503)
+        worth = isinstance(error, UnreachableError) or (isinstance(error, ProblemError) and error.comes_again)
         if not worth or self._left <= 0:
             return math.inf
         self._left -= 1

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from speech_emotion.errors import SpeechEmotionError
+
+ABNORMAL, RESTART, TRY_LATER = 1006, 1012, 1013
+COMES_AGAIN: Final = (1001, ABNORMAL, RESTART, TRY_LATER)
+"""Close codes after which a stream goes on with a new connection."""
 
 
 class ClientError(SpeechEmotionError):
@@ -14,12 +20,18 @@ class ClientError(SpeechEmotionError):
 class ProblemError(ClientError):
     """The service refused, with a problem document (RFC 9457).
 
-    Attributes: `status` (HTTP), `code` (stable, listed in docs/api.md), `detail`, `request_id`, and
-    `retry_after_s` where the service said when to come back.
+    Attributes: `status` (HTTP), `code` (stable, listed in docs/api.md), `detail`, `request_id`,
+    `retry_after_s` where the service said when to come back, and `close_code` where it closed a stream.
     """
 
     def __init__(
-        self, status: int, code: str, detail: str, request_id: str | None = None, retry_after_s: float | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        close_code: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -27,6 +39,12 @@ class ProblemError(ClientError):
         self.detail = detail
         self.request_id = request_id
         self.retry_after_s = retry_after_s
+        self.close_code = close_code
+
+    @property
+    def comes_again(self) -> bool:
+        """Whether it is worth trying again: by the close code of a stream, otherwise after a 503."""
+        return self.status == 503 if self.close_code is None else self.close_code in COMES_AGAIN
 
 
 class ClipTooLargeError(ClientError):

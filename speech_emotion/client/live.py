@@ -1,17 +1,17 @@
-"""What both clients know of a live stream: its messages, and the samples that are kept for a new connection."""
+"""What both clients know of a live stream: what is asked of it, what it says, and its samples as bytes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, Union
 from urllib.parse import quote
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
 from speech_emotion.client.address import Address
-from speech_emotion.client.calls import Attempts, headers_of, names_in
+from speech_emotion.client.calls import headers_of, names_in
 from speech_emotion.client.clips import library
 from speech_emotion.client.errors import (
     ClientError,
@@ -24,16 +24,9 @@ from speech_emotion.client.errors import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-T = TypeVar("T")
 Samples: TypeAlias = Union[bytes, "npt.NDArray[Any]"]
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw"]
 SAMPLE_BYTES: Final[dict[Encoding, int]] = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1}
-PIECE_BYTES: Final = 32_768
-"""Bytes of samples in one message."""
-FINISH: Final = '{"type": "finish"}'
-ABNORMAL, RESTART, TRY_LATER = 1006, 1012, 1013
-COMES_AGAIN: Final = (1001, ABNORMAL, RESTART, TRY_LATER)
-"""Close codes after which a new connection goes on."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +81,22 @@ class StreamOptions:
     affinity_key: str | None
     traceparent: str | None
 
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels. Raises ValueError for an encoding that is none."""
+        if self.encoding not in SAMPLE_BYTES:
+            raise ValueError(f"encoding must be one of {', '.join(SAMPLE_BYTES)}, got {self.encoding!r}")
+        return SAMPLE_BYTES[self.encoding] * self.channels
+
+    def start(self, start_s: float) -> str:
+        """The first message of a connection whose first sample has this time in seconds."""
+        start = {
+            "type": "start", "sample_rate": self.sample_rate, "encoding": self.encoding, "channels": self.channels,
+            "stride_s": self.stride_s, "top": self.top,
+            "emotions": None if self.emotions is None else names_in(self.emotions), "start_s": start_s,
+        }  # fmt: skip
+        return json.dumps({name: value for name, value in start.items() if value is not None})
+
     def url(self, service: Address) -> str:
         """Where the stream is opened."""
         path = "v1/stream" if self.model is None else f"v1/models/{quote(self.model, safe='')}/stream"
@@ -98,96 +107,6 @@ class StreamOptions:
     def headers(self) -> dict[str, str]:
         """Headers of the handshake. Raises ValueError for what no header can hold."""
         return headers_of(self.affinity_key, self.traceparent)
-
-
-class Course:
-    """The state of a stream over all its connections: what was answered, and the samples since."""
-
-    def __init__(self, options: StreamOptions, service: Address, attempts: Callable[[], Attempts]) -> None:
-        self._options = options
-        self._service = service
-        self._attempts = attempts
-        self._trying: Attempts | None = None
-        if options.encoding not in SAMPLE_BYTES:
-            raise ValueError(f"encoding must be one of {', '.join(SAMPLE_BYTES)}, got {options.encoding!r}")
-        self._frame_bytes = SAMPLE_BYTES[options.encoding] * options.channels
-        self._kept = bytearray()
-        self._stride_s = 0.0
-        self._since_s = 0.0
-        self.kept_from_s = 0.0
-        """Time of the first sample that is kept: every window that starts earlier is answered."""
-        self.problem: ProblemError | None = None
-        """What the service said last before it closed."""
-        self.finished = False
-        self.ended = False
-        self._summed_up = False
-
-    def new_connection(self) -> Attempts:
-        """The tries of a new connection; those since the last answer count, as a connection alone is no progress."""
-        self._trying = self._trying or self._attempts()
-        return self._trying
-
-    def keep(self, samples: Samples) -> bytes:
-        """The bytes of samples, kept until they are answered. Raises ValueError for what they cannot be."""
-        if self.finished:
-            raise ValueError("the stream is finished: it takes no more samples")
-        data = encode(samples, self._options.encoding, self._options.channels)
-        self._kept += data
-        return data
-
-    def opening(self) -> list[str | bytes]:
-        """The messages that a new connection begins with."""
-        options = self._options
-        start = {
-            "type": "start", "sample_rate": options.sample_rate, "encoding": options.encoding,
-            "channels": options.channels, "stride_s": options.stride_s, "top": options.top,
-            "emotions": None if options.emotions is None else names_in(options.emotions), "start_s": self.kept_from_s,
-        }  # fmt: skip
-        self._since_s, self.problem, self._summed_up = self.kept_from_s, None, False
-        given = {name: value for name, value in start.items() if value is not None}
-        return [json.dumps(given), *pieces(bytes(self._kept)), *([FINISH] if self.finished else [])]
-
-    def read(self, text: str | bytes) -> Event | None:
-        """The event that a message is, if it is one. Raises ProtocolError if it is none of the service's."""
-        try:
-            message = json.loads(text)
-            match message["type"]:
-                case "ready":
-                    self._stride_s = float(message["stride_s"])
-                case "window":
-                    window = _known(LiveWindow, message)
-                    self._forget(window.start_s + self._stride_s)
-                    self._trying = None
-                    return window
-                case "now":
-                    return _known(Now, message)
-                case "end":
-                    self._summed_up = True
-                    return End(message["summary"], self._since_s)
-                case "error":
-                    self.problem = _problem(message)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ProtocolError(f"what answered at {self._service} is not this service") from error
-        return None
-
-    def lost(self, closed: ConnectionClosed) -> ClientError | None:
-        """Why a connection ended, as an error; None if the stream has ended as it should."""
-        if self.problem is not None:
-            return self.problem
-        if self._summed_up and self.finished:
-            self.ended = True
-            return None
-        code = closed.rcvd.code if closed.rcvd else ABNORMAL
-        if code in COMES_AGAIN:
-            return UnreachableError(f"the connection to {self._service} broke")
-        reason = closed.rcvd.reason if closed.rcvd else ""
-        return ProtocolError(f"what answered at {self._service} closed the stream with {code} {reason}".strip())
-
-    def _forget(self, until_s: float) -> None:
-        frames = max(0, round((until_s - self.kept_from_s) * self._options.sample_rate))
-        gone = min(frames, len(self._kept) // self._frame_bytes)
-        del self._kept[: gone * self._frame_bytes]
-        self.kept_from_s += gone / self._options.sample_rate
 
 
 def encode(samples: Samples, encoding: Encoding, channels: int) -> bytes:
@@ -214,11 +133,6 @@ def encode(samples: Samples, encoding: Encoding, channels: int) -> bytes:
     return bytes((array.astype("<f4") / 32_768).tobytes() if encoding == "pcm_f32le" else array.astype("<i2").tobytes())
 
 
-def pieces(data: bytes) -> list[bytes]:
-    """`data` in messages that a service takes."""
-    return [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
-
-
 def refused(error: Exception, deadline_s: float, service: Address) -> ClientError:
     """Why a connection could not be opened, as an error."""
     if isinstance(error, TimeoutError):
@@ -226,7 +140,7 @@ def refused(error: Exception, deadline_s: float, service: Address) -> ClientErro
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         try:
-            return _problem({"status": status, **json.loads(error.response.body)})
+            return problem_of({"status": status, **json.loads(error.response.body)})
         except (KeyError, TypeError, ValueError):
             if status == 503:  # a proxy before the service
                 return ProblemError(503, "unavailable", f"the service is not available at {service}")
@@ -236,10 +150,12 @@ def refused(error: Exception, deadline_s: float, service: Address) -> ClientErro
     return UnreachableError(f"the service cannot be reached at {service}: {str(error) or type(error).__name__}")
 
 
-def _problem(body: Mapping[str, Any]) -> ProblemError:
-    return ProblemError(int(body["status"]), str(body["code"]), str(body["detail"]), body.get("request_id"))
-
-
-def _known(kind: type[T], message: Mapping[str, Any]) -> T:
-    names = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    return kind(**{name: value for name, value in message.items() if name in names})
+def problem_of(body: Mapping[str, Any]) -> ProblemError:
+    """A problem document or an error message as an error. Raises KeyError, TypeError or ValueError if it is none."""
+    return ProblemError(
+        int(body["status"]),
+        str(body["code"]),
+        str(body["detail"]),
+        body.get("request_id"),
+        close_code=body.get("close_code"),
+    )

@@ -14,8 +14,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from speech_emotion.client.address import Address
 from speech_emotion.client.calls import Attempts
+from speech_emotion.client.course import Course
 from speech_emotion.client.errors import ClientError
-from speech_emotion.client.live import FINISH, Course, Event, Samples, StreamOptions, pieces, refused
+from speech_emotion.client.live import Event, Samples, StreamOptions, refused
 
 
 class Stream:
@@ -37,21 +38,19 @@ class Stream:
         self._connection = self._open(attempts())
 
     def send(self, samples: Samples) -> None:
-        """Send samples: int16 or floats in -1..1, `[samples]` or `[samples, channels]`, or bytes in the encoding."""
+        """Send samples: int16 or floats in -1..1, `[samples]` or `[samples, channels]`, or bytes in the encoding.
+
+        Waits while the sound is further ahead of real time than the service takes.
+        """
         with self._sending:
-            used = self._connection
-            messages: list[str | bytes] = [*pieces(self._course.keep(samples))]
-            sent = self._try(used, messages)
-        if not sent:
-            self._recover(used)
+            self._course.keep(samples)
+        self._push()
 
     def finish(self) -> None:
         """Say that there are no more samples: what is left is answered, and iterating ends after the summary."""
         with self._sending:
-            used, self._course.finished = self._connection, True
-            sent = self._try(used, [FINISH])
-        if not sent:
-            self._recover(used)
+            self._course.finished = True
+        self._push()
 
     def hear(self, blocks: Iterable[Samples]) -> Iterator[Event]:
         """Send blocks as they come, finish, and give the events meanwhile; the last is the End."""
@@ -93,15 +92,39 @@ class Stream:
                     return None
                 used = self._connection
                 try:
-                    event = self._course.read(used.recv(timeout_s))
+                    event = self._course.read(used.recv(self._course.wait_s if timeout_s is None else timeout_s))
                 except TimeoutError:
-                    return None
+                    if timeout_s is not None:
+                        return None
+                    self._push_if_nobody_does(used)
+                    continue
                 except ConnectionClosed as closed:
                     if (error := self._course.lost(closed)) is not None:
                         self._reopen(error)
                     continue
             if event is not None:
                 return event
+
+    def _push(self) -> None:
+        """Send what is kept, no faster than the service takes it."""
+        while not self._course.ended:
+            with self._sending:
+                used = self._connection
+                sent = self._try(used, self._course.due())
+            if not sent:
+                self._recover(used)
+            elif (wait_s := self._course.wait_s) is None:
+                return
+            else:
+                time.sleep(wait_s)
+
+    def _push_if_nobody_does(self, used: ClientConnection) -> None:
+        """Who sends may wait for something else: what a new connection could not take at once is sent here too."""
+        if self._sending.acquire(blocking=False):
+            try:
+                self._try(used, self._course.due())
+            finally:
+                self._sending.release()
 
     def _recover(self, broken: ClientConnection) -> None:
         """Go on after a connection on which nothing could be sent, unless another thread has done so."""
@@ -125,12 +148,25 @@ class Stream:
         while True:
             try:
                 connection = self._connect(attempts.left_s)
-                if self._try(connection, self._course.opening()):
-                    return connection
-                raise ConnectionError("it was closed at once")
+                self._begin(connection, attempts.left_s)
+                return connection
             except (OSError, InvalidHandshake, InvalidURI) as error:
                 pause_s = attempts.pause_after(refused(error, attempts.deadline_s, self._service))
             time.sleep(pause_s)
+
+    def _begin(self, connection: ClientConnection, timeout_s: float) -> None:
+        """Send nothing but the first message before it is answered. Raises TimeoutError."""
+        try:
+            connection.send(self._course.opening())
+            event = self._course.read(connection.recv(timeout_s))
+        except ConnectionClosed:
+            return  # whoever reads the connection next finds out why
+        except (ClientError, TimeoutError):
+            connection.close()
+            raise
+        if event is not None:
+            self._waiting.append(event)
+        self._try(connection, self._course.due())
 
     def _connect(self, timeout_s: float) -> ClientConnection:
         proxy = self._service.proxy

@@ -76,7 +76,7 @@ test("a new connection gets every sample from where windows are still unanswered
   stream.send(Float32Array.of(0, 0.1, 0.2)); // before the service is ready
   first.onopen();
   assert.deepEqual(JSON.parse(String(first.sent[0])), { type: "start", sample_rate: 10, encoding: "pcm_s16le", channels: 1, start_s: 0 });
-  first.say({ type: "ready", stride_s: 1 });
+  first.say({ type: "ready", stride_s: 1, ahead_s: 30 });
   for (let n = 0; n < 4; n += 1) stream.send(Float32Array.from({ length: 5 }, (_, k) => (5 * n + k) / 100));
   assert.equal(first.samples.length, 23);
   first.say({ type: "window", start_s: 0, end_s: 2 });
@@ -86,13 +86,34 @@ test("a new connection gets every sample from where windows are still unanswered
   const second = at(1);
   second.onopen();
   assert.equal(JSON.parse(String(second.sent[0])).start_s, 1);
-  second.say({ type: "ready", stride_s: 1 });
+  second.say({ type: "ready", stride_s: 1, ahead_s: 30 });
   assert.deepEqual(second.samples, [...first.samples.slice(10), 32767]);
   const over = stream.finish();
   assert.equal(second.sent.at(-1), '{"type":"finish"}');
   second.say({ type: "end", summary: { emotion: "sad" } });
   assert.deepEqual(await over, { emotion: "sad" });
   assert.deepEqual(told, ["first", "window", "lost", "again"]);
+});
+
+test("after a long outage a new connection gets as much as the service takes at once, with its time", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  /** @type {Socket[]} */
+  const sockets = [];
+  const open = () => /** @type {any} */ (sockets[sockets.push(new Socket()) - 1]);
+  const on = { window: () => {}, now: () => {}, connected: () => {}, lost: () => {} };
+  const stream = new LiveStream(open, 10, on);
+  const at = (/** @type {number} */ index) => /** @type {Socket} */ (sockets[index]);
+  at(0).onopen();
+  at(0).say({ type: "ready", stride_s: 1, ahead_s: 10 });
+  at(0).onclose({ code: 1006 });
+  for (let n = 0; n < 20; n += 1) stream.send(new Float32Array(10).fill(n / 100));
+  context.mock.timers.tick(250);
+  at(1).onopen();
+  assert.equal(JSON.parse(String(at(1).sent[0])).start_s, 12); // the last 80% of 10 s
+  stream.send(new Float32Array(10).fill(0.2)); // spoken before the service is ready: the times still hold
+  at(1).say({ type: "ready", stride_s: 1, ahead_s: 10 });
+  assert.equal(at(1).samples.length, 90);
+  assert.equal(at(1).samples[0], Math.round(32767 * 0.12));
 });
 
 test("a refusal that trying again does not mend ends the stream with the service's own words", async () => {

@@ -84,6 +84,7 @@ class StreamHearing:
             emotions=self._emotions,
             window_s=self.window_s,
             stride_s=self.stride_s,
+            ahead_s=self._settings.stream_ahead_s,
             time_constant_s=self._smoothing.time_constant_s,
             request_id=request_id,
         )

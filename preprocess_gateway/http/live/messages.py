@@ -77,6 +77,9 @@ class ReadyMessage(_FromGateway):
     """Seconds of one window: what a client has to keep, so that it can go on after a restart without a gap."""
     stride_s: float
     """Seconds between the starts of two windows."""
+    ahead_s: float
+    """GATEWAY_STREAM_AHEAD_S: seconds of sound by which the stream may be ahead of real time, counted from the start of
+    this connection. What is sent again counts too."""
     time_constant_s: float
     """Time constant of the average in Now."""
     request_id: str

@@ -7,7 +7,8 @@ const END_MS = 15_000;
 const RETRY_MS = 250; // doubled each time
 const RETRIES = 5;
 const FIRST_RETRIES = 1;
-const KEPT_S = 25; // less than the service takes ahead of real time
+const KEPT_S = 25;
+const AHEAD_SHARE = 0.8; // of the sound that the service takes ahead of real time: its clock begins at another time
 const [LOST, RESTART, TRY_LATER] = [1006, 1012, 1013];
 
 /**
@@ -32,7 +33,9 @@ export class LiveStream {
     this.heard = 0; // samples that were spoken
     this.resume = 0; // every window that starts earlier, in seconds, is answered
     this.stride = 0;
+    this.most = KEPT_S; // seconds that are kept for a new connection
     this.retries = 0;
+    this.opened = false;
     this.ready = false;
     this.everReady = false;
     this.finishing = false;
@@ -52,11 +55,13 @@ export class LiveStream {
   reject = () => {};
 
   connect() {
-    this.ready = false;
+    this.opened = this.ready = false;
     const socket = this.open();
     this.socket = socket;
     this.timer = setTimeout(() => socket.close(), READY_MS);
     socket.onopen = () => {
+      this.opened = true;
+      this.bound();
       const start = { type: "start", sample_rate: this.rate, encoding: "pcm_s16le", channels: 1, start_s: this.resume };
       socket.send(JSON.stringify(start));
     };
@@ -69,9 +74,14 @@ export class LiveStream {
     const data = Int16Array.from(samples, (sample) => Math.round(32767 * Math.max(-1, Math.min(1, sample))));
     this.kept.push({ at: this.heard, data });
     this.heard += data.length;
-    this.resume = Math.max(this.resume, this.heard / this.rate - KEPT_S);
-    this.trim();
+    if (!this.opened) this.bound(); // the service knows where an open connection begins
     if (this.ready) this.socket?.send(data);
+  }
+
+  /** What is older than a new connection takes is given up. */
+  bound() {
+    this.resume = Math.max(this.resume, this.heard / this.rate - this.most);
+    this.trim();
   }
 
   trim() {
@@ -99,10 +109,11 @@ export class LiveStream {
     known[message.type]?.(message);
   }
 
-  /** @param {{stride_s: number}} ready */
+  /** @param {{stride_s: number, ahead_s: number}} ready */
   begun(ready) {
     clearTimeout(this.timer);
     this.stride = ready.stride_s;
+    this.most = Math.min(KEPT_S, AHEAD_SHARE * ready.ahead_s);
     const from = Math.round(this.resume * this.rate);
     for (const { at, data } of this.kept) this.socket?.send(data.subarray(Math.max(0, from - at)));
     this.on.connected(this.everReady);
@@ -113,7 +124,7 @@ export class LiveStream {
   /** @param {number} code of the connection's end */
   closed(code) {
     clearTimeout(this.timer);
-    this.ready = false;
+    this.opened = this.ready = false;
     if (!this.socket) return;
     const again = [LOST, RESTART, TRY_LATER, 1000, 1005].includes(code) && this.retries < (this.everReady ? RETRIES : FIRST_RETRIES);
     if (!again) {

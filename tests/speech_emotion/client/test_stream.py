@@ -23,9 +23,7 @@ from speech_emotion.client import (
     ProtocolError,
     UnreachableError,
 )
-from speech_emotion.client.address import Address
-from speech_emotion.client.calls import Attempts
-from speech_emotion.client.live import Course, Event, StreamOptions, encode
+from speech_emotion.client.live import Event, encode
 from tests.support import clips
 from tests.support.gateway import Gateway
 from tests.support.model_server import ModelServer
@@ -221,18 +219,3 @@ def test_samples_become_bytes_of_the_streams_encoding() -> None:
     ):
         with pytest.raises(ValueError):
             encode(samples, encoding, 1)  # type: ignore[arg-type]
-
-
-def test_what_is_answered_is_kept_no_longer() -> None:
-    options = StreamOptions(
-        sample_rate=10, encoding="mulaw", channels=1, stride_s=None, top=None, emotions=None, model=None,
-        affinity_key=None, traceparent=None,
-    )  # fmt: skip
-    course = Course(options, Address.parse("http://127.0.0.1:1"), lambda: Attempts(30, 3))
-    course.keep(bytes(range(60)))
-    course.read('{"type": "ready", "stride_s": 2}')
-    verdict = '"emotion": null, "confidence": null, "probabilities": null, "uncertain": false'
-    course.read(f'{{"type": "window", "start_s": 0, "end_s": 4, {verdict}}}')
-    first, *rest = course.opening()
-    assert '"start_s": 2.0' in str(first)
-    assert rest == [bytes(range(20, 60))]
