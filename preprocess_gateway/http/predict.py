@@ -40,7 +40,7 @@ def blueprint(
         options = read_options(request.args, raw_of(request.mimetype, request.mimetype_params))
         model.check(options, affinity_key_of(request))
         with ExitStack() as held:
-            form = check_headers(request)
+            form = check_headers(request, settings.max_body_bytes)
             place = held.enter_context(admission.enter())
             with metrics.stage("read"):
                 clips = held.enter_context(uploads.read(request, form, on_slow=place.leave))

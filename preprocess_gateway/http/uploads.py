@@ -53,7 +53,7 @@ class Uploads:
 
         Raises what `read` does, and OverloadedError if all places are taken or the folder has no room.
         """
-        form = check_headers(request)
+        form = check_headers(request, self._settings.max_recording_bytes)
         if not self._recordings.take():
             raise OverloadedError("As many recordings as are allowed are being answered", reason="recordings")
         with ExitStack() as stack:
@@ -134,8 +134,6 @@ class Uploads:
     def _pieces(self, request: Request, max_bytes: int, *, keep_rate: bool = False) -> Iterator[bytes]:
         """The body, to its end and within its time: with `keep_rate` the time grows with what is received."""
         declared, stream = request.content_length, request.environ["wsgi.input"]
-        if declared is not None and declared > max_bytes:
-            raise BodyTooLargeError(f"The body has more than {max_bytes} bytes")
         received, begun = 0, time.monotonic()
         piece_bytes = self._piece_bytes if keep_rate else PIECE_BYTES
         try:
@@ -223,11 +221,11 @@ class _Held:
         self._taken = size
 
 
-def check_headers(request: Request) -> bool:
-    """Whether the body is a multipart form, by the request's headers.
+def check_headers(request: Request, max_bytes: int) -> bool:
+    """Whether the body is a multipart form, by the request's headers: called before anything is taken for it.
 
     With any audio or video type, or one of `RAW_TYPES`, it is the clip itself. Raises LengthRequiredError,
-    UnsupportedMediaTypeError.
+    UnsupportedMediaTypeError, BodyTooLargeError for a declared length of more than `max_bytes`.
     """
     transfer = _codings(request, "Transfer-Encoding")
     if request.content_length is None and CHUNKED not in transfer:
@@ -238,10 +236,11 @@ def check_headers(request: Request) -> bool:
     ):
         if codings:
             raise UnsupportedMediaTypeError(f"The body has the {name} {', '.join(codings)[:40]!r}; send it as it is")
-    if request.mimetype == MULTIPART:
-        return True
-    if request.mimetype in RAW_TYPES or request.mimetype.startswith(RAW_FAMILIES):
-        return False
+    form = request.mimetype == MULTIPART
+    if form or request.mimetype in RAW_TYPES or request.mimetype.startswith(RAW_FAMILIES):
+        if (request.content_length or 0) > max_bytes:
+            raise BodyTooLargeError(f"The body has more than {max_bytes} bytes")
+        return form
     said = f"not as {request.mimetype[:40]!r}" if request.mimetype else "with a Content-Type"
     raise UnsupportedMediaTypeError(
         f"Send the clip in the field `file` of a {MULTIPART} body, or as the body with an audio or video type "

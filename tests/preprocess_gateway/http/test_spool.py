@@ -178,6 +178,22 @@ def test_one_recording_more_than_there_are_places_is_refused_before_it_is_read(t
         assert recording == b"three"
 
 
+@pytest.mark.parametrize("content_type", ["audio/wav", FORM])
+@pytest.mark.parametrize("size", [MIB + 1, 4_000_000_000])
+def test_one_that_is_declared_too_large_is_refused_as_such_whatever_else_is_going_on(
+    tmp_path: Path, content_type: str, size: int
+) -> None:
+    uploads = uploads_of(tmp_path, max_recordings=1)
+    too_large = Stream(size)
+    refused = pytest.raises(errors.BodyTooLargeError, match=f"more than {MIB} bytes")
+    with refused, received(uploads, too_large, size, content_type):
+        pass
+    with received(uploads, b"one"), refused, received(uploads, too_large, size, content_type):
+        pass
+    assert too_large.read_bytes == 0
+    assert uploads._spool.used_bytes == 0
+
+
 def test_a_recording_for_which_there_is_no_room_is_refused_before_it_is_read(tmp_path: Path) -> None:
     uploads = uploads_of(tmp_path, max_spooled_bytes=MIB + 100_000)
     one_more = Stream(200_000)
