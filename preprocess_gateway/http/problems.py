@@ -83,7 +83,12 @@ def describe(error: Exception) -> tuple[int, str, str]:
             log_failure(error.code, error)
         return status, error.code, str(error)
     log.error("request failed", exc_info=error)
-    return 500, INTERNAL_CODE, "the gateway failed; its log says why"
+    return 500, code_of(error), "the gateway failed; its log says why"
+
+
+def code_of(error: Exception) -> str:
+    """The code that an error has for clients and in metrics; nothing goes to the log."""
+    return error.code if isinstance(error, ground.SpeechEmotionError) else INTERNAL_CODE
 
 
 def status_of(error: ground.SpeechEmotionError) -> int:

@@ -23,7 +23,7 @@ from preprocess_gateway.core.summary import RecordingAnswer
 from preprocess_gateway.core.windows import Asking
 from preprocess_gateway.errors import ShuttingDownError
 from preprocess_gateway.http.predict import affinity_key_of
-from preprocess_gateway.http.problems import describe, problem, render_problem
+from preprocess_gateway.http.problems import code_of, describe, problem, render_problem
 from preprocess_gateway.http.pump import NOTHING, Nothing, Pump
 from preprocess_gateway.http.query import RecordingQuery, read_options
 from preprocess_gateway.http.record_formats import JSON, STREAMED, RecordFormat, accepted
@@ -32,7 +32,6 @@ from preprocess_gateway.settings import Settings
 from preprocess_gateway.telemetry import tracing
 from preprocess_gateway.telemetry.metrics import Metrics
 from speech_emotion.audio import raw_of
-from speech_emotion.errors import SpeechEmotionError
 
 log = logging.getLogger(__name__)
 POLL_S: Final = 0.2
@@ -167,8 +166,8 @@ class _Course:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if self._pump:
             self._pump.stop()
-        if isinstance(error, SpeechEmotionError):
-            self.outcome = error.code
+        if isinstance(error, Exception) and not isinstance(error, ClientGoneError):
+            self.outcome = code_of(error)
         self._metrics.recordings.labels(self.outcome).inc()
         line = {"route": self._route, "code": self.outcome, "windows": self._windows}
         seconds = {"heard_s": round(self._heard.heard_s, 3), "duration_s": round(time.monotonic() - self._begun, 4)}
