@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,8 @@ _PIECE = 2**19
 class HeardWindow:
     """A window of what a Listener heard.
 
-    `start_s` and `end_s` in seconds from the first sample; `level_dbfs` of its speech, None without any; `features`
-    float32 `[frames, bins]`, None without speech, as a model is not asked about it.
+    `start_s` and `end_s` in seconds from the first sample, and not after the last one; `level_dbfs` of its speech, None
+    without any; `features` float32 `[frames, bins]`, None without speech, as a model is not asked about it.
     """
 
     start_s: float
@@ -98,7 +98,8 @@ class Listener:
         self._activity.add(mono)
         self._activity.end()
         heard = self._heard(self._windows.add(mono))
-        return heard + self._heard(self._windows.end())
+        *others, last = self._heard(self._windows.end())
+        return [*heard, *others, replace(last, end_s=self.heard_s)]
 
     def _hear(self, block: Array) -> list[HeardWindow]:
         self._samples += block.shape[1]
@@ -115,7 +116,9 @@ class Listener:
             if level is not None:
                 features = self._windows.features(window)
                 self._loudest_speech = max(level, level if self._loudest_speech is None else self._loudest_speech)
-            heard.append(HeardWindow(window.start_s, window.end_s, level, features))
+            # Resampled, what was heard may be longer or shorter by part of a sample.
+            start_s, end_s = min(window.start_s, self.heard_s), min(window.end_s, self.heard_s)
+            heard.append(HeardWindow(start_s, end_s, level, features))
             self._activity.forget(window.start_s)
         return heard
 

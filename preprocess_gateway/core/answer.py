@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from speech_emotion import hearing
@@ -17,6 +17,8 @@ from speech_emotion.audio.quality import QUALITY_WARNINGS, QualityWarning
 
 Reason = Literal["no_speech", "separate_channels"]
 Channels = Literal["mix", "separate"]
+Seconds = Annotated[float, AfterValidator(lambda seconds: round(seconds, 3))]
+"""A time in an answer, in whole milliseconds: with one rule for all, no window ends after its clip."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Model(_Part):
 class Audio(_Part):
     """What was decoded."""
 
-    duration_s: float
-    """Seconds."""
+    duration_s: Seconds
+    """Seconds, in whole milliseconds as all times of an answer."""
     sample_rate: int
     """Hz of the file, before resampling."""
     channels: int
@@ -82,10 +84,10 @@ class Verdict(_Part):
 class Window(Verdict):
     """One window of the clip, as the model heard it."""
 
-    start_s: float
+    start_s: Seconds
     """Start in the clip, in seconds."""
-    end_s: float
-    """End in the clip, in seconds: never after the clip's own end."""
+    end_s: Seconds
+    """End in the clip, in seconds: never after the clip's own end, its `duration_s`."""
 
 
 class LongWindow(Window):
@@ -199,7 +201,7 @@ def _windows(
     answered = iter(rows)
     for (start_s, end_s), speech in zip(heard.spans, heard.speech, strict=True):
         said = verdict(next(answered) if speech else None, emotions, top)
-        yield Window(start_s=round(start_s, 3), end_s=round(end_s, 3), **said)
+        yield Window(start_s=start_s, end_s=end_s, **said)
 
 
 def verdict(

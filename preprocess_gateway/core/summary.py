@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from preprocess_gateway.core.answer import Audio, LongWindow, Model, WholeVerdict, verdict
+from preprocess_gateway.core.answer import Audio, LongWindow, Model, Seconds, WholeVerdict, verdict
 from preprocess_gateway.core.windows import AnsweredWindow
 from speech_emotion.audio.quality import QUALITY_WARNINGS, QualityWarning
 
@@ -23,9 +23,9 @@ class Segment(BaseModel):
 
     channel: int | SkipJsonSchema[None] = Field(default=None, ge=1)
     """Which channel it is of, counted from 1; only there with `channels=separate`."""
-    start_s: float
+    start_s: Seconds
     """Start in the recording, in seconds."""
-    end_s: float
+    end_s: Seconds
     """End in the recording, in seconds."""
     emotion: str
     """The windows' emotion."""
@@ -190,8 +190,8 @@ class _Channel:
         confidence = stretch.weighted / stretch.seconds
         segment = Segment(
             **self._number,
-            start_s=round(stretch.start_s, 3),
-            end_s=round(end_s, 3),
+            start_s=stretch.start_s,
+            end_s=end_s,
             emotion=self._emotions[stretch.emotion],
             confidence=confidence,
             uncertain=confidence < self._min_confidence,

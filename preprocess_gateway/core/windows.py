@@ -50,8 +50,8 @@ class AnsweredWindow:
         channel = {} if self.channel is None else {"channel": self.channel}
         return LongWindow(
             **channel,
-            start_s=round(self.start_s, 3),
-            end_s=round(self.end_s, 3),
+            start_s=self.start_s,
+            end_s=self.end_s,
             **said,
             uncertain=confidence is not None and confidence < min_confidence,
         )

@@ -110,7 +110,7 @@ class StreamHearing:
         """The summary, once after `end`."""
         self._summary.end()
         audio = Audio(
-            duration_s=round(self.heard_s, 3),
+            duration_s=self.heard_s,
             sample_rate=self._start.sample_rate,
             channels=self._start.channels,
             format="RAW",
@@ -128,8 +128,7 @@ class StreamHearing:
             yield WindowMessage(**said.model_dump(exclude_unset=True))
             if window.row is not None:
                 now = verdict(self._smoothing.add(window.end_s, window.row), self._emotions, top)
-                at_s = round(window.end_s, 3)
-                yield NowMessage(**now, at_s=at_s, time_constant_s=self._smoothing.time_constant_s)
+                yield NowMessage(**now, at_s=window.end_s, time_constant_s=self._smoothing.time_constant_s)
 
     def _named(self) -> Model:
         version = self._answers.version

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.json_schema import SkipJsonSchema
 
 from preprocess_gateway.core.among import Emotions
-from preprocess_gateway.core.answer import Model, Window
+from preprocess_gateway.core.answer import Model, Seconds, Window
 from speech_emotion.audio.raw import Encoding
 from speech_emotion.contract import MAX_LABELS
 
@@ -104,7 +104,7 @@ class NowMessage(_FromGateway):
 
     type: Literal["now"] = "now"
     """Always `now`."""
-    at_s: float
+    at_s: Seconds
     """The time that it is about, in seconds: the end of the last window."""
     emotion: str
     """Most probable emotion of the average."""

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from preprocess_gateway.core.answer import Answer, Model, PredictOptions, build_answer, most_probable
-from speech_emotion.audio import AudioInfo
-from speech_emotion.hearing import Heard, HeardWindow
+from speech_emotion.audio import AudioInfo, QualityLimits
+from speech_emotion.features import SEED_SPEC
+from speech_emotion.hearing import Heard, HeardWindow, hear
 
 EMOTIONS = ("joy", "sorrow", "calm")
 MODEL = Model(name="m", version=7, label="canary")
@@ -57,6 +58,16 @@ def test_what_was_heard_and_who_answered_stand_beside_it() -> None:
     assert said.model == MODEL
     assert said.audio.model_dump() == {"duration_s": 3.0, "sample_rate": 48_000, "channels": 2, "format": "FLAC"}
     assert said.warnings == ("clipped",)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_times_are_rounded_alike_so_no_window_ends_after_its_clip(rate: int) -> None:
+    for samples in np.random.default_rng(rate).integers(1, 4 * rate, 200):
+        info = AudioInfo("WAV", "PCM_16", rate, 1, int(samples))
+        clip = hear(np.zeros((1, samples), np.float32), info, SEED_SPEC, QualityLimits())
+        said = build_answer(rows(), EMOTIONS, [clip], MODEL, ALL, 0.5)
+        assert said.timeline
+        assert said.timeline[-1].end_s == said.audio.duration_s == round(info.duration_s, 3)
 
 
 def test_without_speech_there_is_no_emotion_and_nothing_is_uncertain() -> None:

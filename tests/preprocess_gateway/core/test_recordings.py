@@ -59,6 +59,19 @@ def test_progress_windows_and_segments_come_in_order_and_the_answer_last() -> No
     assert heard[-1] == 12
 
 
+@pytest.mark.parametrize("samples", [59_259, 59_251, 120_007])
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_windows_and_segments_end_with_the_recording(samples: int, rate: int) -> None:
+    clip = clips.encode(clips.speech_like(samples / rate + 1, rate)[:samples], rate)
+    found = list(events(Model(version(1)), clip))
+    answer = found[-1]
+    assert isinstance(answer, RecordingAnswer)
+    assert answer.audio.duration_s == round(samples / rate, 3)
+    assert windows(found)[-1].end_s == answer.audio.duration_s
+    assert answer.segments
+    assert answer.segments[-1].end_s == answer.audio.duration_s
+
+
 def test_a_canary_that_hears_in_another_way_and_fails_at_once_is_heard_anew_by_stable() -> None:
     def say(features: Array, served: ServedVersion) -> Array:
         if served.label == "canary":

@@ -61,7 +61,7 @@ def test_every_kind_of_clip_has_its_shape_and_warnings(gateway: Gateway, name: s
     assert set(answer["model"]) == {"name", "version", "label"}
     assert set(answer["audio"]) == {"duration_s", "sample_rate", "channels", "format"}
     info = soundfile.info(io.BytesIO(clip))
-    assert answer["audio"]["duration_s"] == pytest.approx(info.duration)
+    assert answer["audio"]["duration_s"] == round(info.duration, 3)
     assert (answer["audio"]["sample_rate"], answer["audio"]["channels"]) == (info.samplerate, info.channels)
     if speech:
         assert_verdict(answer)
@@ -78,7 +78,7 @@ def test_a_long_clips_timeline_covers_it_and_averages_to_its_answer(gateway: Gat
     assert len(timeline) > 2  # more than one batch under the test's max_batch
     assert [set(window) for window in timeline] == [WINDOW] * len(timeline)
     assert timeline[0]["start_s"] == 0
-    assert timeline[-1]["end_s"] == pytest.approx(duration_s, abs=0.001)
+    assert timeline[-1]["end_s"] == duration_s
     assert all(before["end_s"] >= after["start_s"] for before, after in itertools.pairwise(timeline))
     for window in timeline:
         assert_verdict(window)
