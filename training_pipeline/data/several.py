@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from training_pipeline.data.clips import own_path, voted
+from training_pipeline.data.clips import Clip, own_path, voted
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.facts import UNKNOWN, facts_of
 from training_pipeline.data.table import same_meaning
@@ -24,8 +24,9 @@ def combined(sets: Mapping[Path, DataSet]) -> DataSet:
     CORPUS/SPEAKER, as two corpora may number theirs alike; data sets that name the same corpus share its speakers. The
     emotions are those of all, in the order of the sets; votes for others are logged, as they do not count.
 
-    Raises DataError if two data sets that name no corpus would be called alike, and for emotions, corpora or speakers
-    of a corpus that differ only in case, spaces or Unicode form.
+    Raises DataError if two data sets that name no corpus would be called alike, for emotions, corpora or speakers of a
+    corpus that differ only in case, spaces or Unicode form, and for two people who would have one name because a
+    corpus and a speaker have slashes.
     """
     named = _named(sets)
     _require_distinct(named)
@@ -33,10 +34,20 @@ def combined(sets: Mapping[Path, DataSet]) -> DataSet:
     clips = [clip for data in named for clip in data.clips]
     emotions = tuple(dict.fromkeys(emotion for data in named for emotion in data.emotions))
     if len(corpora) > 1:
-        clips = [replace(clip, speaker=f"{clip.corpus}/{clip.speaker}") for clip in clips]
+        clips = [replace(clip, speaker=name) for clip, name in zip(clips, _names(clips), strict=True)]
     if strange := [emotion for emotion in voted(clips) if emotion not in emotions]:
         _log.warning("votes for %s do not count: no clip has this label, and no corpus declares it", ", ".join(strange))
     return DataSet(clips, emotions, skipped=sum(data.skipped for data in named), corpora=corpora)
+
+
+def _names(clips: Sequence[Clip]) -> list[str]:
+    """CORPUS/SPEAKER for each clip. Raises DataError for one name of two people: `1` of `a/b`, and `b/1` of `a`."""
+    names = [f"{clip.corpus}/{clip.speaker}" for clip in clips]
+    corpora: dict[str, str] = {}
+    for name, clip in zip(names, clips, strict=True):
+        if (other := corpora.setdefault(name, clip.corpus)) != clip.corpus:
+            raise DataError(f"a speaker of {other} and one of {clip.corpus} would both be called {name}: rename one")
+    return names
 
 
 def _require_distinct(sets: Sequence[DataSet]) -> None:

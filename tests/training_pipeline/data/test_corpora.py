@@ -271,6 +271,14 @@ def test_the_same_corpus_in_two_data_sets_shares_its_speakers(tmp_path: Path) ->
     ]  # fmt: skip
 
 
+def test_two_people_never_get_one_name(tmp_path: Path) -> None:
+    one = own(tmp_path, "a.wav,glad,b/1,a\nb.wav,sad,1,a/b\n")
+    with pytest.raises(DataError, match="a speaker of a and one of a/b would both be called a/b/1: rename one"):
+        read_all([one])
+    apart = own(tmp_path, "a.wav,glad,b/1,a\nb.wav,sad,2,a/b\n")
+    assert [clip.speaker for clip in read_all([apart]).clips] == ["a/b/1", "a/b/2"]
+
+
 def test_one_data_set_alone_keeps_its_speakers_names(tmp_path: Path) -> None:
     assert {clip.speaker for clip in read_all([crema_d(tmp_path)]).clips} == {"1001", "1002"}
 
