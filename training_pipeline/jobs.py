@@ -10,7 +10,7 @@ from pathlib import Path
 from speech_emotion.store.folder import FolderStore
 from speech_emotion.store.labels import STABLE
 from training_pipeline.data.dataset import DataSet
-from training_pipeline.data.facts import UNKNOWN, UNNAMED, facts_of_set, sources_of
+from training_pipeline.data.facts import UNKNOWN, UNNAMED, facts_of_set
 from training_pipeline.errors import DataError, UnknownModelError
 from training_pipeline.identity import PACKAGE
 from training_pipeline.networks.names import HEAD
@@ -95,14 +95,12 @@ def _found(model: str, *, trials: bool = False) -> Network:
 
 
 def _require_unheard(version: Path, data: DataSet) -> None:
-    """Raise DataError for a corpus that the version, or what it was started from, was trained on, as its card cites."""
+    """Raise DataError for a corpus that the version, or what it was started from, was trained on, as its card says."""
     from training_pipeline.savedmodel.continued import described, named
+    from training_pipeline.savedmodel.heard_before import heard_before
 
-    card = described(version).card
-    cited = " ".join(map(str, [card.get("data", {}).get("source", ""), *card.get("pretrained", {}).values()]))
-    heard = [source for source in sources_of(data) if source in cited]
-    if heard:
+    if told := heard_before(described(version).card, data).told():
         raise DataError(
-            f"{named(version)} was trained on this data ({'; '.join(heard)}), so a "
+            f"{named(version)} was trained on this data ({told}), so a "
             f"{HEAD} on it cannot be measured there: choose another model, such as whisper"
         )

@@ -44,6 +44,10 @@ def test_nothing_is_measured_on_what_the_version_has_heard() -> None:
         copied = DataSet([Clip(Path(name), "Wut", "anna"), Clip(Path("1.wav"), "froh", "eva")], ("Wut", "froh"))
         with pytest.raises(DataError, match="was trained on this data"):
             resolve("head", copied, measured=True)
+    clips = [Clip(Path("1.wav"), "Wut", "KD0", corpus="nemo"), Clip(Path("2.wav"), "froh", "eva", corpus="nemo")]
+    uncited = DataSet(clips, ("Wut", "froh"), corpora=(Corpus("nemo", ("Wut", "froh")),))
+    with pytest.raises(DataError, match=r"was trained on this data \(the speakers KD0\)"):
+        resolve("head", uncited, measured=True)
     assert ravdess.CITATION in resolve("head", RAVDESS).facts.source  # to train on it is no figure
     resolve("head", OWN, measured=True)  # speakers that are called alike are others
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from training_pipeline.data.clips import Clip
 from training_pipeline.evaluation.chance import beside_chance, reaches_chance, told
+from training_pipeline.savedmodel.heard_before import heard_before, listed
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.examples import Array, Examples
 
@@ -87,20 +87,19 @@ def decide(
 
 
 def incomparable(stable: ServableModel, held_out: Examples) -> str:
-    """Why the stable version cannot be measured on these clips; empty: it can."""
+    """Why the stable version cannot be measured on these clips; empty: it can.
+
+    A speaker who may be one whom it was trained on is taken for that one.
+    """
     if set(stable.description.emotions) != set(held_out.emotions):
         return f"its emotions are {', '.join(stable.description.emotions)}"
-    heard = stable.description.card.get("data", {}).get("speakers")
-    if not heard:
+    card = stable.description.card
+    if not card.get("data", {}).get("speakers"):
         return "its card does not say which speakers it was trained on"
-    known = sorted({clip.speaker for clip in held_out.clips if _is_among(clip, set(map(str, heard)))})
-    return f"it was trained on the held-out speakers {', '.join(known)}" if known else ""
-
-
-def _is_among(clip: Clip, heard: set[str]) -> bool:
-    """Beside other corpora a speaker's name begins with the corpus: one who may be the same is taken for the same."""
-    own = clip.speaker.removeprefix(f"{clip.corpus}/")
-    return bool({clip.speaker, own, f"{clip.corpus}/{own}"} & heard)
+    heard = heard_before(card, held_out.data)
+    if known := sorted({*heard.speakers, *heard.alike}):
+        return f"it was trained on the held-out speakers {listed(known)}"
+    return f"what it was started from was trained on {'; '.join(heard.before)}" if heard.before else ""
 
 
 def paired(right: Bools, before: Bools, margin: float, seed: int) -> dict[str, float]:

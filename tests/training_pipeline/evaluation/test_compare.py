@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from speech_emotion.contract import Description
 from speech_emotion.features import SEED_SPEC
+from training_pipeline.data.dataset import Corpus
 from training_pipeline.evaluation.compare import decide, incomparable, paired
 from training_pipeline.training.examples import Examples
 
@@ -74,13 +76,40 @@ def test_a_first_version_that_may_be_chance_gets_no_label(examples: Examples) ->
     ("card", "said"),
     [
         ({"data": {"speakers": ["00", "77"]}}, "held-out speakers 00"),
+        ({"data": {"speakers": ["calls/00", "calls/01", "visits/77"]}}, "held-out speakers 00, 01;"),
+        ({"data": {"speakers": ["anna"]}, "pretrained": {"its data": "Eva; Anna's calls"}}, "trained on Anna's calls;"),
         ({"data": {}}, "does not say which speakers"),
     ],
 )
 def test_a_stable_version_that_cannot_be_compared_is_said(examples: Examples, card: dict[str, Any], said: str) -> None:
-    decided, reason = verdict(examples, Known(examples, 9), Known(examples, 6, card))
+    calls = Corpus("", examples.emotions, source="Anna's calls")  # clips without a corpus, which is cited all the same
+    cited = replace(examples, data=replace(examples.data, corpora=(calls,)))
+    decided, reason = verdict(cited, Known(examples, 9), Known(examples, 6, card))
     assert decided == "canary"
     assert said in reason
+
+
+@pytest.mark.parametrize(
+    ("corpora", "among"),
+    [(("calls", "visits"), "calls/00"), (("talks", "visits"), "talks/00"), (("calls", "visits", "talks"), "")],
+    ids=["as before", "renamed", "beside a new one"],
+)
+def test_held_out_speakers_of_several_corpora_are_told_by_corpus(
+    examples: Examples, corpora: tuple[str, ...], among: str
+) -> None:
+    own = corpora[0] if among else corpora[-1]
+    card = {"data": {"speakers": ["calls/00", "visits/01", "visits/02", "visits/03", "visits/04"]}}
+    clips = [replace(clip, corpus=own, speaker=f"{own}/{clip.speaker}") for clip in examples.clips]
+    named = tuple(Corpus(name, examples.emotions) for name in corpora)
+    held_out = replace(examples, data=replace(examples.data, clips=clips, corpora=named))
+    said = incomparable(Known(examples, 6, card), held_out)  # type: ignore[arg-type]
+    assert said == (f"it was trained on the held-out speakers {among}" if among else "")
+
+
+def test_other_speakers_of_a_source_can_be_compared(examples: Examples) -> None:
+    held_out = replace(examples, data=replace(examples.data, corpora=(Corpus("", examples.emotions, source="Anna"),)))
+    card = {"data": {"speakers": ["eva"], "source": "Anna"}}
+    assert incomparable(Known(examples, 6, card), held_out) == ""  # type: ignore[arg-type]
 
 
 def test_other_emotions_cannot_be_compared(examples: Examples) -> None:
