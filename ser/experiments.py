@@ -102,7 +102,8 @@ def evaluate(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Measure this SavedModel on --data, which it was not trained on, and keep its answers in --output.",
+            help="Measure this SavedModel on --data, which it was not trained on, and keep its answers in --output, in "
+            "a folder of its own, MODEL@DIGEST.",
         ),
     ] = None,
     output: Annotated[

@@ -44,7 +44,8 @@ def sizes(
     """Show what a small data set of your own would bring, in accuracy and in seconds of CPU.
 
     Models are trained on sets of N clips and tested on speakers that they never heard. Every speaker of the data set
-    is tested once, in three folds. The first row is the version that ships, without any clip of yours.
+    is tested once, in three folds. The first row is the version that ships, without any clip of yours; it is left out
+    if that version was trained on the data.
     """
     from ser.output import progress
     from speech_emotion.cpus import limit_threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,17 +18,21 @@ from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.folds import Indices, require_emotions, require_speakers, speaker_folds
 from training_pipeline.data.readers import read_all
+from training_pipeline.data.several import name_of
 from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import Heard, measure_corpus
 from training_pipeline.jobs import resolve, start_version
 from training_pipeline.progress import Bar, Progress, no_bar
+from training_pipeline.savedmodel.continued import described, named
+from training_pipeline.savedmodel.heard_before import heard_before, listed
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.features import examples_of, extract_all
 from training_pipeline.training.job import Job
 from training_pipeline.training.train import train
 
+_log = logging.getLogger(__name__)
 FOLDS = 3
 """Folds of speakers. Each model is fitted once in each, for each size."""
 LEAST_SPEAKERS = 6
@@ -71,8 +76,9 @@ class _Part:
 def measure_sizes(asked: Sizes, bar: Bar = no_bar) -> list[dict[str, Any]]:
     """Figures as JSON: a row for the version as it is (0 clips), and one for each model and size.
 
-    `cpu_s` is the CPU time of features and training of the first set. Raises DataError for too few speakers or clips,
-    for clips of one emotion, and for a corpus that the version was trained on.
+    The version has no row on a corpus that it was trained on, which is logged. `cpu_s` is the CPU time of features and
+    training of the first set. Raises DataError for too few speakers or clips, for clips of one emotion, and for a
+    `head` on a corpus that the version was trained on.
     """
     data = read_all([asked.data])
     version = start_version(asked.start_from)
@@ -81,7 +87,7 @@ def measure_sizes(asked: Sizes, bar: Bar = no_bar) -> list[dict[str, Any]]:
     require_sound(data, bar)
     parts = list((_personal if asked.personal else _strangers)(data.clips, asked))
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
-        rows = [_as_it_is(version, data, parts, asked, bar)]
+        rows = [_as_it_is(version, data, parts, asked, bar)] if _is_unheard(version, data, asked) else []
         for job in jobs:
             examples = _heard(data, job.network.spec, asked, job.network.name, bar)
             cost = _seconds_per_clip(examples, job)
@@ -96,6 +102,19 @@ def measure_sizes(asked: Sizes, bar: Bar = no_bar) -> list[dict[str, Any]]:
 def _heard(data: DataSet, spec: FeatureSpec, asked: Sizes, name: str, bar: Bar) -> Examples:
     with bar(f"features of {name}", len(data.clips)) as step:
         return examples_of(data, spec, asked.cache / "features", step)
+
+
+def _is_unheard(version: Path, data: DataSet, asked: Sizes) -> bool:
+    """Whether the version can be measured on the data, as far as its card tells; what speaks against it is logged."""
+    heard = heard_before(described(version).card, data, name_of(asked.data))
+    if told := heard.told():
+        _log.warning("%s was trained on this data (%s), so it is not measured `%s`", named(version), told, AS_IT_IS)
+    elif heard.alike:
+        _log.warning(
+            "%s was trained on speakers who are called %s too: if they are the same, `%s` is too good",
+            named(version), listed(heard.alike), AS_IT_IS,
+        )  # fmt: skip
+    return not told
 
 
 def _as_it_is(version: Path, data: DataSet, parts: Sequence[_Part], asked: Sizes, bar: Bar) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def continued(version: Path) -> Network:
     provenance = {
         "started from": f"{named(version)}, a {model_of(version)}",
         STARTED_LICENCE: licence,
-        "sha256": _digest(version),
+        "sha256": digest_of(version),
         **{f"its {what}": str(value) for what, value in card.get("pretrained", {}).items()},
     }
     if source := card.get("data", {}).get("source"):
@@ -129,7 +129,7 @@ def continued(version: Path) -> Network:
     return Network(HEAD, description.spec, partial(_fit, trunk), lambda: provenance, takes_shares=True)
 
 
-def _digest(version: Path) -> str:
+def digest_of(version: Path) -> str:
     """SHA-256 over a version's graph and its weights."""
     digest = hashlib.sha256()
     for path in (version / SAVED_MODEL, *sorted(version.glob("variables/*"))):

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from speech_emotion.contract import Description
+from speech_emotion.features import SEED_SPEC
 from training_pipeline.data.clips import read_clips
+from training_pipeline.data.readers import read_data
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
 from training_pipeline.experiments import sizes
@@ -62,6 +65,31 @@ def test_the_version_as_it_is_stands_before_a_row_for_each_size(asked: Sizes, pe
     assert low <= rows[1]["uar"] <= high
     lines = sizes_table(rows).splitlines()
     assert lines[3].startswith(f"| `mlp` | {size} | {rows[1]['uar']:.1%} ({low:.1%} to {high:.1%}) | ")
+
+
+@pytest.mark.parametrize(
+    ("speakers", "unheard", "said"),
+    [
+        (["own/00", "own/x", "calls/1"], False, "(the speakers 00), so it is not measured `as it is`"),
+        (["talks/00", "calls/1"], True, "speakers who are called 00 too: if they are the same"),
+        (["own/x", "calls/1"], True, ""),
+    ],
+    ids=["the same", "may be the same", "others"],
+)
+def test_what_the_version_has_heard_is_told(
+    own: Path, asked: Sizes, speakers: list[str], unheard: bool, said: str,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sizes, "described", lambda _: Description(SEED_SPEC, (), {"data": {"speakers": speakers}}))
+    named = replace(asked, data=Path("own.csv"))
+    assert sizes._is_unheard(Path("store/model/1"), read_data(own), named) == unheard
+    assert said in caplog.text
+    assert len(caplog.messages) == bool(said)
+
+
+def test_the_version_has_no_row_on_what_it_heard(asked: Sizes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "_is_unheard", lambda *_: False)
+    assert [row["model"] for row in measure_sizes(replace(asked, sizes=(18,)))] == ["mlp"]
 
 
 def test_sets_that_cannot_be_drawn_are_refused(asked: Sizes) -> None:
