@@ -74,6 +74,11 @@ def speaker_folds(clips: Sequence[Clip], most: int = FOLDS) -> list[Fold]:
     return [_fold(_is_of(speakers, clips)) for speakers in folds]
 
 
+def test_speakers(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[list[str]]:
+    """The speakers that each fold tests."""
+    return [sorted({clips[i].speaker for i in fold.test}) for fold in folds]
+
+
 def _by_corpus(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
     found: dict[str, list[Clip]] = {}
     for clip in clips:

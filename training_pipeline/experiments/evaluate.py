@@ -18,6 +18,7 @@ from training_pipeline.data.folds import (
     require_speakers,
     require_taught,
     speaker_folds,
+    test_speakers,
 )
 from training_pipeline.data.readers import read_all
 from training_pipeline.data.validate import require_sound
@@ -108,7 +109,7 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
         for job in jobs:
             _evaluate_one(job, splits, asked, done, bar)
-    _write_summary(asked, data, done)
+    _write_summary(asked, jobs, splits[UNHEARD], done)
     return done
 
 
@@ -184,8 +185,15 @@ def _write_across(
     done.across[job.network.name] = measure_across(parts)
 
 
-def _write_summary(asked: Evaluation, data: DataSet, done: Evaluated) -> None:
-    summary = {"seed": asked.seed, "labels": data.emotions, "models": done.results, "across": done.across}
+def _write_summary(asked: Evaluation, jobs: Sequence[Job], folds: Sequence[Fold], done: Evaluated) -> None:
+    data = jobs[0].data
+    # What a version must have in common with the models that were measured, for its card to have these figures.
+    measured = {
+        "data": {"digest": data.digest, "clips": len(data.clips)},
+        "pretrained": {job.network.name: job.network.provenance() for job in jobs},
+        "folds": test_speakers(data.clips, folds),
+    }
+    summary = {"seed": asked.seed, "labels": data.emotions, **measured, "models": done.results, "across": done.across}
     (asked.output / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
     page = markdown.page(done.results, f"{len(data.clips)} clips", asked.seed)
     tables = across_report.across_tables(done.across) + markdown.robustness_tables(done.robustness)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ class Training:
 
     `model` None is `head`: the encoder of `start_from`, a version, by default the one that ships, and a new classifier.
     With `start_from`, `model` is `head`, or None, or what the version is of.
-    `evaluation` is the `results.json` of an evaluation, for the card; checkpoints stay under
-    `checkpoints`, or are deleted once all is done. `cache` has the features; see `cache.bounded`.
+    `evaluation` is the `results.json` of an evaluation of this very model on this very data, for the card; checkpoints
+    stay under `checkpoints`, or are deleted once all is done. `cache` has the features; see `cache.bounded`.
     """
 
     data: Sequence[Path]
@@ -62,10 +62,10 @@ def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
         raise FileExistsError(f"{asked.folder} already exists")
     job = _job(asked)
     require_emotions(job.data.clips)
+    figures = _figures(asked.evaluation, job) if asked.evaluation else _Figures()
     require_sound(job.data, bar)
-    metrics = _figures(asked.evaluation, job.network.name) if asked.evaluation else {}
     with bounded(caches_below(asked.cache), asked.cache_max_bytes):
-        _train(asked, job, metrics, bar)
+        _train(asked, job, figures, bar)
 
 
 def _job(asked: Training) -> Job:
@@ -77,21 +77,46 @@ def _job(asked: Training) -> Job:
     return resolve(model or HEAD, data, asked.seed, asked.data_name, asked.licence, start_from=asked.start_from)
 
 
-def _figures(path: Path, model: str) -> dict[str, Any]:
-    """Figures by protocol; for a model of several corpora, `across` has those of each corpus. Raises DataError."""
+@dataclass(frozen=True)
+class _Figures:
+    """Figures by protocol, and the test speakers of each fold that they are of.
+
+    For a model of several corpora, `across` has the figures of each corpus.
+    """
+
+    metrics: dict[str, Any] = field(default_factory=dict)
+    folds: Sequence[Sequence[str]] = ()
+
+
+def _figures(path: Path, job: Job) -> _Figures:
+    """Those of an evaluation. Raises DataError unless it is one of the job's network on the job's data."""
+    model, again = job.network.name, "evaluate this data anew (`ser evaluate --retrain`), or leave out --evaluation"
     try:
         found = json.loads(read_at_most(path, MAX_FIGURES_BYTES))
         across = found.get("across", {}).get(model)
-        return dict(found["models"][model]) | ({"across": across} if across else {})
+        metrics = dict(found["models"][model]) | ({"across": across} if across else {})
+        if "data" not in found:
+            raise DataError(f"--evaluation {path} does not say which clips it is of, as older ones do not: {again}")
+        digest, clips = found["data"]["digest"], int(found["data"]["clips"])
+        pretrained = found["pretrained"][model]
+        folds = [list(map(str, speakers)) for speakers in found["folds"]]
     except (AttributeError, FileTooLargeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not an evaluation with figures of {model}") from error
+        raise DataError(f"--evaluation {path} is not an evaluation with figures of {model}") from error
+    if digest != job.data.digest:
+        own = len(job.data.clips)
+        how = f"{clips} others, not these {own}" if clips != own else "others, or of these with other rows or order"
+        raise DataError(f"--evaluation {path} has figures of other clips than --data ({how}): {again}")
+    if pretrained != job.network.provenance():
+        raise DataError(f"--evaluation {path} has figures of a {model} that started from other weights: {again}")
+    return _Figures(metrics, folds)
 
 
-def _train(asked: Training, job: Job, metrics: dict[str, Any], bar: Bar) -> None:
+def _train(asked: Training, job: Job, figures: _Figures, bar: Bar) -> None:
     with bar("features", len(job.data.clips)) as step:
         examples = examples_of(job.data, job.network.spec, asked.cache / "features", step)
     kept = asked.checkpoints
     with checkpoints(job, kept or asked.cache / "training", keep=kept is not None) as folder:
         trained = train(job.network, examples, job.seed, folder)
         with whole(asked.folder) as temporary:
-            write_version(temporary, job, trained, make_card(job, examples, trained, metrics))
+            card = make_card(job, examples, trained, figures.metrics, figures.folds)
+            write_version(temporary, job, trained, card)

@@ -18,7 +18,7 @@ from speech_emotion.store.base import Store
 from speech_emotion.store.labels import CANARY, STABLE, promote, set_canary
 from speech_emotion.store.manifest import Manifest
 from speech_emotion.store.servers import ModelServers
-from training_pipeline.data.folds import speaker_folds
+from training_pipeline.data.folds import speaker_folds, test_speakers
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.chance import beside_chance
 from training_pipeline.evaluation.compare import Decision, decide
@@ -26,7 +26,7 @@ from training_pipeline.evaluation.cross_validate import cross_validate
 from training_pipeline.evaluation.figures import Predictions, measure
 from training_pipeline.progress import Progress, no_progress
 from training_pipeline.reports.candidate import write_report
-from training_pipeline.savedmodel.card import fold_speakers, make_card
+from training_pipeline.savedmodel.card import make_card
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.savedmodel.trained import save_trained
 from training_pipeline.savedmodel.version import write_version
@@ -63,11 +63,11 @@ def evaluate_model(
     """
     test = examples.subset(job.data.split.test)
     metrics: dict[str, Any] = {"held_out": _held_out(trained, test, _majority(examples))}
-    if folds:
-        splits = speaker_folds(job.data.clips, folds)
+    splits = speaker_folds(job.data.clips, folds) if folds else []
+    if splits:
         predicted = cross_validate(job.network, examples, splits, job.seed, progress, checkpoints)
         metrics["unheard_speakers"] = measure(predicted, examples)
-    tested = fold_speakers(examples, folds) if folds else []
+    tested = test_speakers(job.data.clips, splits)
     card = make_card(job, examples.subset(job.data.split.train), trained, metrics, tested)
     with whole(folder) as temporary:
         write_version(temporary, job, trained, card)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from training_pipeline.data.folds import calibration_fold, speaker_folds
+from training_pipeline.data.folds import calibration_fold
 from training_pipeline.identity import revision, software, sources
 from training_pipeline.training.calibration import Calibration
 from training_pipeline.training.examples import Examples
@@ -41,12 +42,11 @@ def make_card(
     examples: Examples,
     trained: Trained,
     metrics: dict[str, Any],
-    folds: list[list[str]] | None = None,
+    folds: Sequence[Sequence[str]] = (),
 ) -> dict[str, Any]:
     """Everything that a reader of the model should know, as JSON.
 
-    `examples` are those of the job that were trained on; `folds` the test speakers of each fold behind `metrics`, left
-    out where these are the folds of `examples`.
+    `examples` are those of the job that were trained on; `folds` the test speakers of each fold behind `metrics`.
     """
     x, _ = examples.windows()
     facts = job.facts
@@ -65,7 +65,7 @@ def make_card(
         "pretrained": job.network.provenance(),
         "licences": {"data": facts.licence, "weights": _weights_licence(job), "code": "Apache-2.0"},
         "evaluation": metrics,
-        "folds": folds if folds is not None else fold_speakers(examples) if metrics else [],
+        "folds": [list(speakers) for speakers in folds],
         "calibration": _calibration(trained.temperature, examples),
         "feature_statistics": {
             "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
@@ -99,8 +99,3 @@ def _weights_licence(job: Job) -> str:
     """That of the data, and of a version that was started from."""
     before = job.network.provenance().get(STARTED_LICENCE)
     return job.facts.licence if before in (None, job.facts.licence) else f"{job.facts.licence}; {before}"
-
-
-def fold_speakers(examples: Examples, count: int = 5) -> list[list[str]]:
-    """The test speakers of each fold that the figures on unheard speakers come from."""
-    return [sorted({examples.clips[i].speaker for i in fold.test}) for fold in speaker_folds(examples.clips, count)]

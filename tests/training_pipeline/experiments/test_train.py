@@ -5,23 +5,36 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.support import clips
+from training_pipeline.data.readers import read_all
 from training_pipeline.data.synthetic import write_synthetic
 from training_pipeline.errors import DataError
+from training_pipeline.experiments.evaluate import Evaluation, evaluate
 from training_pipeline.experiments.train import Training, train_on_all
 from training_pipeline.savedmodel.golden import PATH
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.savedmodel.version import CARD_JSON, CARD_PAGE
 
+FIGURES = {"accuracy": 0.5, "accuracy_std": 0.0, "uar": 0.5, "ece": 0.0}
+FOLDS = [["00", "03"], ["01", "04"], ["02"]]
+
+
+def write_figures(path: Path, measured: Path, **changes: Any) -> Path:
+    """The `results.json` of an evaluation of `mlp` on a data set, with changes."""
+    read = read_all([measured])
+    of = {"data": {"digest": read.digest, "clips": len(read.clips)}, "pretrained": {"mlp": {}}, "folds": FOLDS}
+    path.write_text(json.dumps({**of, "models": {"mlp": {"unheard_speakers": FIGURES}}, **changes}))
+    return path
+
 
 @pytest.fixture
 def asked(manifest: Path, tmp_path: Path) -> Training:
-    results = tmp_path / "results.json"
-    results.write_text(json.dumps({"models": {"mlp": {"unheard_speakers": {"accuracy": 0.5}}}}))
+    results = write_figures(tmp_path / "results.json", manifest)
     return Training(
         data=[manifest],
         model="mlp",
@@ -49,15 +62,48 @@ def test_a_version_is_whole_and_its_card_says_what_it_was_made_of(asked: Trainin
 def test_the_card_has_the_figures_of_every_corpus(asked: Training) -> None:
     row = {"corpus": "calls", "left_out": True, "accuracy": 0.5, "uar": 0.25, "ece_debiased": 0.125}
     row |= {"among": {"uar": 0.75}}
-    figures = {"accuracy": 0.5, "accuracy_std": 0.0, "uar": 0.5, "ece": 0.0}
     assert asked.evaluation
-    asked.evaluation.write_text(
-        json.dumps({"models": {"mlp": {"unheard_speakers": figures}}, "across": {"mlp": [row]}})
-    )
+    write_figures(asked.evaluation, asked.data[0], across={"mlp": [row]})
     train_on_all(asked)
-    assert json.loads((asked.folder / CARD_JSON).read_text())["evaluation"]["across"] == [row]
+    card = json.loads((asked.folder / CARD_JSON).read_text())
+    assert (card["evaluation"], card["folds"]) == ({"unheard_speakers": FIGURES, "across": [row]}, FOLDS)
     page = (asked.folder / CARD_PAGE).read_text()
+    assert "| 3 folds of unheard speakers | accuracy 50.0%" in page
     assert "| calls: not trained on it | accuracy 50.0%, UAR 25.0%, ECE 12.5%; among its labels UAR 75.0% |" in page
+
+
+def test_figures_of_what_is_not_trained_are_refused_before_anything_is_trained(asked: Training, tmp_path: Path) -> None:
+    other = write_synthetic(tmp_path / "other", speakers=1, takes=3)
+    mine = replace(asked, data=[other])
+    with pytest.raises(
+        DataError, match=r"--evaluation .*results.json has figures of other .* \(30 others, not these 9\)"
+    ):
+        train_on_all(mine)
+    assert asked.evaluation
+    read = read_all([other])
+    for changes, told in (
+        ({"data": {"digest": "0" * 64, "clips": len(read.clips)}}, "or of these with other rows or order"),
+        ({"pretrained": {"mlp": {"sha256": "0"}}}, "of a mlp that started from other weights"),
+        ({"folds": [1]}, "is not an evaluation with figures of mlp"),
+        ({"data": {"clips": "many", "digest": read.digest}}, "is not an evaluation with figures of mlp"),
+    ):
+        write_figures(asked.evaluation, other, **changes)
+        with pytest.raises(DataError, match=told):
+            train_on_all(mine)
+    asked.evaluation.write_text(json.dumps({"models": {"mlp": {"unheard_speakers": FIGURES}}}))
+    with pytest.raises(DataError, match=r"results.json does not say which clips it is of, .* leave out --evaluation"):
+        train_on_all(mine)
+    assert not asked.cache.exists()
+    assert not asked.folder.exists()
+
+
+def test_figures_that_an_evaluation_wrote_are_those_of_its_data(asked: Training, tmp_path: Path) -> None:
+    measured = Evaluation(asked.data, tmp_path / "out", asked.cache, 0, models=["mlp"], random_split=False)
+    results = evaluate(measured).results["mlp"]
+    train_on_all(replace(asked, evaluation=measured.output / "results.json"))
+    card = ServableModel(asked.folder).description.card
+    assert card["evaluation"] == results
+    assert card["folds"] == [["00"], ["01"], ["02"], ["03"], ["04"]]
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_trained(asked: Training) -> None:
@@ -105,7 +151,7 @@ def test_silent_clips_are_refused_before_anything_is_trained(asked: Training, tm
     silent = table.parent / table.read_text().splitlines()[1].split(",")[0]
     silent.write_bytes(clips.encode(np.zeros(16_000)))
     with pytest.raises(DataError, match=f"silent: .*{silent.name}"):
-        train_on_all(replace(asked, data=[table]))
+        train_on_all(replace(asked, data=[table], evaluation=None))
     assert not asked.folder.exists()
 
 
