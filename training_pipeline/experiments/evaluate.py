@@ -26,7 +26,7 @@ from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import add_across, measure_across
 from training_pipeline.evaluation.chance import beside_chance
 from training_pipeline.evaluation.cross_validate import cross_validate, heard_in_folds, leave_corpora_out
-from training_pipeline.evaluation.figures import Predictions, measure
+from training_pipeline.evaluation.figures import Predictions, measure_pooled
 from training_pipeline.evaluation.predictions import Run, add_run, require_room
 from training_pipeline.jobs import resolve
 from training_pipeline.networks.registry import NETWORKS
@@ -146,7 +146,7 @@ def _evaluate_one(job: Job, splits: Mapping[str, Sequence[Fold]], asked: Evaluat
 def _figures(predictions: Predictions, examples: Examples) -> dict[str, Any]:
     majority = Counter(clip.emotion for clip in examples.clips).most_common(1)[0][0]
     right = predictions.probabilities.argmax(axis=1) == examples.targets
-    return {**beside_chance(right, examples, majority), **measure(predictions, examples)}
+    return {**measure_pooled(predictions, examples), **beside_chance(right, examples, majority)}
 
 
 def _cross_validate_all(

@@ -23,7 +23,7 @@ from training_pipeline.errors import DataError
 from training_pipeline.evaluation.chance import beside_chance
 from training_pipeline.evaluation.compare import Decision, decide
 from training_pipeline.evaluation.cross_validate import cross_validate
-from training_pipeline.evaluation.figures import Predictions, measure
+from training_pipeline.evaluation.figures import Predictions, measure, measure_pooled
 from training_pipeline.progress import Progress, no_progress
 from training_pipeline.reports.candidate import write_report
 from training_pipeline.savedmodel.card import make_card
@@ -66,7 +66,7 @@ def evaluate_model(
     splits = speaker_folds(job.data.clips, folds) if folds else []
     if splits:
         predicted = cross_validate(job.network, examples, splits, job.seed, progress, checkpoints)
-        metrics["unheard_speakers"] = measure(predicted, examples)
+        metrics["unheard_speakers"] = measure_pooled(predicted, examples)
     tested = test_speakers(job.data.clips, splits)
     card = make_card(job, examples.subset(job.data.split.train), trained, metrics, tested)
     with whole(folder) as temporary:

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from training_pipeline.data.synthetic import EMOTIONS, write_synthetic
@@ -41,6 +42,23 @@ def test_figures_of_both_splits_are_returned_and_written(asked: Evaluation) -> N
     assert f"| {low:.1%} to {high:.1%} |" in (asked.output / "README.md").read_text()
     assert {path.name for path in asked.output.iterdir()} == {"README.md", "confusion-mlp.png", "mlp", "results.json"}
     assert not (asked.cache / "training").exists() or not any((asked.cache / "training").iterdir())
+
+
+def test_the_accuracy_beside_an_interval_is_that_of_all_clips(
+    asked: Evaluation, manifest: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(manifest.parent, tmp_path / "copy")
+    table = tmp_path / "copy" / manifest.name
+    # The speaker 04 has one clip alone, whose fold counts like the others in a mean over folds.
+    rows = [row for row in table.read_text().splitlines() if ",04," not in row or "04-calm-0" in row]
+    table.write_text("\n".join(rows) + "\n")
+    figures = evaluate(replace(asked, data=[table], random_split=False)).results["mlp"][UNHEARD]
+    confusion = np.array(figures["confusion"])
+    assert figures["accuracy"] == confusion.trace() / confusion.sum()
+    assert figures["uar"] == pytest.approx(np.mean(confusion.diagonal() / confusion.sum(axis=1)))
+    low, high = figures["accuracy_interval"]
+    assert low <= figures["accuracy"] <= high
+    assert figures["folds"][4]["clips"] == 1
 
 
 def test_other_emotions_beside_kept_ones_stop_before_anything_is_trained(
