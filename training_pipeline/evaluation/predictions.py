@@ -63,19 +63,36 @@ def write_predictions(path: Path, runs: Sequence[Run]) -> None:
 def add_run(path: Path, run: Run) -> None:
     """Write a run's predictions beside those of other seeds; an earlier run of its seed goes.
 
-    Raises DataError if what is there cannot be read, or is of other emotions.
+    Raises DataError if what is there cannot be read, or is of other clips or emotions: seeds have a mean only where all
+    answered the same.
     """
+    require_room(path, run.seed, run.examples.data)
     write_predictions(path, [*_others(path, run.seed), run])
 
 
-def require_room(path: Path, seed: int, emotions: Sequence[str]) -> None:
-    """Raise the DataError that `add_run` would raise, before there is a run."""
+def require_room(path: Path, seed: int, data: DataSet) -> None:
+    """Raise the DataError that `add_run` would raise for a run on `data`, before there is a run."""
+    own = _who_said_what(names_of(data.clips), data.clips)
     for other in _others(path, seed):
-        _require_emotions(path, seed, emotions, other.examples.emotions)
+        _require_emotions(path, seed, data.emotions, other.examples.emotions)
+        clips = other.examples.clips
+        kept = _who_said_what([clip.path.as_posix() for clip in clips], clips)
+        if strange := sorted(own ^ kept):
+            name, emotion, speaker = strange[0]
+            raise DataError(
+                f"{path} has predictions of seed {other.seed} for other clips, of which seed {seed} cannot be another "
+                f"run: {name} ({emotion}, {speaker}) is in {'this' if strange[0] in own else 'that'} data set alone; "
+                "choose another folder"
+            )
 
 
 def _others(path: Path, seed: int) -> list[Run]:
     return [other for other in read_predictions(path) if other.seed != seed] if path.is_file() else []
+
+
+def _who_said_what(names: Sequence[str], clips: Sequence[Clip]) -> set[tuple[str, str, str]]:
+    """The name, emotion and speaker of each clip."""
+    return {(name, clip.emotion, clip.speaker) for name, clip in zip(names, clips, strict=True)}
 
 
 def _require_emotions(path: Path, seed: int, own: Sequence[str], kept: Sequence[str]) -> None:
@@ -147,11 +164,12 @@ def measure_runs(runs: Sequence[Run]) -> dict[str, Any]:
     """
     measured = [measure(run.predictions, run.examples) for run in runs]
     names = ("accuracy", "accuracy_std", "uar")
+    sexes = sorted({sex for m in measured for sex in m["per_sex"]})
     return {
         "seeds": [run.seed for run in runs],
         **{name: float(np.mean([m[name] for m in measured])) for name in names},
         "accuracy_std_over_seeds": float(np.std([m["accuracy"] for m in measured])),
-        "per_sex": {sex: float(np.mean([m["per_sex"][sex] for m in measured])) for sex in measured[0]["per_sex"]},
+        "per_sex": {sex: float(np.mean([m["per_sex"][sex] for m in measured if sex in m["per_sex"]])) for sex in sexes},
         "calibration": [_calibration(run) for run in runs],
         "runs": measured,
     }

@@ -102,7 +102,7 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     splits = {UNHEARD: speaker_folds(data.clips)}
     require_taught(data.clips, splits[UNHEARD])
     for job in jobs:
-        require_room(asked.output / job.network.name / PREDICTIONS, job.seed, data.emotions)
+        require_room(asked.output / job.network.name / PREDICTIONS, job.seed, data)
     splits |= {RANDOM: random_folds(data.clips, seed=asked.seed)} if asked.random_split else {}
     require_sound(data, bar)
     done = Evaluated({}, {})

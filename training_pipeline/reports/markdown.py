@@ -120,14 +120,15 @@ def seeds_table(models: Mapping[str, dict[str, Any]]) -> str:
         for model, m in models.items()
         for seed, run in zip(m["seeds"], m["runs"], strict=True)
     ]
-    sexes = sorted(rows[0][2]["per_sex"])
+    sexes = sorted({sex for _, _, run in rows for sex in run["per_sex"]})
     names = ("model", "seed", "accuracy", "UAR", *sexes)
     lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
-    shares = [[run["accuracy"], run["uar"], *(run["per_sex"][sex] for sex in sexes)] for _, _, run in rows]
+    shares = [[run["accuracy"], run["uar"], *(run["per_sex"].get(sex) for sex in sexes)] for _, _, run in rows]
     for (model, seed, _), own in zip(rows, shares, strict=True):
-        lines.append(f"| {' | '.join([model, str(seed), *(f'{share:.1%}' for share in own)])} |")
+        lines.append(f"| {' | '.join([model, str(seed), *map(or_none, own)])} |")
     if len(rows) > 1:
-        means = (f"{fmean(column):.1%}" for column in zip(*shares, strict=True))
+        known = ([share for share in column if share is not None] for column in zip(*shares, strict=True))
+        means = (f"{fmean(column):.1%}" for column in known)
         lines.append(f"| {' | '.join(['mean', '', *means])} |")
     return "\n".join(lines) + "\n"
 

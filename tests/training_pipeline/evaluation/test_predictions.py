@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from training_pipeline.evaluation.predictions import (
     require_room,
     write_predictions,
 )
+from training_pipeline.reports.markdown import seeds_table
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
 from training_pipeline.training.examples import Examples
 
@@ -132,9 +134,9 @@ def test_runs_of_other_emotions_are_refused_and_what_is_kept_stays(run: Run, tmp
     with pytest.raises(DataError, match=r"seed 1 are of neutral.*bored, and need another folder"):
         add_run(path, Run(1, more, Predictions(shares, run.predictions.fold)))
     with pytest.raises(DataError, match="another folder"):
-        require_room(path, 1, more.emotions)
+        require_room(path, 1, more.data)
     assert path.read_bytes() == before
-    require_room(path, 0, more.emotions)
+    require_room(path, 0, more.data)
     add_run(path, Run(0, more, Predictions(shares, run.predictions.fold)))
     assert [one.examples.emotions for one in read_predictions(path)] == [more.emotions]
 
@@ -228,3 +230,42 @@ def test_an_estimate_of_nothing_still_has_an_upper_end() -> None:
 
 def test_perfect_certainty_has_no_calibration_error() -> None:
     assert debiased_calibration_error(np.ones(50), np.ones(50, bool)) == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("path", Path("calls/9.wav"), r"0 \(sad, a\) is in that data set alone"),
+        ("emotion", "calm", r"0 \(calm, a\) is in this data set alone"),
+        ("speaker", "b", r"0 \(sad, a\) is in that data set alone"),
+    ],
+)
+def test_runs_of_other_clips_are_refused_and_what_is_kept_stays(
+    run: Run, tmp_path: Path, column: str, value: Any, told: str
+) -> None:
+    clips = [Clip(Path(f"calls/{n}.wav"), "sad", "ab"[n % 2]) for n in range(3)]
+    answers = Predictions(run.predictions.probabilities[:3], np.arange(3))
+    path = tmp_path / "predictions.csv"
+    add_run(path, Run(0, Examples.of(DataSet(clips, EMOTIONS), []), answers))
+    before = path.read_bytes()
+    changed = DataSet([replace(clips[0], **{column: value}), *clips[1:]], EMOTIONS)
+    with pytest.raises(DataError, match=rf"seed 0 for other clips, of which seed 1 .* {told}; choose another folder"):
+        require_room(path, 1, changed)
+    with pytest.raises(DataError, match="for other clips"):
+        add_run(path, Run(1, Examples.of(changed, []), answers))
+    with pytest.raises(DataError, match="for other clips"):
+        require_room(path, 1, DataSet(clips[:2], EMOTIONS))
+    assert path.read_bytes() == before
+    require_room(path, 1, DataSet(clips[::-1], EMOTIONS))
+    require_room(path, 0, changed)  # the run that is there goes
+
+
+def test_a_sex_that_one_run_alone_knows_has_the_mean_of_that_run(run: Run) -> None:
+    unknown = DataSet([replace(clip, sex="") for clip in run.examples.clips], EMOTIONS)
+    other = Run(1, Examples.of(unknown, []), run.predictions)
+    figures = measure_runs([other, run])
+    assert figures["per_sex"] == measure_runs([run])["per_sex"]
+    table = seeds_table({"ours": figures})
+    assert "| model | seed | accuracy | UAR | female | male |" in table
+    assert table.splitlines()[2].endswith("| none | none |")
+    assert table.splitlines()[-1].startswith("| mean |")
