@@ -51,7 +51,8 @@ def measure_corpus(heard: Heard) -> dict[str, Any]:
 
     The answer is the model's most probable emotion, as it is served. `among` has the same figures if the model
     may only answer labels of the corpus: a corpus without the label `surprised` cannot say whether that was right.
-    ECE is debiased. Intervals are of a bootstrap over speakers; a share of nothing is null.
+    ECE is debiased. Intervals are of a bootstrap over speakers; a share of nothing is null, and so is
+    an interval of one speaker.
     """
     known = [i for i, clip in enumerate(heard.clips) if clip.emotion in heard.emotions]
     figures: dict[str, Any] = {"clips": len(known), "unknown_label": len(heard.clips) - len(known)}
@@ -83,7 +84,7 @@ def _measured(probabilities: Array, targets: Array, clips: Sequence[Clip], over:
         **over.measured("accuracy", over.share(right)),
         **over.measured("uar", over.mean_share(right, targets)),
         "ece_debiased": debiased_calibration_error(confidence, right),
-        "ece_interval": list(calibration_interval(confidence, right, speakers, CALIBRATION_DRAWS)),
+        "ece_interval": calibration_interval(confidence, right, speakers, CALIBRATION_DRAWS),
         **over.certainty(confidence, right),
         "per_sex": _by([clip.sex for clip in clips], right),
         "per_age": _by([age_group(clip.age) for clip in clips], right),

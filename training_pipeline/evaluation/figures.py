@@ -24,7 +24,7 @@ class Predictions:
 
 
 def measure(predictions: Predictions, examples: Examples) -> dict[str, Any]:
-    """Figures of a cross-validation as JSON: accuracy and UAR are means over folds, the rest is over all held-out clips.
+    """Figures of a cross-validation as JSON: accuracy and UAR are means over folds, the rest is of all clips.
 
     This is how figures on RAVDESS are published. What stands beside an interval is `measure_pooled`.
     """

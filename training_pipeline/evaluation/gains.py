@@ -18,11 +18,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Gain:
-    """A difference of accuracies, and its interval."""
+    """A difference of accuracies, and its interval, which is not known of one speaker."""
 
     accuracy: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
 
 
 def gain(before: Sequence[Run], after: Sequence[Run], seed: int = 0) -> Gain:
@@ -45,7 +44,7 @@ def gain(before: Sequence[Run], after: Sequence[Run], seed: int = 0) -> Gain:
     drawn = np.random.default_rng(seed).integers(0, len(weights), (DRAWS, len(weights)))
     gains = gained[drawn].sum(axis=1) / weights[drawn].sum(axis=1)
     low, high = np.quantile(gains, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Gain(float(gained.sum()), float(low), float(high))
+    return Gain(float(gained.sum()), (float(low), float(high)) if len(weights) > 1 else None)
 
 
 def _clips(run: Run) -> dict[str, int]:

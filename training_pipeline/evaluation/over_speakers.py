@@ -11,6 +11,8 @@ import numpy.typing as npt
 from training_pipeline.training.calibrate import MIN_CONFIDENCE
 
 DRAWS, LEVEL = 2_000, 0.95
+LEAST = 2
+"""Speakers whose clips count, from which on there is an interval."""
 Array = npt.NDArray[Any]
 Statistic = Callable[[Array], Array]
 """Takes speakers' weights `[draws, speakers]` and returns a value for each draw; NaN if no clip counts."""
@@ -41,10 +43,11 @@ class OverSpeakers:
         return statistic
 
     def measured(self, name: str, statistic: Statistic) -> dict[str, Any]:
-        """`name` and `name_interval` as JSON; null for a share of nothing."""
+        """`name` and `name_interval` as JSON; null for a share of nothing, and for an interval of one speaker."""
         value = float(statistic(np.ones((1, self.count)))[0])
-        if np.isnan(value):
-            return {name: None, f"{name}_interval": None}
+        # One speaker says nothing of others: each draw would be that speaker, and the interval a point.
+        if np.count_nonzero(~np.isnan(statistic(np.eye(self.count)))) < LEAST:
+            return {name: None if np.isnan(value) else value, f"{name}_interval": None}
         low, high = np.nanquantile(statistic(self._weights), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return {name: value, f"{name}_interval": [float(low), float(high)]}
 

@@ -192,9 +192,9 @@ def ensemble(runs: Sequence[Run]) -> Run:
 def _calibration(run: Run) -> dict[str, Any]:
     confidence, correct = confidence_of(run)
     speakers = np.array([clip.speaker for clip in run.examples.clips])
-    low, high = calibration_interval(confidence, correct, speakers)
+    interval = calibration_interval(confidence, correct, speakers)
     certain = OverSpeakers(speakers).certainty(confidence, correct)
-    return {"ece_debiased": debiased_calibration_error(confidence, correct), "interval": [low, high], **certain}
+    return {"ece_debiased": debiased_calibration_error(confidence, correct), "interval": interval, **certain}
 
 
 def confidence_of(run: Run) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

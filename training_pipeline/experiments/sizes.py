@@ -26,6 +26,7 @@ from training_pipeline.jobs import resolve, start_version
 from training_pipeline.progress import Bar, Progress, no_bar
 from training_pipeline.savedmodel.continued import described, named
 from training_pipeline.savedmodel.heard_before import heard_before, listed
+from training_pipeline.reports.cells import with_interval
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.features import examples_of, extract_all
@@ -233,5 +234,4 @@ def _share(value: float | None) -> str:
 def _interval(row: Mapping[str, Any]) -> str:
     if row.get("uar") is None:
         return "none"
-    low, high = row["uar_interval"]
-    return f"{row['uar']:.1%} ({low:.1%} to {high:.1%})"
+    return with_interval(row, "uar")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training_pipeline.reports.cells import or_none, points, shares, with_interval
+from training_pipeline.reports.cells import or_none, points, share_with, shares, with_interval
 
 ACROSS_COLUMNS = (
     "corpus", "trained on", "clips, speakers", "accuracy", "UAR", "ECE, debiased", "not uncertain", "of them right",
@@ -39,9 +39,8 @@ def _across_table(rows: Sequence[Mapping[str, Any]]) -> str:
         if "accuracy" not in row:
             lines.append(f"| {row['corpus']} | {heard} | {clips} |" + " none |" * (len(ACROSS_COLUMNS) - 3))
             continue
-        low, high = row["ece_interval"]
         cells = [with_interval(row, "accuracy"), with_interval(row, "uar")]
-        cells += [f"{row['ece_debiased']:.1%} ({low:.1%} to {high:.1%})"]
+        cells += [share_with(row["ece_debiased"], row["ece_interval"])]
         cells += [with_interval(row, "sure"), with_interval(row, "sure_right")]
         cells += [shares(row["per_sex"]), shares(row["per_age"])]
         lines.append(f"| {' | '.join([row['corpus'], heard, clips, *cells])} |")

@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
+UNKNOWN = "interval not known"
+"""One speaker has none."""
+
 
 def points(row: Mapping[str, Any], name: str) -> str:
     """A difference of shares in points, with its interval."""
-    low, high = row[f"{name}_interval"]
-    return f"{100 * row[name]:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return points_with(row[name], row[f"{name}_interval"])
+
+
+def points_with(difference: float, interval: Sequence[float] | None) -> str:
+    """The same of a difference and the ends of its interval, if that is known."""
+    ends = " to ".join(f"{100 * end:+.1f}" for end in interval) if interval is not None else UNKNOWN
+    return f"{100 * difference:+.1f} ({ends})"
 
 
 def shares(groups: Mapping[str, float]) -> str:
@@ -25,16 +33,20 @@ def mean_share(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     known = [row for row in rows if row[name] is not None]
     if not known:
         return "none"
-    ends = np.mean([row[f"{name}_interval"] for row in known], axis=0)
-    return with_interval({name: fmean(row[name] for row in known), f"{name}_interval": ends}, name)
+    intervals = [ends for row in known if (ends := row[f"{name}_interval"]) is not None]
+    ends = np.mean(intervals, axis=0).tolist() if intervals else None
+    return share_with(fmean(row[name] for row in known), ends)
 
 
 def with_interval(row: Mapping[str, Any], name: str) -> str:
     """A share with its interval."""
-    if row[name] is None:
-        return "none"
-    low, high = row[f"{name}_interval"]
-    return f"{row[name]:.1%} ({low:.1%} to {high:.1%})"
+    return "none" if row[name] is None else share_with(row[name], row[f"{name}_interval"])
+
+
+def share_with(share: float, interval: Sequence[float] | None) -> str:
+    """The same of a share and the ends of its interval, if that is known."""
+    ends = " to ".join(f"{end:.1%}" for end in interval) if interval is not None else UNKNOWN
+    return f"{share:.1%} ({ends})"
 
 
 def or_none(share: float | None) -> str:

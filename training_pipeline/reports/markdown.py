@@ -14,7 +14,7 @@ import numpy as np
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.cost import Cost, Costs
 from training_pipeline.evaluation.gains import Gain
-from training_pipeline.reports.cells import mean_share, or_none, shares
+from training_pipeline.reports.cells import mean_share, or_none, points_with, share_with, shares
 from training_pipeline.reports.file_names import file_name
 
 ACCURACY_COLUMNS = (
@@ -57,9 +57,7 @@ def predictions_table(results: dict[str, dict[str, Any]], costs: Costs | None = 
     for model, m in results.items():
         sexes = shares(m["per_sex"])
         accuracy, spread = m["accuracy"], m["accuracy_std"]
-        ece = "; ".join(
-            f"{c['ece_debiased']:.1%} ({c['interval'][0]:.1%} to {c['interval'][1]:.1%})" for c in m["calibration"]
-        )
+        ece = "; ".join(share_with(c["ece_debiased"], c["interval"]) for c in m["calibration"])
         seeds = ", ".join(f"{seed}: {r['accuracy']:.1%}" for seed, r in zip(m["seeds"], m["runs"], strict=True))
         certain = [mean_share(m["calibration"], name) for name in ("sure", "sure_right")]
         cells = [f"`{model}`", f"{accuracy:.1%}", seeds, f"{spread:.1%}", f"{m['uar']:.1%}", sexes, ece, *certain]
@@ -137,9 +135,7 @@ def steps_table(accuracies: Mapping[str, float], gains: Sequence[Gain]) -> str:
     """One row for each model, and what all but the first bring over the one that they were compared with."""
     lines = ["| model | accuracy | brings, points (95 % over speakers) |", "|---|---|---|"]
     for (model, accuracy), found in zip(accuracies.items(), [None, *gains], strict=True):
-        points = (
-            f"{100 * found.accuracy:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})" if found else "the start"
-        )
+        points = points_with(found.accuracy, found.interval) if found else "the start"
         lines.append(f"| `{model}` | {accuracy:.1%} | {points} |")
     return "\n".join(lines) + "\n"
 

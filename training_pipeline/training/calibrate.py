@@ -66,8 +66,10 @@ def debiased_calibration_error(confidence: Array, correct: Array, bins: int = 15
 
 def calibration_interval(
     confidence: Array, correct: Array, speakers: Array, draws: int = 1000, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Bootstrap interval of the debiased ECE over speakers, as clips of one speaker are not independent.
+) -> list[float] | None:
+    """Bootstrap interval of the debiased ECE over speakers, as clips of one speaker are not independent; in 0 to 1.
+
+    None for one speaker, who says nothing of others.
 
     From the lower of two lower ends to the higher of two upper ends, so rather too wide. Drawing repeats clips and so
     adds noise of its own to every draw: percentiles of the draws keep that shift. The basic interval, mirrored at the
@@ -75,10 +77,12 @@ def calibration_interval(
     """
     random = np.random.default_rng(seed)
     clips_of = [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
+    if len(clips_of) < 2:
+        return None
     estimate = debiased_calibration_error(confidence, correct)
     drawn = []
     for _ in range(draws):
         chosen = np.concatenate([clips_of[i] for i in random.integers(0, len(clips_of), len(clips_of))])
         drawn.append(debiased_calibration_error(confidence[chosen], correct[chosen]))
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return max(0.0, float(min(low, 2 * estimate - high))), float(max(high, 2 * estimate - low))
+    return [max(0.0, float(min(low, 2 * estimate - high))), min(1.0, float(max(high, 2 * estimate - low)))]

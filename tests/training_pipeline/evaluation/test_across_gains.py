@@ -10,9 +10,9 @@ import pytest
 
 from tests.training_pipeline.evaluation.test_across import EMOTIONS, heard
 from training_pipeline.errors import DataError
-from training_pipeline.evaluation.across import add_across, read_across
+from training_pipeline.evaluation.across import add_across, measure_across, read_across
 from training_pipeline.evaluation.across_gains import across_gains
-from training_pipeline.reports.across import across_gains_table
+from training_pipeline.reports.across import across_gains_table, across_table
 
 
 def test_gains_are_differences_on_the_clips_of_both() -> None:
@@ -26,6 +26,16 @@ def test_gains_are_differences_on_the_clips_of_both() -> None:
     assert row["accuracy_gain_interval"] == [0.0, 0.5]
     (line,) = across_gains_table([row]).splitlines()[2:]
     assert line.startswith("| ours | 8, 4 | 75.0% to 100.0% | +25.0 (+0.0 to +50.0) | 75.0% to 100.0% | +25.0")
+
+
+def test_a_corpus_of_one_speaker_has_no_intervals() -> None:
+    own = replace(heard(), clips=[replace(clip, speaker="0") for clip in heard().clips])
+    (row,) = across_gains([own], [own])
+    assert [name for name in row["after"] if name.endswith("interval") and row["after"][name] is not None] == []
+    assert row["accuracy_gain_interval"] is row["uar_gain_interval"] is None
+    assert "| 75.0% to 75.0% | +0.0 (interval not known) |" in across_gains_table([row])
+    (measured,) = measure_across([own])
+    assert across_table([measured]).splitlines()[2].count("% (interval not known)") == 5
 
 
 def test_the_order_of_clips_does_not_matter() -> None:

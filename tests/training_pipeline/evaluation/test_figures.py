@@ -24,7 +24,9 @@ def test_measures_of_known_predictions(examples: Examples) -> None:
 
 def test_pooled_figures_count_clips_and_not_folds() -> None:
     # A fold of three clips, all right, and one of a single clip, which is wrong and of an emotion that others lack.
-    clips = [Clip(Path(f"{n}.wav"), emotion, "ab"[n == 3]) for n, emotion in enumerate(("glad", "glad", "sad", "cross"))]
+    clips = [
+        Clip(Path(f"{n}.wav"), emotion, "ab"[n == 3]) for n, emotion in enumerate(("glad", "glad", "sad", "cross"))
+    ]
     few = Examples.of(DataSet(clips, ("glad", "sad", "cross")), [])
     predictions = Predictions(np.eye(3)[[0, 0, 1, 0]], np.array([0, 0, 0, 1]))
     folds, pooled = measure(predictions, few), measure_pooled(predictions, few)

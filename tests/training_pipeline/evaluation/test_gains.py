@@ -11,6 +11,7 @@ from training_pipeline.errors import DataError
 from training_pipeline.evaluation.figures import Predictions
 from training_pipeline.evaluation.gains import gain
 from training_pipeline.evaluation.predictions import Run, measure_runs
+from training_pipeline.reports.markdown import steps_table
 from training_pipeline.training.examples import Examples
 
 NAMES = [f"03-01-{e:02d}-01-01-01-{actor:02d}" for actor in range(1, ACTORS + 1) for e in range(1, 9)]
@@ -32,18 +33,30 @@ def test_a_gain_is_the_difference_of_the_means_over_folds_and_seeds() -> None:
     after = [run(random.random(len(CLIPS)) < np.where(FOLD, 0.5, 0.9), seed) for seed in range(2)]
     found = gain(before, after)
     assert found.accuracy == pytest.approx(measure_runs(after)["accuracy"] - measure_runs(before)["accuracy"])
-    assert found.low < found.accuracy < found.high
+    assert found.interval
+    assert found.interval[0] < found.accuracy < found.interval[1]
 
 
 def test_the_same_gain_on_every_speaker_has_no_interval() -> None:
     found = gain([run(np.zeros(len(CLIPS), bool))], [run(np.arange(len(CLIPS)) % 4 == 0)])
-    assert (found.accuracy, found.low, found.high) == pytest.approx((0.25, 0.25, 0.25))
+    assert found.interval
+    assert (found.accuracy, *found.interval) == pytest.approx((0.25, 0.25, 0.25))
 
 
 def test_what_one_speaker_alone_brings_is_not_sure() -> None:
     found = gain([run(np.zeros(len(CLIPS), bool))], [run(ACTOR == 1)])
     assert found.accuracy == pytest.approx(1 / 8)  # one of four speakers of one of two folds
-    assert found.low == 0
+    assert found.interval
+    assert found.interval[0] == 0
+
+
+def test_a_gain_on_one_speaker_has_no_interval() -> None:
+    own = Examples.of(DataSet(CLIPS[:8], EMOTIONS), [])
+    right = Predictions(np.eye(len(EMOTIONS))[own.targets], FOLD[:8])
+    wrong = Predictions(np.roll(right.probabilities, 1, axis=1), FOLD[:8])
+    found = gain([Run(0, own, wrong)], [Run(0, own, right)])
+    assert (found.accuracy, found.interval) == (1, None)
+    assert "| `after` | 100.0% | +100.0 (interval not known) |" in steps_table({"before": 0, "after": 1}, [found])
 
 
 def test_clips_may_stand_in_any_order() -> None:

@@ -24,6 +24,16 @@ def test_a_share_of_nothing_is_null() -> None:
     assert over.measured("right", over.share(RIGHT, nothing)) == {"right": None, "right_interval": None}
 
 
+def test_clips_of_one_speaker_have_no_interval() -> None:
+    alone = OverSpeakers(np.array(["a"] * 4))
+    assert alone.measured("accuracy", alone.share(RIGHT)) == {"accuracy": 0.5, "accuracy_interval": None}
+    uar = alone.measured("uar", alone.mean_share(RIGHT, np.array([0, 0, 0, 1])))
+    assert uar == {"uar": np.mean([2 / 3, 0]), "uar_interval": None}
+    # Of two speakers only one has clips that count.
+    over = OverSpeakers(SPEAKERS)
+    assert over.measured("right", over.share(RIGHT, RIGHT)) == {"right": 1.0, "right_interval": None}
+
+
 def test_uar_counts_each_kind_alike() -> None:
     over = OverSpeakers(SPEAKERS)
     kinds = np.array([0, 0, 0, 1])

@@ -22,7 +22,7 @@ from training_pipeline.evaluation.predictions import (
     require_room,
     write_predictions,
 )
-from training_pipeline.reports.markdown import seeds_table
+from training_pipeline.reports.markdown import predictions_table, seeds_table
 from training_pipeline.training.calibrate import calibration_interval, debiased_calibration_error
 from training_pipeline.training.examples import Examples
 
@@ -217,15 +217,38 @@ def test_what_chance_adds_is_taken_off() -> None:
 def test_a_real_gap_stays_and_its_interval_holds_it() -> None:
     confidence, correct = calibrated(6000, 0, excess=0.1)
     assert debiased_calibration_error(confidence, correct) == pytest.approx(0.1, abs=0.02)
-    low, high = calibration_interval(confidence, correct, np.arange(6000) % 24, draws=200)
-    assert low < 0.1 < high < 0.16
+    interval = calibration_interval(confidence, correct, np.arange(6000) % 24, draws=200)
+    assert interval
+    assert interval[0] < 0.1 < interval[1] < 0.16
 
 
 def test_an_estimate_of_nothing_still_has_an_upper_end() -> None:
     confidence, correct = calibrated(480, 0)
-    low, high = calibration_interval(confidence, correct, np.arange(480) % 24, draws=200)
-    assert low == 0
-    assert high > max(0.01, debiased_calibration_error(confidence, correct))
+    interval = calibration_interval(confidence, correct, np.arange(480) % 24, draws=200)
+    assert interval
+    assert interval[0] == 0
+    assert interval[1] > max(0.01, debiased_calibration_error(confidence, correct))
+
+
+def test_the_interval_of_a_calibration_error_ends_at_one() -> None:
+    # Sure and wrong but for one speaker: mirrored at the estimate the upper end would be beyond 1.
+    speakers, confidence = np.arange(120) % 6, np.full(120, 0.99)
+    interval = calibration_interval(confidence, speakers == 0, speakers, draws=200)
+    assert interval
+    assert interval[1] == 1.0
+
+
+def test_the_calibration_error_of_one_speaker_has_no_interval() -> None:
+    confidence, correct = calibrated(60, 0)
+    assert calibration_interval(confidence, correct, np.zeros(60)) is None
+
+
+def test_kept_figures_of_one_speaker_are_shown_without_intervals(run: Run) -> None:
+    own = Examples.of(DataSet(run.examples.clips[:8], EMOTIONS), [])
+    figures = measure_runs([Run(0, own, Predictions(run.predictions.probabilities[:8], np.zeros(8, np.intp)))])
+    assert figures["calibration"][0]["interval"] is figures["calibration"][0]["sure_interval"] is None
+    (row,) = predictions_table({"ours": figures}).splitlines()[2:]
+    assert row.count("% (interval not known)") >= 2
 
 
 def test_perfect_certainty_has_no_calibration_error() -> None:

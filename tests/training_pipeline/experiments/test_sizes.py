@@ -92,6 +92,14 @@ def test_the_version_has_no_row_on_what_it_heard(asked: Sizes, monkeypatch: pyte
     assert [row["model"] for row in measure_sizes(replace(asked, sizes=(18,)))] == ["mlp"]
 
 
+def test_one_speaker_alone_has_no_interval(own: Path, asked: Sizes) -> None:
+    alone = own.with_name("one.csv")
+    alone.write_text("\n".join(row for row in own.read_text().splitlines() if ",00," in row or "label" in row))
+    rows = measure_sizes(replace(asked, data=alone, sizes=(4,), personal=True))
+    assert rows[1]["uar_interval"] is None
+    assert f"{rows[1]['uar']:.1%} (interval not known) |" in sizes_table(rows)
+
+
 def test_sets_that_cannot_be_drawn_are_refused(asked: Sizes) -> None:
     with pytest.raises(DataError, match="a set of 400 clips cannot be drawn: the speakers to train on have 36"):
         measure_sizes(replace(asked, sizes=(6, 400)))
