@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training_pipeline.data import crema_d, nemo, ravdess
+from training_pipeline.data.archives import unpacking
 from training_pipeline.data.download import Progress, download
 from training_pipeline.data.fetch_github import fetch_crema_d, fetch_nemo
 from training_pipeline.errors import DataError
@@ -37,11 +38,8 @@ def fetch_ravdess(
             raise DataError(f"{url}: MD5 {found} instead of {md5}; the file was deleted, fetch it again")
         part.rename(archive)
     unpacked = folder / ".ravdess"
-    try:
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(unpacked)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{archive} cannot be unpacked: {error}") from error
+    with unpacking(archive), zipfile.ZipFile(archive) as file:
+        file.extractall(unpacked)
     return unpacked.rename(target)
 
 

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from training_pipeline.data.archives import unpacking
 from training_pipeline.data.download import Progress, Remote, download, download_all
 from training_pipeline.errors import DataError
 
@@ -60,11 +61,8 @@ def fetch_crema_d(
         part = archive.with_suffix(".part")
         download(f"{archives}/{CREMA_D}/zip/{commit}", part)
         part.rename(archive)
-    try:
+    with unpacking(archive):
         files = _unzipped(archive, ("AudioWAV/", *tables))
-    except (zipfile.BadZipFile, OSError) as error:
-        archive.unlink()
-        raise DataError(f"{archive} cannot be unpacked and was deleted, fetch it again: {error}") from error
     pointers = {name: data for name, data in files.items() if name not in tables}
     found = {name: blob_id(files.get(name, b"")) for name in tables}
     if (

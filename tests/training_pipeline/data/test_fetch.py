@@ -52,6 +52,13 @@ class Archive:
         self.md5 = hashlib.md5(data).hexdigest()
 
 
+def damaged(archive: bytes, at: int = 8, to: bytes = b"\x08") -> bytes:
+    """A ZIP archive whose first file is said to be deflated, which it is not, in both of its headers."""
+    changed, central = bytearray(archive), archive.index(b"PK\1\2")
+    changed[at : at + 1] = changed[central + at + 2 : central + at + 3] = to
+    return bytes(changed)
+
+
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "PAUSES_S", (0,) * len(download.PAUSES_S))
@@ -136,3 +143,26 @@ def test_a_full_disk_is_named_and_asked_for_nothing_more(archive: Archive, tmp_p
 def test_a_folder_that_takes_no_file_is_named(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"away/part: No such file or directory$"):
         download.download(archive.url, tmp_path / "away" / "part")
+
+
+@pytest.mark.parametrize(
+    ("at", "to"), [(8, b"\x08"), (8, b"\x63"), (6, b"\x01")], ids=["deflated", "unknown method", "encrypted"]
+)
+def test_a_damaged_archive_is_deleted_so_that_the_next_call_fetches_another(
+    archive: Archive, tmp_path: Path, at: int, to: bytes
+) -> None:
+    kept = tmp_path / "Audio_Speech_Actors_01-24.zip"
+    kept.write_bytes(damaged(archive.data, at, to))
+    with pytest.raises(DataError, match=r"01-24\.zip cannot be unpacked and was deleted, fetch it again"):
+        fetch_ravdess(tmp_path, url=archive.url, md5=archive.md5)
+    assert not kept.exists()
+    assert fetch_ravdess(tmp_path, url=archive.url, md5=archive.md5).is_dir()
+
+
+def test_an_archive_stays_if_the_disk_fails(archive: Archive, tmp_path: Path) -> None:
+    kept = tmp_path / "Audio_Speech_Actors_01-24.zip"
+    kept.write_bytes(archive.data)
+    (tmp_path / ".ravdess").touch()  # where a folder should be
+    with pytest.raises(DataError, match=r"01-24\.zip cannot be unpacked: "):
+        fetch_ravdess(tmp_path, url=archive.url, md5=archive.md5)
+    assert kept.exists()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.training_pipeline.data.test_fetch import damaged
 from training_pipeline.data.fetch import CORPORA
 from training_pipeline.data.fetch_github import CREMA_D, NEMO, blob_id, fetch_crema_d, fetch_nemo, tree_id
 from training_pipeline.errors import DataError
@@ -141,6 +142,17 @@ def test_another_archive_than_the_known_one_is_deleted(site: Site, tmp_path: Pat
     site.files[f"/{CREMA_D}/zip/{COMMIT}"] = b"no archive"
     with pytest.raises(DataError, match="cannot be unpacked and was deleted"):
         fetch_crema_d(tmp_path, **how)  # type: ignore[arg-type]
+
+
+def test_an_archive_that_is_damaged_inside_is_deleted(site: Site, tmp_path: Path) -> None:
+    how = serve_crema_d(site)
+    path = f"/{CREMA_D}/zip/{COMMIT}"
+    sound = site.files[path]
+    site.files[path] = damaged(sound)
+    with pytest.raises(DataError, match="cannot be unpacked and was deleted, fetch it again"):
+        fetch_crema_d(tmp_path, **how)  # type: ignore[arg-type]
+    site.files[path] = sound
+    assert fetch_crema_d(tmp_path, **how).is_dir()  # type: ignore[arg-type]
 
 
 def test_what_is_no_pointer_is_told_so(site: Site, tmp_path: Path) -> None:
