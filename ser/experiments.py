@@ -77,7 +77,10 @@ def manifest(
 def evaluate(
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Evaluate this model, or a trial of one, MODEL/CHANGE; repeat it. Default: all models."),
+        typer.Option(
+            help="Evaluate this model, repeat it. Default: every model with kept predictions; with --retrain every one "
+            "that can be trained but head. --retrain takes head and trials (MODEL/CHANGE), too."
+        ),
     ] = None,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train and test on --data instead of reading kept predictions.")
@@ -249,6 +252,8 @@ def train(
     cache_max_bytes: CacheMaxBytes = CACHE_MAX_BYTES,
 ) -> None:
     """Train a model on every clip and export it as a SavedModel that can be served.
+
+    Clips whose `split` is `test` are left out.
 
     By default the encoder of the version that ships is kept, and a new classifier is trained for the emotions of
     --data, whatever they are called. This takes about a minute for a few hundred clips. A model of one speaker is

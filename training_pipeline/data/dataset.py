@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pipeline.data.clips import Clip, shown_votes
-from training_pipeline.data.folds import Fold, held_out
+from training_pipeline.data.folds import HELD_OUT, Fold, held_out
+from training_pipeline.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,22 @@ class DataSet:
         # Not all that these corpora can tell: of an emotion without a clip a network could learn nothing.
         there = {clip.emotion for clip in clips}
         return DataSet(clips, tuple(emotion for emotion in self.emotions if emotion in there), corpora=corpora)
+
+    def without_held_out(self) -> DataSet:
+        """The clips that are not marked `test`, and the emotions and corpora that these do not alone have.
+
+        Raises DataError if all are.
+        """
+        kept = [clip for clip in self.clips if clip.split != HELD_OUT]
+        if len(kept) == len(self.clips):
+            return self
+        if not kept:
+            raise DataError(f"every clip is in the split `{HELD_OUT}`: none is left to train on")
+        gone = {clip.emotion for clip in self.clips} - {clip.emotion for clip in kept}
+        emotions = tuple(emotion for emotion in self.emotions if emotion not in gone)
+        there = {clip.corpus for clip in kept}
+        corpora = tuple(corpus for corpus in self.corpora if corpus.name in there)
+        return DataSet(kept, emotions, skipped=self.skipped, corpora=corpora)
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:

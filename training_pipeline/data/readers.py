@@ -12,6 +12,7 @@ from training_pipeline.data import crema_d, nemo
 from training_pipeline.data.clips import Clip, read_clips
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.declared import with_declared
+from training_pipeline.data.folds import HELD_OUT
 from training_pipeline.data.ravdess import EMOTIONS, read_ravdess
 from training_pipeline.data.several import combined
 from training_pipeline.errors import DataError
@@ -65,6 +66,15 @@ def read_all(sources: Sequence[Path]) -> DataSet:
     if len({source.resolve() for source in sources}) < len(sources):
         raise DataError(f"a data set is given twice: {', '.join(map(str, sources))}")
     return combined({source: read_data(source) for source in sources})
+
+
+def read_to_train(sources: Sequence[Path]) -> DataSet:
+    """What `read_all` reads, without clips that are marked `test`: how many these are is logged. Raises DataError."""
+    data = read_all(sources)
+    kept = data.without_held_out()
+    if left_out := len(data.clips) - len(kept.clips):
+        _log.warning("%d clips are left out, as their split is `%s`; %d are used", left_out, HELD_OUT, len(kept.clips))
+    return kept
 
 
 def _named(name: str) -> Reader:

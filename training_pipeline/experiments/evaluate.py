@@ -20,7 +20,7 @@ from training_pipeline.data.folds import (
     speaker_folds,
     test_speakers,
 )
-from training_pipeline.data.readers import read_all
+from training_pipeline.data.readers import read_to_train
 from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import add_across, measure_across
@@ -48,6 +48,8 @@ ROBUSTNESS = "robustness.json"
 @dataclass(frozen=True)
 class Evaluation:
     """What to train and test: `models` (all registered ones, if none is named) on `data`, written to `output`.
+
+    Clips that are marked `test` are left out, as `ser train` leaves them out: figures and version have the same clips.
 
     With `leave_one_corpus_out` also models of all corpora but one, tested on that one. With `random_split` beside
     unheard speakers also a split that shares speakers; with `robustness` also at most `robustness_clips` clips of each
@@ -93,7 +95,7 @@ def evaluate(asked: Evaluation, bar: Bar = no_bar) -> Evaluated:
     Raises DataError, also for fewer than three speakers and for recordings that `require_sound` refuses, and
     UnknownModelError.
     """
-    data = read_all(asked.data)
+    data = read_to_train(asked.data)
     if asked.leave_one_corpus_out:
         _require_others(data)
     jobs = [resolve(name, data, asked.seed, trials=True, measured=True) for name in asked.models or NETWORKS.names()]

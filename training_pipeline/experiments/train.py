@@ -1,4 +1,4 @@
-"""One model on every clip, exported with its card."""
+"""One model on every clip that is not marked `test`, exported with its card."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speech_emotion.input_files import read_at_most
 from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.facts import UNKNOWN, UNNAMED
 from training_pipeline.data.folds import require_emotions
-from training_pipeline.data.readers import read_all
+from training_pipeline.data.readers import read_to_train
 from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
 from training_pipeline.jobs import require_model, resolve
@@ -32,7 +32,7 @@ MAX_FIGURES_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Training:
-    """What to train: `model` on all of the data sets `data`, into the SavedModel `folder`.
+    """What to train: `model` on the data sets `data`, but for clips marked `test`, into the SavedModel `folder`.
 
     `model` None is `head`: the encoder of `start_from`, a version, by default the one that ships, and a new classifier.
     With `start_from`, `model` is `head`, or None, or what the version is of.
@@ -69,7 +69,7 @@ def train_on_all(asked: Training, bar: Bar = no_bar) -> None:
 
 
 def _job(asked: Training) -> Job:
-    data = read_all(asked.data)
+    data = read_to_train(asked.data)
     model = asked.model
     if asked.start_from is not None:
         require_model(asked.start_from, model)

@@ -106,6 +106,27 @@ def test_figures_that_an_evaluation_wrote_are_those_of_its_data(asked: Training,
     assert card["folds"] == [["00"], ["01"], ["02"], ["03"], ["04"]]
 
 
+def test_clips_marked_test_are_not_trained_on(
+    asked: Training, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = write_synthetic(tmp_path / "own", speakers=4, takes=1)
+    header, *rows = table.read_text().splitlines()
+    marked = [f"{row}test" if ",03," in row or ",calm," in row else row for row in rows]
+    table.write_text("\n".join([header, *marked]) + "\n")
+    assert {clip.split for clip in read_all([table]).clips} == {"", "test"}
+    measured = Evaluation([table], tmp_path / "out", asked.cache, 0, models=["mlp"], random_split=False)
+    evaluate(measured)
+    train_on_all(replace(asked, data=[table], evaluation=measured.output / "results.json"))
+    assert "6 clips are left out, as their split is `test`; 6 are used" in caplog.text
+    served = ServableModel(asked.folder).description
+    assert (served.card["data"]["speakers"], served.card["data"]["clips"]) == (["00", "01", "02"], 6)
+    assert served.card["evaluation"]["unheard_speakers"]["clips"] == 6
+    assert served.emotions == ("happy", "angry")
+    table.write_text("\n".join([header, *(f"{row}test" for row in rows)]) + "\n")
+    with pytest.raises(DataError, match="every clip is in the split `test`: none is left to train on"):
+        train_on_all(replace(asked, data=[table], folder=tmp_path / "none"))
+
+
 def test_what_cannot_be_done_is_said_before_anything_is_trained(asked: Training) -> None:
     assert asked.evaluation
     asked.evaluation.write_text('{"models": {}}')
