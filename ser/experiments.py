@@ -62,10 +62,12 @@ def manifest(
     What is known of a named corpus (the emotions that its labels can tell, licence, source) is written beside it.
     """
     from training_pipeline.data.clips import write_clips
-    from training_pipeline.data.declared import write_declared
+    from training_pipeline.data.declared import path_beside, write_declared
     from training_pipeline.data.readers import read_data
 
     found = read_data(folder, reader)
+    if not found.corpora and (beside := path_beside(output)).exists():
+        raise fail(f"{beside} would be taken for what is known of this manifest: remove it, or choose another --output")
     with writing(output):
         write_clips(output, found.clips)
         if found.corpora:

@@ -76,6 +76,23 @@ def test_evaluate_measures_robustness(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "## Robustness of `mlp`" in Path("out/README.md").read_text()
 
 
+def test_eda_names_the_clip_that_cannot_be_read(tmp_path: Path) -> None:
+    manifest = write_synthetic(tmp_path / "data", speakers=2, takes=1)
+    (manifest.parent / "01-calm-0.wav").write_bytes(b"RIFF")
+    done = CliRunner().invoke(app, ["eda", "--data", str(manifest), "--output", str(tmp_path / "eda")])
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "01-calm-0.wav: " in done.output
+
+
+def test_a_manifest_is_not_written_beside_what_is_known_of_another(tmp_path: Path) -> None:
+    ravdess_tree(tmp_path / "set")
+    (tmp_path / "m.corpora.json").write_text('{"calls": {}}')
+    done = CliRunner().invoke(app, ["manifest", str(tmp_path / "set"), "-o", str(tmp_path / "m.csv")])
+    assert done.exit_code != 0
+    assert "m.corpora.json would be taken for what is known of this manifest" in done.output
+    assert not (tmp_path / "m.csv").exists()
+
+
 def test_manifest_of_ravdess_reads_back_as_its_clips(tmp_path: Path) -> None:
     folder = ravdess_tree(tmp_path / "ravdess")
     (folder / "readme.txt").touch()

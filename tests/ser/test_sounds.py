@@ -52,6 +52,14 @@ def test_clips_are_the_middle_of_files_long_enough(noises: Path) -> None:
     assert len(take_clips(noises, 16_000, 1)) == 1
 
 
+def test_what_is_left_out_is_counted_with_its_reason(noises: Path, caplog: pytest.LogCaptureFixture) -> None:
+    soundfile.write(noises / "long.flac", np.zeros(601 * 8000), 8000)
+    take_clips(noises, 16_000, 10)
+    assert f"{noises}: 3 files are left out: " in caplog.text
+    for reason in ("1 under 1 s", "1 no recordings that can be read", "1 longer than 10 minutes, or too large"):
+        assert reason in caplog.text
+
+
 def test_a_folder_without_recordings_is_one_line(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["sounds", str(tmp_path)])
     assert done.exit_code != 0
