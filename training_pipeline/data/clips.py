@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import csv
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_emotion.audio import Limits
 from speech_emotion.errors import FileTooLargeError
+from speech_emotion.files import whole_file
 from speech_emotion.input_files import read_at_most
 from training_pipeline.data.table import Row, read_table, require_distinct
 from training_pipeline.errors import DataError
@@ -24,6 +26,7 @@ EXTRA = ("corpus", "age", "votes")
 OLDEST = 120
 MAX_CLIP_BYTES = Limits().max_file_bytes
 SPLITS = ("", "train", "test")
+SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 LIKE_SPLIT = {"is_test", "is_train", "partition", "splits", "subset", "test", "train"}
 """Columns that people mean as a split: not to read them would be to train on their test clips."""
 
@@ -61,14 +64,15 @@ class Clip:
 def write_clips(path: Path, clips: Sequence[Clip]) -> None:
     """Write clips as CSV; paths below the manifest's folder are written relative to it.
 
-    A clip that is a link keeps the link's name. Raises OSError, and DataError for a path that is not UTF-8, which a
-    manifest cannot hold.
+    The file appears whole. A clip that is a link keeps the link's name. Raises OSError, and DataError for what would
+    not read back: a path that is not UTF-8, or spaces at an end of a value, which do not count in a table.
     """
     folder = own_path(path).parent
     for clip in clips:
         if not _is_utf_8(own_path(clip.path)):
             raise DataError(f"{str(clip.path)!a} is not UTF-8: rename it, as a manifest is in UTF-8")
-    with path.open("w", newline="", encoding="utf-8") as file:
+    # What a manifest that is a link leads to is replaced, not the link.
+    with whole_file(path.resolve()) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         extra = [name for name in EXTRA if any(getattr(clip, name) not in ("", None, ()) for clip in clips)]
         writer.writerow([*COLUMNS, *extra])
@@ -76,7 +80,9 @@ def write_clips(path: Path, clips: Sequence[Clip]) -> None:
             absolute = own_path(clip.path)
             shown = absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
             more = {"corpus": clip.corpus, "age": clip.age, "votes": shown_votes(clip.votes)}
-            row = [shown, clip.emotion, clip.speaker, clip.sex, clip.split]
+            row = [str(shown), clip.emotion, clip.speaker, clip.sex, clip.split]
+            if spaced := next((value for value in (*row, clip.corpus) if value != value.strip()), None):
+                raise DataError(f"{clip.path}: {spaced!r} begins or ends with a space, which is lost in a manifest")
             writer.writerow([*row, *(more[name] for name in extra)])
 
 
@@ -103,8 +109,8 @@ def read_clips(path: Path) -> list[Clip]:
 
     `split` is `train` or `test` in any case, or empty, which is `train`. Raises DataError, naming the line, for what
     `table.read_table` refuses, an empty field, another split, an age or votes that are no numbers, a file that is not
-    there, emotions (or speakers, sexes or corpora) that differ only in case, spaces or Unicode form, and a column that
-    looks like a split and is not called so.
+    there, a label that cannot be asked for, a speaker of two sexes, emotions (or speakers, sexes or corpora) that
+    differ only in case, spaces or Unicode form, and a column that looks like a split and is not called so.
     """
     rows = list(read_table(path, REQUIRED))
     if not rows:
@@ -115,6 +121,7 @@ def read_clips(path: Path) -> list[Clip]:
         raise DataError(f"{path}: the column {columns} is not supported: use a column `split` with train or test")
     for column in ("label", "speaker", "sex", "corpus"):
         require_distinct(path, rows, column)
+    _require_one_sex(path, rows)
     return [_clip(row, path) for row in rows]
 
 
@@ -129,13 +136,43 @@ def _clip(row: Row, manifest: Path) -> Clip:
             f"{manifest}, line {row.line}: the split is {fields['split']!r}; it must be train, test or empty"
         )
     path = manifest.parent / fields["path"]
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # such as a name that is too long for the system
+        raise DataError(f"{manifest}, line {row.line}: {fields['path']}: {error.strerror}") from error
+    if not there:
         raise DataError(f"{manifest}, line {row.line}: {fields['path']} does not exist, or is not a file")
     try:
+        require_label(fields["label"])
         age, votes = _age(fields["age"]), _votes(fields["votes"])
     except ValueError as error:
         raise DataError(f"{manifest}, line {row.line}: {error}") from None
-    return Clip(path, fields["label"], fields["speaker"], fields["sex"], split, fields["corpus"], age, votes)
+    return Clip(path, fields["label"], fields["speaker"], _sex(fields["sex"]), split, fields["corpus"], age, votes)
+
+
+def require_label(label: str) -> None:
+    """Raise ValueError for a label that could be learnt but not be asked for: `emotions=a,b` names two."""
+    if "," in label or any(unicodedata.category(character) == "Cc" for character in label):
+        raise ValueError(f"the label {label!r} has a comma or a control character, by which it could not be asked for")
+
+
+def _sex(text: str) -> str:
+    """`f` and `m` in any case are female and male; any other word stays."""
+    return SEXES.get(text.casefold(), text)
+
+
+def _require_one_sex(path: Path, rows: Sequence[Row]) -> None:
+    """Raise DataError, with the lines, for a speaker of two sexes; clips whose sex is not known do not count."""
+    seen: dict[tuple[str, str], tuple[str, int]] = {}
+    for row in rows:
+        if sex := _sex(row.fields.get("sex", "")):
+            who = row.fields.get("corpus", ""), row.fields["speaker"]
+            before, line = seen.setdefault(who, (sex, row.line))
+            if sex != before:
+                raise DataError(
+                    f"{path}, line {row.line}: the speaker {who[1]} is {sex}, but {before} in line {line}: "
+                    "correct one of them, or leave both empty"
+                )
 
 
 def _age(text: str) -> int | None:

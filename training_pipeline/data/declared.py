@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError
 
 from speech_emotion.errors import FileTooLargeError
 from speech_emotion.files import whole_file
 from speech_emotion.input_files import read_at_most
 from speech_emotion.invalid import first_fault
-from training_pipeline.data.clips import Clip, voted
+from training_pipeline.data.clips import Clip, require_label, voted
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.table import same_meaning
 from training_pipeline.errors import DataError
@@ -30,13 +30,22 @@ _log = logging.getLogger(__name__)
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
+def _askable(name: str) -> str:
+    require_label(name)
+    return name
+
+
+Emotion = Annotated[Name, AfterValidator(_askable)]
+"""What a label may mean."""
+
+
 class Declared(BaseModel):
     """What is said of one corpus."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    emotions: tuple[Name, ...] = ()
-    labels: dict[Name, Name | None] = Field(default_factory=dict)
+    emotions: tuple[Emotion, ...] = ()
+    labels: dict[Name, Emotion | None] = Field(default_factory=dict)
     licence: str = ""
     source: str = ""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from speech_emotion.plugins import OWN, Group
 from training_pipeline.data import crema_d, nemo
-from training_pipeline.data.clips import Clip, read_clips
+from training_pipeline.data.clips import Clip, read_clips, require_label
 from training_pipeline.data.dataset import Corpus, DataSet
 from training_pipeline.data.declared import with_declared
 from training_pipeline.data.folds import HELD_OUT
@@ -102,6 +102,10 @@ def _check(data: DataSet, source: Path, reader: str) -> None:
     for clip in data.clips:
         if clip.emotion not in data.emotions:
             raise DataError(f"{clip.path}: {clip.emotion!r} is none of the emotions that the reader {reader} names")
+        try:
+            require_label(clip.emotion)
+        except ValueError as error:
+            raise DataError(f"{clip.path}: {error}") from error
         if not clip.speaker:
             raise DataError(f"{clip.path}: the reader {reader} names no speaker")
         if not clip.path.is_file():

@@ -119,6 +119,34 @@ def test_a_bad_manifest_is_an_error_that_names_the_line(tmp_path: Path, text: st
         read_clips(tmp_path / "manifest.csv")
 
 
+@pytest.mark.parametrize("label", ['"a,b"', "a\x07b", '"a\nb"'])
+def test_a_label_that_could_not_be_asked_for_is_an_error_that_names_the_line(tmp_path: Path, label: str) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "manifest.csv").write_text(f"path,label,speaker\na.wav,glad,1\na.wav,{label},1\n")
+    with pytest.raises(DataError, match=r"manifest\.csv, line \d: the label 'a.*b' has a comma or a control character"):
+        read_clips(tmp_path / "manifest.csv")
+
+
+def test_a_path_that_the_system_does_not_take_is_an_error_that_names_the_line(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(f"path,label,speaker\n{'a' * 300}.wav,glad,1\n")
+    with pytest.raises(DataError, match=r"manifest\.csv, line 2: a+\.wav: File name too long"):
+        read_clips(tmp_path / "manifest.csv")
+
+
+def test_a_sex_is_the_same_by_its_letter_and_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    rows = ["1,f", "1,female", "1,", "2,M", "3,other"]
+    (tmp_path / "manifest.csv").write_text("path,label,speaker,sex\n" + "".join(f"a.wav,sad,{row}\n" for row in rows))
+    assert [clip.sex for clip in read_clips(tmp_path / "manifest.csv")] == ["female", "female", "", "male", "other"]
+
+
+def test_a_speaker_of_two_sexes_is_an_error_that_names_the_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "manifest.csv").write_text("path,label,speaker,sex\na.wav,glad,1,f\na.wav,sad,2,m\na.wav,sad,1,m\n")
+    with pytest.raises(DataError, match=r"line 4: the speaker 1 is male, but female in line 2"):
+        read_clips(tmp_path / "manifest.csv")
+
+
 def test_the_synthetic_set_is_the_same_every_time(tmp_path: Path) -> None:
     one, two = write_synthetic(tmp_path / "1", 2, 1), write_synthetic(tmp_path / "2", 2, 1)
     for a, b in zip(read_clips(one), read_clips(two), strict=True):
@@ -205,3 +233,21 @@ def test_a_path_that_no_manifest_can_hold_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"udce9.*not UTF-8"):
         write_clips(tmp_path / "manifest.csv", [Clip(tmp_path / os.fsdecode(b"caf\xe9.wav"), "x", "1")])
     assert not (tmp_path / "manifest.csv").exists()
+
+
+@pytest.mark.parametrize("name", ['a b, "ü".wav', "a\nb.wav", "#a.wav", "=a.wav", "deep er/ a.wav", "a.wav"])
+def test_any_path_that_a_manifest_takes_reads_back(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    clip = Clip(tmp_path / name, "glad", "1")
+    write_clips(tmp_path / "m.csv", [clip])
+    assert read_clips(tmp_path / "m.csv") == [clip]
+
+
+@pytest.mark.parametrize("name", [" a.wav", "a.wav ", "\ta.wav", "a.wav\n", "\u00a0a.wav"])
+def test_a_path_that_would_not_read_back_is_refused_and_what_is_there_stays(tmp_path: Path, name: str) -> None:
+    (manifest := tmp_path / "m.csv").write_text("mine")
+    with pytest.raises(DataError, match="begins or ends with a space"):
+        write_clips(manifest, [Clip(tmp_path / "a.wav", "glad", "1"), Clip(tmp_path / name, "glad", "1")])
+    assert manifest.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]

@@ -106,3 +106,12 @@ def test_a_reader_that_cannot_be_imported_is_an_error_that_names_its_distributio
     install("acme_ours", "(")
     with pytest.raises(PluginError, match=r"the reader of data sets 'acme_ours' of acme_ours 1.0 .* SyntaxError"):
         read_data(ours)
+
+
+def test_an_emotion_that_could_not_be_asked_for_is_refused_where_it_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "m.csv").write_text("path,label,speaker\na.wav,rage,1\n")
+    for said in ('"labels": {"rage": "angry, very"}', '"emotions": ["rage", "so, so"]'):
+        (tmp_path / "m.corpora.json").write_text(f'{{"calls": {{{said}}}}}')
+        with pytest.raises(DataError, match=r"m\.corpora\.json: .* has a comma or a control character"):
+            read_data(tmp_path / "m.csv")
