@@ -8,21 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from training_pipeline.data.folds import calibration_fold
 from training_pipeline.identity import revision, software, sources
 from training_pipeline.training.calibration import Calibration
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.job import Job
-from training_pipeline.training.train import Trained
+from training_pipeline.training.train import Method, Trained
 
 PACKAGES = ("speech_emotion", "training_pipeline")
 """Those whose sources a version follows from."""
 STARTED_LICENCE = "licence of its weights"
 """In what is said of a version that was started from."""
+BETWEEN = "; "
+"""Stands between licences."""
 ON_SPEAKERS = "temperature, on held-out training speakers"
 ON_CLIPS = "temperature, on held-out clips of the same speakers: it does not hold for others"
 ON_CORPORA = "temperatures by unlikeness to training, on corpora left out in turn and held-out speakers"
-"""How a version was calibrated."""
+NOT_CALIBRATED = "none: its probabilities are not calibrated"
+METHODS = {Method.SPEAKERS: ON_SPEAKERS, Method.CLIPS: ON_CLIPS, Method.NONE: NOT_CALIBRATED}
+"""How a version was calibrated, with one temperature."""
 INTENDED_USE = "To name how speech sounds, as listeners would, in {heard}. It does not know what a person feels."
 FIGURES_MEAN = (
     "Share of clips that are named as they are labelled, by speakers never heard in training. Where emotions were "
@@ -66,7 +69,7 @@ def make_card(
         "licences": {"data": facts.licence, "weights": _weights_licence(job), "code": "Apache-2.0"},
         "evaluation": metrics,
         "folds": [list(speakers) for speakers in folds],
-        "calibration": _calibration(trained.temperature, examples),
+        "calibration": _calibration(trained.temperature, trained.method, examples),
         "feature_statistics": {
             "mean": [round(float(v), 6) for v in x.mean(axis=(0, 1))],
             "std": [round(float(v), 6) for v in x.std(axis=(0, 1))],
@@ -81,10 +84,10 @@ def make_card(
     }
 
 
-def _calibration(of: float | Calibration, examples: Examples) -> dict[str, Any]:
+def _calibration(of: float | Calibration, method: Method, examples: Examples) -> dict[str, Any]:
     """What the card says of a calibration: one temperature, or the numbers of each corpus, in the order of names."""
     if not isinstance(of, Calibration):
-        return {"method": ON_SPEAKERS if calibration_fold(examples.clips) else ON_CLIPS, "temperature": of}
+        return {"method": METHODS[method], "temperature": of}
     numbers, corpora = of.numbers, sorted({clip.corpus for clip in examples.clips})
     return {
         "method": ON_CORPORA,
@@ -96,6 +99,6 @@ def _calibration(of: float | Calibration, examples: Examples) -> dict[str, Any]:
 
 
 def _weights_licence(job: Job) -> str:
-    """That of the data, and of a version that was started from."""
-    before = job.network.provenance().get(STARTED_LICENCE)
-    return job.facts.licence if before in (None, job.facts.licence) else f"{job.facts.licence}; {before}"
+    """That of the data, and of a version that was started from, which may itself be several; each once."""
+    before = job.network.provenance().get(STARTED_LICENCE, "")
+    return BETWEEN.join(dict.fromkeys(filter(None, [job.facts.licence, *before.split(BETWEEN)])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -30,6 +31,8 @@ Array = npt.NDArray[np.float32]
 INVERSE_REGULARISATION = 0.1
 """scikit-learn's C: a few clips must not be learnt by heart."""
 SAVED_MODEL = "saved_model.pb"
+STARTED = "started from"
+_EARLIER = re.compile(r"(.*), (\d+) versions? earlier")
 MOST_REMEMBERED = 20_000
 """Windows whose values are kept in memory, about 12 kB each."""
 _PASSED = {"Identity", "RealDiv", "BiasAdd", "AddV2", "Mul"}
@@ -119,14 +122,29 @@ def continued(version: Path) -> Network:
     card = description.card
     licence = str(card.get("licences", {}).get("weights", "unknown"))
     provenance = {
-        "started from": f"{named(version)}, a {model_of(version)}",
+        STARTED: f"{named(version)}, a {model_of(version)}",
         STARTED_LICENCE: licence,
         "sha256": digest_of(version),
-        **{f"its {what}": str(value) for what, value in card.get("pretrained", {}).items()},
+        **_inherited(card.get("pretrained", {})),
     }
     if source := card.get("data", {}).get("source"):
         provenance["its data"] = str(source)
     return Network(HEAD, description.spec, partial(_fit, trunk), lambda: provenance, takes_shares=True)
+
+
+def _inherited(pretrained: dict[str, Any]) -> dict[str, str]:
+    """What a card says of its weights, for the card of the next version.
+
+    If they came from an encoder, `WHAT` is called `its WHAT`; if from a version, `WHAT, 1 version earlier`, and so on.
+    """
+    if STARTED not in pretrained:
+        return {f"its {what}": str(value) for what, value in pretrained.items()}
+    found = {}
+    for what, value in pretrained.items():
+        name, earlier = match.groups() if (match := _EARLIER.fullmatch(what)) else (what, "0")
+        number = int(earlier) + 1
+        found[f"{name}, {number} version{'s' if number > 1 else ''} earlier"] = str(value)
+    return found
 
 
 def digest_of(version: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from training_pipeline.training.calibration import Calibration, Numbers
-from training_pipeline.training.train import Trained
+from training_pipeline.training.train import Method, Trained
 from training_pipeline.training.unlikeness import Unlikeness
 
 _TRAINED = "trained.json"
@@ -38,14 +38,14 @@ def save_trained(trained: Trained, frames: int, bins: int, folder: Path) -> None
     module.logits = tf.function(lambda features: trained.model(features, training=False), [shape])
     tf.saved_model.save(module, str(folder))
     parameters = int(trained.model.count_params())
-    kept = {"temperature": _to_json(trained.temperature), "parameters": parameters}
+    kept = {"temperature": _to_json(trained.temperature), "method": trained.method, "parameters": parameters}
     (folder / _TRAINED).write_text(json.dumps(kept))
 
 
 def load_trained(folder: Path) -> Trained:
     """What `save_trained` wrote."""
     kept = json.loads((folder / _TRAINED).read_text())
-    return Trained(_Network(folder, kept["parameters"]), _from_json(kept["temperature"]))
+    return Trained(_Network(folder, kept["parameters"]), _from_json(kept["temperature"]), Method(kept["method"]))
 
 
 def _to_json(calibration: float | Calibration) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,12 +32,22 @@ PROBE_SEED = 0
 _log = logging.getLogger(__name__)
 
 
+class Method(StrEnum):
+    """What the clips were from which a temperature was chosen, on which the network that answered had not learnt."""
+
+    NONE = "none"
+    SPEAKERS = "speakers"
+    CLIPS = "clips"
+    CORPORA = "corpora"
+
+
 @dataclass(frozen=True)
 class Trained:
-    """A model from features to logits, and its temperature or, for several corpora, its calibration."""
+    """A model from features to logits, its temperature or, for several corpora, its calibration, and its method."""
 
     model: keras.Model
     temperature: float | Calibration
+    method: Method = Method.NONE
 
     def probabilities(self, features: Any) -> Any:
         """Calibrated probabilities `[n, emotions]` of features `[n, frames, bins]`, as tensors: what is served."""
@@ -71,15 +82,16 @@ def train(
     All calls with one folder must train the same network by the same code.
     """
     temperature: float | Calibration = 1.0
+    method = Method.NONE
     if network.calibrated:
         fit = partial(_fit, network, PROBE_SEED, checkpoints)
         if len({clip.corpus for clip in examples.clips}) > 1:
-            temperature = across_corpora(fit, examples, probes)
+            temperature, method = across_corpora(fit, examples, probes), Method.CORPORA
         elif inner := calibration_fold(examples.clips):
-            temperature = _across_speakers(fit, examples, inner)
-        else:
-            temperature = _across_clips(fit, examples)
-    return Trained(_fit(network, seed, checkpoints, examples), temperature)
+            temperature, method = _across_speakers(fit, examples, inner), Method.SPEAKERS
+        elif (found := _across_clips(fit, examples)) is not None:
+            temperature, method = found, Method.CLIPS
+    return Trained(_fit(network, seed, checkpoints, examples), temperature, method)
 
 
 def _fit(network: Network, seed: int, checkpoints: Path | None, examples: Examples) -> keras.Model:
@@ -120,7 +132,7 @@ def _across_speakers(fit: Fit, examples: Examples, inner: Fold) -> float:
     return fit_temperature(in_batches(partial(probe, training=False), x), y)
 
 
-def _across_clips(fit: Fit, examples: Examples) -> float:
+def _across_clips(fit: Fit, examples: Examples) -> float | None:
     if len({clip.speaker for clip in examples.clips}) > 1:
         _log.warning("each part of the speakers has an emotion alone: the probabilities hold for these speakers")
     logits, targets = [], []
@@ -131,5 +143,5 @@ def _across_clips(fit: Fit, examples: Examples) -> float:
         targets.append(y)
     if not logits:
         _log.warning("no emotion has two clips: the probabilities are not calibrated")
-        return 1.0
+        return None
     return fit_temperature(np.concatenate(logits), np.concatenate(targets))

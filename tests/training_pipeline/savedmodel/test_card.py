@@ -9,13 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speech_emotion.features import SEED_SPEC
 from training_pipeline.data import ravdess
 from training_pipeline.data.facts import facts_of
 from training_pipeline.identity import revision, sources
 from training_pipeline.networks.pretrained.weights import PROVENANCE
 from training_pipeline.networks.registry import find
-from training_pipeline.savedmodel.card import NOT_FOR, ON_CORPORA, make_card
+from training_pipeline.savedmodel.card import (
+    NOT_CALIBRATED,
+    NOT_FOR,
+    ON_CLIPS,
+    ON_CORPORA,
+    ON_SPEAKERS,
+    STARTED_LICENCE,
+    make_card,
+)
 from training_pipeline.savedmodel.card_page import card_page
+from training_pipeline.savedmodel.trained import load_trained, save_trained
 from training_pipeline.training.calibration import Calibration, Numbers
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.job import Job
@@ -84,6 +94,35 @@ def test_pretrained_weights_name_their_makers_and_licences(card: Card) -> None:
     assert tuned["pretrained"] == PROVENANCE
     page = card_page(tuned)
     assert all(text in page for text in ("Whisper-tiny (OpenAI), MIT", "BSD-2-Clause", PROVENANCE["sha256"]))
+
+
+@pytest.mark.parametrize(
+    ("licence", "before", "said"),
+    [
+        ("unknown", "unknown; CC BY 4.0", "unknown; CC BY 4.0"),
+        ("ours", "unknown; CC BY 4.0", "ours; unknown; CC BY 4.0"),
+        ("ours", "ours", "ours"),
+        ("ours", "", "ours"),
+    ],
+)
+def test_a_licence_is_named_once(card: Card, licence: str, before: str, said: str) -> None:
+    made = card(licence=licence, provenance=lambda: {STARTED_LICENCE: before})
+    assert made["licences"]["weights"] == said
+
+
+@pytest.mark.parametrize(("kept", "method"), [(2, ON_SPEAKERS), (1, ON_CLIPS), (0, NOT_CALIBRATED)])
+def test_it_says_how_its_temperature_was_found(examples: Examples, tmp_path: Path, kept: int, method: str) -> None:
+    # Two speakers, one speaker, or one clip of each emotion, from which there is no temperature.
+    clips = examples.clips
+    own = [i for i, clip in enumerate(clips) if clip.speaker in ("00", "01")[: max(kept, 1)]]
+    if not kept:
+        own = [next(i for i in own if clips[i].emotion == emotion) for emotion in examples.emotions]
+    few = examples.subset(np.array(own))
+    trained = train(find("mlp"), few, seed=0)
+    made = make_card(Job(find("mlp"), few.data), few, trained, {})
+    assert made["calibration"] == {"method": method, "temperature": trained.temperature}
+    save_trained(trained, SEED_SPEC.frames, SEED_SPEC.bins, tmp_path / "trained")
+    assert load_trained(tmp_path / "trained").method == trained.method
 
 
 def test_it_says_what_the_figures_mean_and_what_it_is_not_for(card: Card) -> None:

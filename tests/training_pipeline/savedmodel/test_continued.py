@@ -112,6 +112,24 @@ def test_where_it_comes_from_is_said_with_its_licence(version: tuple[Path, keras
     assert (said["licence of its weights"], said["its encoder"]) == ("ours alone", "made up")
 
 
+def test_a_chain_of_versions_is_told_in_words(version: tuple[Path, keras.Model], tmp_path: Path) -> None:
+    _, model = version
+    before = CARD | {"data": {"source": "Someone (2020)"}}
+    export(Trained(model, 1.0), SEED_SPEC, EMOTIONS, before, folder := tmp_path / "first" / "1")
+    for number in (2, 3):
+        said = continued(folder).provenance()
+        card = {"model": "head", "licences": {"weights": "ours alone"}, "pretrained": said}
+        export(Trained(model, 1.0), SEED_SPEC, EMOTIONS, card, folder := tmp_path / "own" / str(number))
+    said = continued(folder).provenance()
+    assert said["started from"] == "version 3 of own, a head"
+    assert said["started from, 1 version earlier"] == "version 2 of own, a head"
+    assert said["started from, 2 versions earlier"] == "version 1 of first, a tiny"
+    assert said["its encoder, 2 versions earlier"] == "made up"
+    assert said["its data, 2 versions earlier"] == "Someone (2020)"
+    assert sum(name.startswith("sha256") for name in said) == 3
+    assert not [name for name in said if name.startswith(("its its", "its sha", "its licence", "its started"))]
+
+
 @pytest.mark.parametrize(("here", "given"), [("tiny", "3"), ("tiny/3", "."), ("tiny/3/variables", "..")])
 def test_a_version_is_named_alike_from_wherever_it_is_given(
     version: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch, here: str, given: str
