@@ -24,9 +24,9 @@ from training_pipeline.errors import DataError
 from training_pipeline.evaluation.across import Heard, measure_corpus
 from training_pipeline.jobs import resolve, start_version
 from training_pipeline.progress import Bar, Progress, no_bar
+from training_pipeline.reports.cells import with_interval
 from training_pipeline.savedmodel.continued import described, named
 from training_pipeline.savedmodel.heard_before import heard_before, listed
-from training_pipeline.reports.cells import with_interval
 from training_pipeline.savedmodel.servable import ServableModel
 from training_pipeline.training.examples import Examples
 from training_pipeline.training.features import examples_of, extract_all
