@@ -90,7 +90,7 @@ class _Figures:
 
 def _figures(path: Path, job: Job) -> _Figures:
     """Those of an evaluation. Raises DataError unless it is one of the job's network on the job's data."""
-    model, again = job.network.name, "evaluate this data anew (`ser evaluate --retrain`), or leave out --evaluation"
+    model, again = job.network.name, "evaluate this data again (`ser evaluate --retrain`), or leave out --evaluation"
     try:
         found = json.loads(read_at_most(path, MAX_FIGURES_BYTES))
         across = found.get("across", {}).get(model)
