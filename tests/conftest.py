@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -51,6 +52,14 @@ def recordings_dir() -> Path | None:
     named = os.environ.get("RAVDESS_DIR")
     folder = Path(named) if named else ROOT.parent / "shared" / "data" / "ravdess"
     return folder if folder.is_dir() else None
+
+
+@pytest.fixture
+def hang_ups() -> Iterator[None]:
+    """SIGHUP as in a terminal for what the test starts, also where the suite itself runs under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

@@ -150,6 +150,7 @@ def running(folder: Path, *arguments: str, **settings: str) -> Iterator[subproce
         process.wait()
 
 
+@pytest.mark.usefixtures("hang_ups")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_local_model_server_ends_with_the_command(tmp_path: Path, number: signal.Signals) -> None:
     os.mkfifo(tmp_path / "silent.wav")
@@ -165,6 +166,7 @@ def test_a_local_model_server_ends_with_the_command(tmp_path: Path, number: sign
         assert (tmp_path / "log").read_text().strip() == "interrupted"
 
 
+@pytest.mark.usefixtures("hang_ups")
 def test_a_hang_up_ends_the_gateway_too(tmp_path: Path, ports: dict[str, Any]) -> None:
     options = [f"--{name.replace('_', '-')}={port}" for name, port in ports.items() if name != "probe_port"]
     sample = ["--sample", str(tmp_path / "sample.wav")]

@@ -58,6 +58,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
+@pytest.mark.usefixtures("hang_ups")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_the_server_and_leaves_no_folder(tmp_path: Path, number: signal.Signals) -> None:
     with parent(tmp_path) as (process, server):

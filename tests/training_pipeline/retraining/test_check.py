@@ -177,6 +177,7 @@ with own_server(Path(sys.argv[1]), "speech_emotion", 1, 120):
 """
 
 
+@pytest.mark.usefixtures("hang_ups")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_server_of_a_rehearsal_ends_with_the_command(candidate: Path, tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "tmp").mkdir()
