@@ -41,8 +41,8 @@ MAX_PAGE_BYTES = 16 * 1024 * 1024
 class Kept:
     """Runs of each model and their figures, the most accurate model first; costs where they were measured.
 
-    `heard` has the answers to each corpus, of models that were measured on several, and `across` their figures. Runs
-    of trials, `MODEL/CHANGE`, are only for comparison with those of a model.
+    `heard` has the answers to each corpus, of models that were measured on several, and `across` their figures. Trials,
+    `MODEL/CHANGE`, are only for comparison with a model: `trials` are their runs, `heard_in_trials` their answers.
     """
 
     runs: dict[str, list[Run]]
@@ -50,18 +50,24 @@ class Kept:
     costs: Costs | None
     trials: dict[str, list[Run]] = field(default_factory=dict)
     heard: dict[str, list[Heard]] = field(default_factory=dict)
+    heard_in_trials: dict[str, list[Heard]] = field(default_factory=dict)
 
     @cached_property
     def across(self) -> dict[str, list[dict[str, Any]]]:
         """See `measure_across`."""
         return {name: measure_across(parts) for name, parts in self.heard.items()}
 
+    @property
+    def _all_heard(self) -> dict[str, list[Heard]]:
+        return self.heard | self.heard_in_trials
+
     @classmethod
     def read(cls, folder: Path, models: list[str] | None = None) -> Kept:
         """Read `folder/<model>/predictions.csv`, `folder/<model>/<change>/predictions.csv` and `folder/cost.json`.
 
-        A model may also have `across.csv`, with all corpora, or that alone. Of several corpora in its predictions the
-        first alone counts, because other models were measured on that one. Raises DataError if a model has neither.
+        A model, or a trial, may also have `across.csv`, with all corpora, or that alone. Of several corpora in its
+        predictions the first alone counts, because other models were measured on that one. Raises DataError if a model
+        has neither.
         """
         kept = {path.parent.name for name in (PREDICTIONS, ACROSS) for path in folder.glob(f"*/{name}")}
         names = models or sorted(kept)
@@ -74,11 +80,11 @@ class Kept:
         results = dict(sorted(results.items(), key=lambda item: -item[1]["accuracy"]))
         best_first = [*results, *(name for name in names if name not in results)]
         costs = read_costs(folder / COSTS) if (folder / COSTS).is_file() else None
-        trials = sorted(folder.glob(f"*/*/{PREDICTIONS}"))
-        tried = {path.parent.relative_to(folder).as_posix(): of_first_corpus(read_predictions(path)) for path in trials}
+        trials = {name: of_first_corpus(read_predictions(path)) for name, path in _trials(folder, PREDICTIONS).items()}
         corpora = {name: folder / name / ACROSS for name in best_first}
         heard = {name: read_across(path) for name, path in corpora.items() if path.is_file()}
-        return cls(runs, results, costs, tried, heard)
+        tried = {name: read_across(path) for name, path in _trials(folder, ACROSS).items()}
+        return cls(runs, results, costs, trials, heard, tried)
 
     def table(self, before: str | None = None) -> str:
         """Accuracy and cost, a row for each model; below it corpora, where several were measured.
@@ -120,7 +126,7 @@ class Kept:
         """One of `PARTS`.
 
         Steps are what each model brings over the one before, where `MODEL:mean` is the mean of what its seeds answer;
-        trials what each change to a model brought over it, with the same seeds. Seeds and steps take trials, too.
+        trials what each change to a model brought over it, with the same seeds. Elsewhere trials count as models.
 
         Raises DataError for anything else.
         """
@@ -129,8 +135,10 @@ class Kept:
                 return markdown.predictions_table(self.results, self.costs)
             case ["across", model] if model in self.across:
                 return across_report.across_table(self.across[model])
-            case ["across", model, before] if model != before and {model, before} <= self.heard.keys():
-                return across_report.across_gains_table(across_gains(self.heard[before], self.heard[model]))
+            case ["across", trial] if trial in self.heard_in_trials:
+                return across_report.across_table(measure_across(self.heard_in_trials[trial]))
+            case ["across", model, before] if model != before and {model, before} <= self._all_heard.keys():
+                return across_report.across_gains_table(across_gains(self._all_heard[before], self._all_heard[model]))
             case ["short"]:
                 return markdown.short_table(self.results, self.costs)
             case ["labels", model] if model in self.results:
@@ -184,3 +192,8 @@ def _draw(model: str, run: Run, measured: dict[str, Any], folder: Path) -> None:
     pictures.confusion(measured, run.examples.emotions, title, folder / file_name("confusion", model))
     pictures.reliability(confidence, correct, title, folder / file_name("reliability", model))
     pictures.speakers(run.examples.clips, correct, title, folder / file_name("speakers", model))
+
+
+def _trials(folder: Path, file: str) -> dict[str, Path]:
+    """Where each trial has this file."""
+    return {path.parent.relative_to(folder).as_posix(): path for path in sorted(folder.glob(f"*/*/{file}"))}

@@ -17,7 +17,7 @@ from training_pipeline.errors import DataError
 from training_pipeline.evaluation.cost import read_costs, write_costs
 from training_pipeline.evaluation.predictions import measure_runs, write_predictions
 from training_pipeline.reports import markdown
-from training_pipeline.reports.kept import COSTS, PREDICTIONS, Kept
+from training_pipeline.reports.kept import ACROSS, COSTS, PREDICTIONS, Kept
 
 ROOT = Path(__file__).parents[3]
 EVALUATION = ROOT / "models" / "evaluation"
@@ -168,6 +168,21 @@ def test_trials_are_compared_with_the_same_seeds_of_their_model_and_stand_in_no_
     trial.unlink()
     with pytest.raises(DataError, match="no part 'trials mlp'"):
         Kept.read(folder).part("trials mlp")
+
+
+def test_a_trial_that_left_corpora_out_is_shown_where_it_is_asked_for(folder: Path) -> None:
+    header, *answers = (EVALUATION / "edge" / ACROSS).read_text().splitlines(keepends=True)
+    alone = Kept.read(folder)
+    for name in ("mlp/a-change", "ann"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / ACROSS).write_text(header + "".join(answers[::50]))
+    kept = Kept.read(folder)
+    assert kept.part("across mlp/a-change") == kept.part("across ann") != ""
+    assert "+0.0 (+0.0 to +0.0)" in kept.part("across mlp/a-change ann")
+    assert "mlp/a-change" not in kept.table()
+    assert "mlp/a-change" not in kept.table("ann")
+    with pytest.raises(DataError, match="no part 'across mlp/a-change'"):
+        alone.part("across mlp/a-change")
 
 
 def test_a_page_without_marks_is_refused(kept: Kept) -> None:
