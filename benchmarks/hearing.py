@@ -118,7 +118,7 @@ def hours(minutes: int) -> Iterator[Row]:
             **stages,
             "CPU s for an hour": f"{total * 60 / minutes:.1f}",
         }
-    for name in ("speech_emotion/3", "edge/1"):
+    for name in ("speech_emotion/3", "edge/2"):
         seconds, windows = ask(MODELS / name, minutes)
         stages = dict.fromkeys((*STAGES, "rest"), "")
         case = f"model {name}, {BATCH} windows at once"

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 START_S = 120.0
 MODELS: Final[dict[str, Path]] = {
     "ann": ROOT / "models" / "speech_emotion" / "1",
-    "edge": ROOT / "models" / "edge" / "1",
+    "edge": ROOT / "models" / "edge" / "2",
     "large": ROOT / "models" / "speech_emotion" / "3",
 }
 """Models by the name on the page; `large` is the one that answers by default."""

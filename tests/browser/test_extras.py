@@ -114,8 +114,8 @@ def test_a_link_shares_settings_and_never_a_recording(page: Page, service: Gatew
     assert link == f"{service.url}/?model=edge&channels=separate&top=3"
     drop(page, clip.read_bytes())
     expect_answer(page)
-    expect(page.locator("#facts")).to_contain_text("edge, version 1")
-    expect(page.locator("#facts a")).to_have_attribute("href", "card?model=edge&version=1")
+    expect(page.locator("#facts")).to_contain_text("edge, version 2")
+    expect(page.locator("#facts a")).to_have_attribute("href", "card?model=edge&version=2")
     expect(page.locator("#bars li")).to_have_count(3)
     assert page.url == link
     page.goto(link)

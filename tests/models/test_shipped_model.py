@@ -33,7 +33,7 @@ VERSIONS = sorted(path.parent for path in STORE.rglob("saved_model.pb"))
 def gateway(binary: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     config = ConfigMirror(STORE, tmp_path_factory.mktemp("config") / "models.config").target
     with ModelServer(*FLAGS, config_file=config, binary=binary) as server:
-        server.wait_for_version(1, name="edge")
+        server.wait_for_version(2, name="edge")
         with Gateway(server.address, model_names=",".join(MODELS)) as running:
             yield running
 

@@ -108,7 +108,7 @@ def test_the_page_says_in_three_sentences_what_the_model_learned_from_and_where_
     assert 'href="card"' in text
 
 
-@pytest.mark.parametrize("query", ["", "?model=speech_emotion", "?model=edge", "?model=edge&version=1"])
+@pytest.mark.parametrize("query", ["", "?model=speech_emotion", "?model=edge", "?model=edge&version=2"])
 def test_the_card_of_a_model_is_a_page_under_the_same_policy(service: Gateway, query: str) -> None:
     answer = requests.get(f"{service.url}/card{query}", timeout=60)
     assert answer.status_code == 200

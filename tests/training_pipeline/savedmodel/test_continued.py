@@ -66,7 +66,9 @@ def test_a_version_that_was_calibrated_across_corpora_has_the_same_trunk(tmp_pat
     np.testing.assert_array_equal(np.asarray(hidden), x.reshape(20, -1))
 
 
-@pytest.mark.parametrize(("name", "width"), [("speech_emotion/2", 3072), ("speech_emotion/3", 5120), ("edge/1", 1536)])
+@pytest.mark.parametrize(
+    ("name", "width"), [("speech_emotion/2", 3072), ("speech_emotion/3", 5120), ("edge/1", 1536), ("edge/2", 1536)]
+)
 def test_what_ships_can_be_started_from(name: str, width: int) -> None:
     trunk = Trunk.of(ROOT / "models" / name)
     hidden, speech = trunk(tf.zeros((2, WHISPER_SPEC.frames, WHISPER_SPEC.bins)))
