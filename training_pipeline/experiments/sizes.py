@@ -17,7 +17,7 @@ from training_pipeline.cache import bounded, caches_below
 from training_pipeline.data.clips import Clip
 from training_pipeline.data.dataset import DataSet
 from training_pipeline.data.folds import Indices, require_emotions, require_speakers, speaker_folds
-from training_pipeline.data.readers import read_all
+from training_pipeline.data.readers import read_to_train
 from training_pipeline.data.several import name_of
 from training_pipeline.data.validate import require_sound
 from training_pipeline.errors import DataError
@@ -77,11 +77,11 @@ class _Part:
 def measure_sizes(asked: Sizes, bar: Bar = no_bar) -> list[dict[str, Any]]:
     """Figures as JSON: a row for the version as it is (0 clips), and one for each model and size.
 
-    The version has no row on a corpus that it was trained on, which is logged. `cpu_s` is the CPU time of features and
-    training of the first set. Raises DataError for too few speakers or clips, for clips of one emotion, and for a
-    `head` on a corpus that the version was trained on.
+    Clips that are marked `test` are left out. The version has no row on a corpus that it was trained on, which is
+    logged. `cpu_s` is the CPU time of features and training of the first set. Raises DataError for too few speakers or
+    clips, for clips of one emotion, and for a `head` on a corpus that the version was trained on.
     """
-    data = read_all([asked.data])
+    data = read_to_train([asked.data])
     version = start_version(asked.start_from)
     jobs = [resolve(name, data, asked.seed, start_from=version, measured=True) for name in asked.models]
     require_emotions(data.clips)

@@ -107,6 +107,16 @@ def test_sets_that_cannot_be_drawn_are_refused(asked: Sizes) -> None:
         measure_sizes(replace(asked, sizes=(6,), personal=True))
 
 
+def test_clips_marked_test_are_in_no_set(own: Path, asked: Sizes) -> None:
+    marked = own.with_name("marked.csv")
+    header, *rows = own.read_text().splitlines()
+    marked.write_text(
+        "\n".join([header, *(f"{row}test" if row.split(",")[2] in ("00", "01", "02") else row for row in rows)])
+    )
+    with pytest.raises(DataError, match="the speakers to train on have 24"):
+        measure_sizes(replace(asked, data=marked, sizes=(400,)))
+
+
 def test_clips_of_one_emotion_are_refused_as_every_answer_would_be_right(own: Path, asked: Sizes) -> None:
     alone = own.with_name("alone.csv")
     alone.write_text("\n".join(row for row in own.read_text().splitlines() if ",calm," in row or "label" in row))
