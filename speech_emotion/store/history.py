@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 _PREFIX = "# label-history: "
 _LEAVING = "# leaving: "
 KEPT = 100
+"""Moves of each model that are kept: those of another one must not cost it what a rollback goes to."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,14 @@ def parse_history(text: str) -> tuple[Move, ...]:
 
 
 def render_history(moves: Sequence[Move]) -> str:
-    """The newest moves as comment lines."""
-    return "".join(f"{_PREFIX}{json.dumps(asdict(move))}\n" for move in moves[-KEPT:])
+    """The newest moves of each model as comment lines."""
+    later: Counter[str] = Counter()
+    lines = []
+    for move in reversed(moves):
+        if later[move.model] < KEPT:
+            lines.append(f"{_PREFIX}{json.dumps(asdict(move))}\n")
+        later[move.model] += 1
+    return "".join(reversed(lines))
 
 
 def parse_leaving(text: str) -> frozenset[tuple[str, int]]:

@@ -46,7 +46,7 @@ def prune(store: Store, name: str, *, grace_s: float = GRACE_S, dry_run: bool = 
             "move it to another version first"
         )
     needed = kept(store, config, name)
-    recent = {move.before for move in config.history if _age_s(move.at) < grace_s}
+    recent = {move.before for move in config.history if move.model == name and _age_s(move.at) < grace_s}
     removed = [
         number
         for number in store.held(name)

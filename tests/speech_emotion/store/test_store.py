@@ -203,6 +203,17 @@ def test_prune_keeps_stable_its_predecessor_and_canary(store: Store, tmp_path: P
     assert publish(store, NAME, write_version(tmp_path / "next", "next")) == 6
 
 
+def test_a_move_of_one_model_keeps_no_version_of_another(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_many(store, tmp_path, 3)
+    promote(store, NAME, 3)
+    moves = Move.now("other", "stable", 1, 4), Move.now(NAME, "canary", 2, None)
+    store.update(lambda config: replace(config, history=(*config.history, *moves)))
+    monkeypatch.setattr("speech_emotion.store.prune._published_s_ago", lambda *_: float("inf"))
+    assert prune(store, NAME, grace_s=3600).removed == [1]
+
+
 def test_a_bucket_or_folder_is_mirrored_whole(store: Store, tmp_path: Path) -> None:
     publish_many(store, tmp_path, 2)
     promote(store, NAME, 2)
@@ -229,3 +240,5 @@ def test_the_history_survives_what_is_no_history() -> None:
     text = "# a remark\n# label-history: nonsense\n" + render_history([move])
     assert parse_history(text) == (move,)
     assert len(parse_history(render_history([move] * (KEPT + 5)))) == KEPT
+    others = [Move.now("other", "canary", n, n + 1) for n in range(KEPT + 5)]
+    assert parse_history(render_history([move, *others])) == (move, *others[-KEPT:])
